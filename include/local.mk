@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+pkginclude_HEADERS = include/millrace/millrace.h

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data plane: samples → read → decode → augment → batches, in order, the same bytes for any number of threads.
+ * Stages are threads joined by bounded queues; buffers come from fixed pools. */
+#ifndef MR_PIPELINE_LOADER_H
+#define MR_PIPELINE_LOADER_H
+
+#include "io/dataset.h"
+#include "io/image.h"
+#include "pipeline/augment.h"
+#include "pipeline/stats.h"
+
+/* Where the samples come from. next() is called by one thread, in order; it fills PATH (valid until the batch that
+ * holds the sample is released), LABEL (-1: unknown) and ID (the sample's number in its set: the augmentation's draw
+ * and error reports use it). Returns 1 for a sample, MR_SOURCE_FLUSH to end the current batch here (end of an epoch),
+ * 0 at the end, negative on failure. */
+enum { MR_SOURCE_FLUSH = 2 };
+typedef struct mr_source_item {
+    const char *path;
+    int32_t label;
+    uint64_t id;
+    uint32_t epoch;
+} mr_source_item;
+typedef struct mr_source {
+    int (*next)(void *context, mr_source_item *out, mr_error *e);
+    void (*release)(void *context, const char *path); /* may be NULL: the path is no longer used */
+    void *context;
+} mr_source;
+
+/* The epochs FIRST_EPOCH … LAST_EPOCH-1 over a dataset, each in the order of its own Philox permutation (SHUFFLE) or in
+ * index order, with a flush after each. START_SAMPLE samples of the first epoch are passed over without being read:
+ * that is how a resumed run starts at the right place. */
+typedef struct mr_epoch_source mr_epoch_source;
+int mr_epoch_source_create(mr_epoch_source **out, const mr_dataset *set, uint64_t seed, bool shuffle, uint32_t first_epoch,
+                           uint32_t last_epoch, uint64_t start_sample, mr_error *e);
+mr_source mr_epoch_source_face(mr_epoch_source *s);
+void mr_epoch_source_free(mr_epoch_source *s);
+
+/* What became of one sample. */
+typedef struct mr_sample_result {
+    const char *path;
+    int32_t label;
+    uint64_t id;
+    int error;          /* 0, or why there are no pixels: a negative MR_E… code */
+    char message[160];  /* the reason in words where error is set */
+} mr_sample_result;
+
+typedef struct mr_batch {
+    uint64_t serial;   /* 0, 1, 2, … since the loader was opened */
+    uint32_t epoch;
+    bool last_of_epoch;
+    int count;         /* samples with pixels: rows 0 … count-1 of x */
+    float *x;          /* [count, H, W, C], contiguous: rows of failed samples are closed up */
+    int32_t *labels;   /* [count] */
+    int *row_result;   /* [count]: index into results of each row */
+    int results;       /* samples taken, failed ones too */
+    mr_sample_result *result; /* [results], in input order */
+} mr_batch;
+
+typedef struct mr_loader_options {
+    int batch_size;
+    int decode_threads;          /* >= 1 */
+    int batches_ahead;           /* batches decoded ahead of the consumer, >= 1; default 3 */
+    mr_preprocess preprocess;
+    const mr_augmentation *augmentation; /* NULL: none */
+    uint64_t seed;               /* of the augmentation */
+    int64_t max_pixels;
+    bool force_pread;
+} mr_loader_options;
+mr_loader_options mr_loader_options_default(void);
+
+typedef struct mr_loader mr_loader;
+/* Starts the threads. SOURCE must outlive the loader. */
+int mr_loader_open(mr_loader **out, mr_source source, const mr_loader_options *options, mr_error *e);
+/* The next batch in order: 1 and *BATCH, 0 at the end, negative when the source or the system failed. One consumer
+ * thread. A batch in which every sample failed comes with count 0. */
+int mr_loader_next(mr_loader *l, mr_batch **batch, mr_error *e);
+/* Gives the batch's buffers back to the pool. */
+void mr_loader_release(mr_loader *l, mr_batch *batch);
+/* Stops the threads wherever they are, frees everything. Safe at any time, batches not released included. */
+void mr_loader_close(mr_loader *l);
+/* Counters of the stages so far: scan, read, decode, batch. Thread safe. Fills up to MAX entries, returns how many. */
+int mr_loader_stats(const mr_loader *l, mr_stage_stats *out, int max);
+/* "io_uring" or "pread". */
+const char *mr_loader_reader_kind(const mr_loader *l);
+
+#endif

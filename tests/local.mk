@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each test program is one cmocka group; its cases are counted one by one through TAP.
+# A program that looks for ../shared gets its path in MILLRACE_SHARED and skips where it is missing.
+TEST_EXTENSIONS = .sh
+LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+SH_LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+LOG_COMPILER = $(top_builddir)/tests/run-cmocka
+AM_TESTS_ENVIRONMENT = \
+  MILLRACE_SHARED="$${MILLRACE_SHARED-$(abs_top_srcdir)/../shared}"; export MILLRACE_SHARED; \
+  MILLRACE_SRC='$(abs_top_srcdir)'; export MILLRACE_SRC; \
+  MILLRACE_BUILD='$(abs_top_builddir)'; export MILLRACE_BUILD; \
+  ASAN_OPTIONS="$${ASAN_OPTIONS-detect_leaks=1}"; export ASAN_OPTIONS; \
+  LSAN_OPTIONS="$${LSAN_OPTIONS-suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0}"; export LSAN_OPTIONS; \
+  TSAN_OPTIONS="$${TSAN_OPTIONS-suppressions=$(abs_top_srcdir)/tests/tsan.supp halt_on_error=1}"; export TSAN_OPTIONS;
+EXTRA_DIST += tests/lsan.supp tests/tsan.supp tests/shared.h
+
+CMOCKA_TESTS =
+TEST_LIBS = $(CMOCKA_LIBS)
+
+CMOCKA_TESTS += tests/test_random
+tests_test_random_SOURCES = tests/test_random.c
+tests_test_random_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(CMOCKA_TESTS)
+TESTS += $(CMOCKA_TESTS)
+endif
