@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A Keras model file, read and written: architecture, weights, training configuration, optimizer state, and, in
+ * attributes of our own which Keras ignores, the preprocessing contract and the class names. */
+#ifndef MR_IO_MODEL_FILE_H
+#define MR_IO_MODEL_FILE_H
+
+#include "io/preprocess.h"
+#include "nn/graph.h"
+
+/* One array of optimizer state as found in (or to be written to) a file, in the terms of Keras 3. */
+typedef struct mr_slot {
+    const char *name;      /* "momentum", "velocity" (Adam's second moment), "accumulator", … (static string) */
+    const mr_param *param; /* whose slot; NULL for a scalar of the optimizer itself */
+    size_t offset;         /* where it lies in the graph's state (param->count reals, or 1) */
+} mr_slot;
+
+typedef struct mr_model {
+    mr_graph *graph;
+    json_t *training;         /* canonical training configuration, or NULL where the file has none:
+                                 {"optimizer_config": {"class_name","config":{… Keras 3 keys, learning_rate a number or a schedule object}},
+                                  "loss": …, "metrics": …, "loss_weights": …} as in /@training_config, values kept as they are */
+    /* Optimizer state. Room for it is in graph->state (mr_graph_extend_state). has_optimizer_state: the slots hold what
+     * the file had, or what training left; without it they are not written. */
+    bool has_optimizer_state;
+    int slots;
+    mr_slot *slot;
+    int64_t iterations;       /* finished updates */
+    /* Contract. */
+    bool has_preprocess;
+    mr_preprocess preprocess;
+    int classes;
+    char **class_names;       /* NULL where unknown */
+    /* Attributes of the file's root that are neither Keras's nor ours, kept to be written again: name → value, encoded by
+     * the reader (opaque to others). */
+    json_t *extra;
+    char *keras_version;      /* of the writer, or NULL */
+    char *backend;
+} mr_model;
+
+/* Reads FILE (.h5 or .keras: the content decides). Every weight of the file lands somewhere, or the load fails and names
+ * the entry, layer, expected and found shape. One HDF5 user at a time in the process: an internal lock sees to it. */
+int mr_model_load(mr_model **out, const char *file, mr_error *e);
+/* An architecture alone (Keras's to_json(), any dialect), from JSON text in a file. Weights are zero. */
+int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e);
+/* Takes over CONFIG (canonical; a reference is stolen) as a new model without weights. */
+int mr_model_from_config(mr_model **out, json_t *config, mr_error *e);
+/* Loads weights by Keras's rules (whole-model or weights-only .h5, .weights.h5, .keras) into a model that is there. */
+int mr_model_load_weights(mr_model *m, const char *file, mr_error *e);
+void mr_model_free(mr_model *m);
+
+typedef struct mr_save_options {
+    bool no_optimizer;        /* leave the training state out */
+    const mr_real *state;     /* the numbers to write, laid out as graph->state; NULL: graph->state itself */
+    int64_t iterations;       /* goes with STATE; < 0: the model's own */
+    /* Additional content at the root, in attributes/datasets that Keras ignores: called with the open HDF5 file (hid_t as
+     * int64_t). NULL: nothing. Used by checkpoints. */
+    int (*extra)(void *context, int64_t file, mr_error *e);
+    void *extra_context;
+} mr_save_options;
+
+/* Writes FILE, format by the ending of its name (.keras: zip; everything else: .h5) in the dialect that opens in Keras
+ * 2.3 and 3.3 to 3.15. Written beside its name, fsynced, renamed, the folder fsynced (io/durable.h). OPTIONS may be NULL.
+ * Reads the model and STATE only: safe while another thread trains on another state buffer. */
+int mr_model_save(const mr_model *m, const char *file, const mr_save_options *options, mr_error *e);
+
+#endif
