@@ -1,5 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libnn.la
-libnn_la_SOURCES = \
+nn_core_sources = \
   nn/error.c nn/error.h \
-  nn/random.c nn/random.h
+  nn/gemm.c nn/gemm.h \
+  nn/graph.c nn/graph.h \
+  nn/graph_build.c \
+  nn/initializer.c nn/initializer.h \
+  nn/plan.c nn/plan.h nn/plan_internal.h \
+  nn/plan_build.c \
+  nn/plan_memory.c \
+  nn/random.c nn/random.h \
+  nn/real.h \
+  nn/shape.c nn/shape.h \
+  nn/team.c nn/team.h
+libnn_la_SOURCES = $(nn_core_sources)
