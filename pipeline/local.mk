@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LTLIBRARIES += libpipeline.la
+libpipeline_la_SOURCES = \
+  pipeline/atomic.h \
+  pipeline/eventcount.c pipeline/eventcount.h \
+  pipeline/queue.c pipeline/queue.h \
+  pipeline/ring.c pipeline/ring.h \
+  pipeline/stats.c pipeline/stats.h
