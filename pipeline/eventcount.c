@@ -12,8 +12,8 @@
 #define WAITER ((uint64_t)1)
 #define EPOCH ((uint64_t)1 << 32)
 
-/* A pause is about 140 cycles on the processors of today, so this is below two microseconds: less than a sleep and a
- * wake-up cost, and little enough that the thread we wait for is not robbed of its core. */
+/* A pause is about 140 cycles on the processors of today, so this is below two microseconds: less than a
+ * sleep and a wake-up cost, and little enough that the thread we wait for is not robbed of its core. */
 enum { SPINS = 24 };
 
 static inline uint32_t epoch_of(uint64_t state)
@@ -43,7 +43,7 @@ static uint32_t *epoch_address(mr_eventcount *ec)
 
 static void sleep_while(mr_eventcount *ec, uint32_t key)
 {
-    /* Returns at once with EAGAIN where the epoch has moved; a signal (EINTR) is a look around the caller's loop. */
+    /* Returns at once (EAGAIN) where the epoch has moved, early on a signal (EINTR): the caller loops. */
     syscall(SYS_futex, epoch_address(ec), FUTEX_WAIT_PRIVATE, key, NULL, NULL, 0);
 }
 
@@ -52,7 +52,7 @@ static void wake(mr_eventcount *ec, int threads)
     syscall(SYS_futex, epoch_address(ec), FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
 }
 
-/* acquire: pairs with the release of notify(): what was published before the notify is seen after the wait. */
+/* acquire: pairs with the release of notify(): what was published before it is seen after the wait. */
 static bool epoch_moved(mr_eventcount *ec, uint32_t key)
 {
     return epoch_of(mr_load(&ec->state, memory_order_acquire)) != key;
@@ -65,8 +65,8 @@ void mr_eventcount_init(mr_eventcount *ec)
 
 uint32_t mr_eventcount_prepare(mr_eventcount *ec)
 {
-    /* acquire: pairs with the release of notify(), so that a change notified before this is seen by the caller's second
-     * try. release: pairs with the acquire of notify(), which then knows of this waiter. */
+    /* acquire: pairs with the release of notify(), so that a change notified before this is seen by the
+     * caller's second try. release: pairs with the acquire of notify(), which then knows of this waiter. */
     return epoch_of(mr_fetch_add(&ec->state, WAITER, memory_order_acq_rel));
 }
 
@@ -86,7 +86,8 @@ void mr_eventcount_wait(mr_eventcount *ec, uint32_t key)
 
 static void notify(mr_eventcount *ec, int threads)
 {
-    /* release: pairs with the acquires of prepare() and epoch_moved(). acquire: pairs with the release of prepare(). */
+    /* release: pairs with the acquires of prepare() and epoch_moved(). acquire: pairs with the release of
+     * prepare(). */
     if (has_waiters(mr_fetch_add(&ec->state, EPOCH, memory_order_acq_rel)))
         wake(ec, threads);
 }

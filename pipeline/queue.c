@@ -25,8 +25,8 @@ void mr_queue_destroy(mr_queue *q)
     mr_ring_destroy(&q->ring);
 }
 
-/* acquire: pairs with the releases in mr_queue_close and mr_queue_abort, so that the error record is whole, and that
- * whoever sees CLOSED sees every item too. */
+/* acquire: pairs with the releases in mr_queue_close and mr_queue_abort, so that the error record is whole,
+ * and that whoever sees CLOSED sees every item too. */
 static int phase_of(mr_queue *q)
 {
     return mr_load(&q->phase, memory_order_acquire);
@@ -111,8 +111,8 @@ int mr_queue_pop(mr_queue *q, void **item, mr_error *e)
     }
 }
 
-/* True for the first caller only: it alone may write the record that the flag guards. Relaxed: the record is published
- * by the phase, not by the flag. */
+/* True for the first caller only: it alone may write the record that the flag guards. Relaxed: the record is
+ * published by the phase, not by the flag. */
 static bool claim(_Atomic int *flag)
 {
     int unclaimed = 0;
@@ -123,8 +123,8 @@ void mr_queue_close(mr_queue *q, const mr_error *why)
 {
     if (why && why->code && claim(&q->close_claimed))
         q->close_error = *why;
-    /* release: gives this producer's pushes and error to the last one. acquire: the last one takes them all, and hands
-     * them on with the phase. */
+    /* release: gives this producer's pushes and error to the last one. acquire: the last one takes them all,
+     * and hands them on with the phase. */
     if (mr_fetch_sub(&q->producers, 1, memory_order_acq_rel) != 1)
         return;
     int open = OPEN; /* an abort stays one */

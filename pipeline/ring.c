@@ -25,7 +25,8 @@ static inline mr_cell *cell_of(mr_ring *r, size_t position)
     return &r->cells[position & r->mask];
 }
 
-/* acquire: pairs with the release in hand_on() of the other side, so that its work on the cell is done and seen. */
+/* acquire: pairs with the release in hand_on() of the other side, so that its work on the cell is done and
+ * seen. */
 static inline size_t turn_of(mr_cell *cell)
 {
     return mr_load(&cell->turn, memory_order_acquire);
@@ -50,8 +51,8 @@ static inline void *take(mr_ring *r, mr_cell *cell, size_t position)
     return item;
 }
 
-/* Wins a position on COUNTER whose cell is at turn position+AHEAD. False: full (or empty). All relaxed: positions carry
- * no data, the cell's turn does. */
+/* Wins a position on COUNTER whose cell is at turn position+AHEAD. False: full (or empty). All relaxed:
+ * positions carry no data, the cell's turn does. */
 static bool win_position(mr_ring *r, _Atomic size_t *counter, size_t ahead, size_t *position)
 {
     size_t p = mr_load(counter, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rings, eventcount and queues. Built twice: as they are (test_queue), and from sources whose every shared access is
- * preceded by a random delay (test_queue_disturbed). Whatever would hang is ended by the alarm. */
+/* Rings, eventcount and queues. Built twice: as they are (test_queue), and from sources whose every shared
+ * access is preceded by a random delay (test_queue_disturbed). Whatever would hang is ended by the alarm. */
 #include "tests/shared.h"
 
 #include "pipeline/queue.h"
@@ -32,14 +32,17 @@ static void sleep_ms(int ms)
 }
 
 static const mr_ring_kind *const kinds[] = {&mr_ring_spsc, &mr_ring_mpmc};
-#define FOR_KINDS(k) for (size_t k##_i = 0; k##_i < 2; k##_i++) for (const mr_ring_kind *k = kinds[k##_i]; k; k = NULL)
+#define FOR_KINDS(k)                                                                                         \
+    for (size_t k##_i = 0; k##_i < 2; k##_i++)                                                               \
+        for (const mr_ring_kind *k = kinds[k##_i]; k; k = NULL)
 
 /* --- rings, one thread --- */
 
 static void ring_is_a_fifo_at_every_fill(void **state)
 {
     (void)state;
-    FOR_KINDS(kind) for (size_t capacity = 1; capacity <= 9; capacity++) {
+    FOR_KINDS(kind) for (size_t capacity = 1; capacity <= 9; capacity++)
+    {
         mr_ring r;
         assert_int_equal(mr_ring_init(&r, kind, capacity, NULL), 0);
         size_t room = mr_ring_capacity(&r);
@@ -69,7 +72,8 @@ static void ring_is_a_fifo_at_every_fill(void **state)
 static void ring_positions_wrap_around(void **state)
 {
     (void)state;
-    FOR_KINDS(kind) {
+    FOR_KINDS(kind)
+    {
         mr_ring r;
         assert_int_equal(mr_ring_init(&r, kind, 4, NULL), 0);
         size_t start = (size_t)-8;
@@ -118,7 +122,8 @@ static mr_error some_error(const char *text)
 static void close_gives_the_rest_then_the_end(void **state)
 {
     (void)state;
-    FOR_KINDS(kind) {
+    FOR_KINDS(kind)
+    {
         mr_queue q;
         void *item;
         mr_error e = {0};
@@ -142,7 +147,8 @@ static void close_gives_the_rest_then_the_end(void **state)
 static void close_with_an_error_gives_it_last(void **state)
 {
     (void)state;
-    FOR_KINDS(kind) {
+    FOR_KINDS(kind)
+    {
         mr_queue q;
         void *item;
         mr_error e = {0}, why = some_error("the disk"), later = some_error("later");
@@ -162,7 +168,8 @@ static void close_with_an_error_gives_it_last(void **state)
 static void abort_ends_at_once_in_each_phase(void **state)
 {
     (void)state;
-    FOR_KINDS(kind) for (int filled = 0; filled <= 4; filled += 2) for (int closed = 0; closed < 2; closed++) {
+    FOR_KINDS(kind) for (int filled = 0; filled <= 4; filled += 2) for (int closed = 0; closed < 2; closed++)
+    {
         mr_queue q;
         void *item;
         mr_error e = {0}, why = some_error("enough"), later = some_error("later");
@@ -225,6 +232,7 @@ typedef struct waiter {
     mr_queue *queue;
     bool pushes;
     int status;
+    mr_error error;
     pthread_t thread;
 } waiter;
 
@@ -232,7 +240,8 @@ static void *run_waiter(void *argument)
 {
     waiter *w = argument;
     void *item;
-    w->status = w->pushes ? mr_queue_push(w->queue, item_of(1), NULL) : mr_queue_pop(w->queue, &item, NULL);
+    w->status =
+        w->pushes ? mr_queue_push(w->queue, item_of(1), &w->error) : mr_queue_pop(w->queue, &item, &w->error);
     return NULL;
 }
 
@@ -258,12 +267,15 @@ static void close_wakes_every_consumer(void **state)
     for (int repeat = 0; repeat < REPEATS; repeat++) {
         mr_queue q;
         waiter w[3];
+        mr_error why = some_error("the disk");
         assert_int_equal(mr_queue_init(&q, &mr_ring_mpmc, 2, 1, NULL), 0);
         start_waiters(w, 3, &q, false);
         if (repeat % 4 == 0)
             sleep_ms(1);
-        mr_queue_close(&q, NULL);
-        expect_waiters(w, 3, 0);
+        mr_queue_close(&q, repeat % 2 ? &why : NULL);
+        expect_waiters(w, 3, repeat % 2 ? MR_EIO : 0);
+        for (int i = 0; i < 3; i++)
+            assert_string_equal(w[i].error.message, repeat % 2 ? "the disk" : "");
         mr_queue_destroy(&q);
     }
 }
