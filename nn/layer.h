@@ -60,8 +60,10 @@ typedef struct mr_layer_class {
     const char *config_keys;
     int max_inputs;              /* 1; merges: 1024 */
     bool alias;                  /* y is x[0] with another shape: forward and backward are not called */
-    bool in_place;               /* y may be x[0], and dx[0] may be dy */
-    bool needs_x, needs_y;       /* backward reads x / y */
+    /* y may be x[0], and dx[0] may be dy, where both have as many elements; in training only where backward does not
+     * read x (mr_layer_needs_x). */
+    bool in_place;
+    bool needs_x, needs_y;       /* backward may read x / y: ask mr_layer_needs_x / _y, a layer may need less */
     bool ignores_add_dx;         /* backward always writes dx: the plan adds where that is asked for */
     bool identity_at_inference;  /* alias when not training (Dropout, Random…) */
     /* Reads the configuration into layer->impl. NULL: nothing to read. Errors name the layer and the key. */
@@ -70,7 +72,8 @@ typedef struct mr_layer_class {
     int (*output_shape)(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e);
     /* Declares the variables (mr_layer_add_param), in Keras's order: trainable first. NULL: none. Called once. */
     int (*build)(mr_layer *l, const mr_shape *in, int inputs, mr_error *e);
-    /* Sizes in bytes for a call (in, out, batch, training set; pointers not yet). NULL: 0. */
+    /* Sizes in bytes for a call (layer, team, in, out, inputs, batch, training set; data pointers not yet). Never
+     * smaller for a larger batch. NULL: 0. */
     size_t (*saved_size)(const mr_call *c);
     size_t (*scratch_size)(const mr_call *c);
     void (*forward)(const mr_call *c);
@@ -89,7 +92,12 @@ struct mr_layer {
     int params;
     mr_param param[MR_MAX_PARAMS];
     bool built;
+    bool spares_x, spares_y;     /* set by configure: this layer's backward does not read x / y, though its class may */
 };
+
+/* Whether backward of this very layer reads its inputs / its output. */
+static inline bool mr_layer_needs_x(const mr_layer *l) { return l->class->needs_x && !l->spares_x; }
+static inline bool mr_layer_needs_y(const mr_layer *l) { return l->class->needs_y && !l->spares_y; }
 
 /* The row for a Keras class name, or NULL. */
 const mr_layer_class *mr_layer_class_find(const char *name);
@@ -97,8 +105,7 @@ const mr_layer_class *mr_layer_class_find(const char *name);
 extern const mr_layer_class *const mr_layer_classes[];
 
 /* For build(): declares a variable. INITIALIZER_KEY, REGULARIZER_KEY: keys of the configuration ("kernel_initializer",
- * "kernel_regularizer") or NULL. A constraint in the configuration ("kernel_constraint") other than null is the
- * caller's to refuse with mr_layer_refuse. */
+ * "kernel_regularizer") or NULL. */
 int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool statistic, const char *initializer_key,
                        const char *default_initializer, const char *regularizer_key, mr_error *e);
 
@@ -110,6 +117,9 @@ int mr_config_bool(const mr_layer *l, const json_t *c, const char *key, bool fal
 /* An integer or a list of two: out[0] rows, out[1] columns. */
 int mr_config_pair(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high, int64_t fallback, int64_t out[2],
                    mr_error *e);
+/* An integer (taken COUNT times) or a list of COUNT. */
+int mr_config_sizes(const mr_layer *l, const json_t *c, const char *key, int count, int64_t low, int64_t high,
+                    int64_t fallback, int64_t *out, mr_error *e);
 /* One of NAMES (ended by NULL): its index. */
 int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const char *const *names, int fallback, int *out,
                      mr_error *e);
@@ -117,6 +127,12 @@ int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const 
 int mr_config_channels_last(const mr_layer *l, const json_t *c, mr_error *e);
 /* Keras 'same' and 'valid': output length and padding in front. EFFECTIVE = (kernel-1)*dilation+1. */
 int64_t mr_conv_output_length(int64_t in, int64_t effective, int64_t stride, bool same, int64_t *pad_before);
+
+/* The first key of the configuration that training would have to honour and does not (a constraint, an activity
+ * regularizer), or NULL. Such layers run forward; the trainer refuses to train them. */
+const char *mr_layer_untrained_key(const mr_layer *l);
+/* Whether a constraint ("kernel_constraint", …) is set. */
+bool mr_layer_has_constraint(const mr_layer *l);
 
 /* MR_EUNSUPPORTED "layer 'NAME' (CLASS): …". */
 int mr_layer_refuse(const mr_layer *l, mr_error *e, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -100,7 +100,7 @@ static bool may_overwrite(const struct analysis *a, int i)
         return false;
     if (!p->step[source].class)
         return false; /* an alias: others may read the same memory under its source's name */
-    return !a->training || (!n->layer->class->needs_x && !s->layer->class->needs_y);
+    return !a->training || (!mr_layer_needs_x(n->layer) && !mr_layer_needs_y(s->layer));
 }
 
 static int place_values(struct analysis *a)
@@ -173,11 +173,11 @@ static int place_backward(struct analysis *a)
             s->backward = false; /* nothing that the loss depends on reads it */
         if (!s->backward)
             continue;
-        if (s->class && s->class->needs_y)
+        if (s->class && mr_layer_needs_y(n->layer))
             live(p, s->value, backward_time(p, i));
         for (int k = 0; k < n->inputs && !status; k++) {
             const mr_step *source = &p->step[n->input[k]];
-            if (s->class && s->class->needs_x)
+            if (s->class && mr_layer_needs_x(n->layer))
                 live(p, source->value, backward_time(p, i));
             if (source->gradient < 0)
                 continue;
