@@ -14,3 +14,9 @@ nn_core_sources = \
   nn/shape.c nn/shape.h \
   nn/team.c nn/team.h
 libnn_la_SOURCES = $(nn_core_sources)
+nn_report_sources = \
+  nn/confusion.c \
+  nn/report.c nn/report.h \
+  nn/text.c nn/text.h \
+  nn/utf8.c
+libnn_la_SOURCES += $(nn_report_sources)

@@ -30,6 +30,15 @@ tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/schedule_shim.h \
 tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/schedule_shim.h"'
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_text
+tests_test_text_SOURCES = tests/test_text.c
+tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+CMOCKA_TESTS += tests/test_report
+tests_test_report_SOURCES = tests/test_report.c
+tests_test_report_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/data/report.txt
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
