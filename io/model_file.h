@@ -6,13 +6,7 @@
 
 #include "io/preprocess.h"
 #include "nn/graph.h"
-
-/* One array of optimizer state as found in (or to be written to) a file, in the terms of Keras 3. */
-typedef struct mr_slot {
-    const char *name;      /* "momentum", "velocity" (Adam's second moment), "accumulator", … (static string) */
-    const mr_param *param; /* whose slot; NULL for a scalar of the optimizer itself */
-    size_t offset;         /* where it lies in the graph's state (param->count reals, or 1) */
-} mr_slot;
+#include "nn/optimizer.h"
 
 typedef struct mr_model {
     mr_graph *graph;

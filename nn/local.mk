@@ -6,11 +6,15 @@ nn_core_sources = \
   nn/graph.c nn/graph.h \
   nn/graph_build.c \
   nn/initializer.c nn/initializer.h \
+  nn/loss.c nn/loss.h \
+  nn/optimizer.c nn/optimizer.h \
+  nn/optimizers.c \
   nn/plan.c nn/plan.h nn/plan_internal.h \
   nn/plan_build.c \
   nn/plan_memory.c \
   nn/random.c nn/random.h \
   nn/real.h \
+  nn/schedule.c nn/schedule.h \
   nn/shape.c nn/shape.h \
   nn/team.c nn/team.h
 libnn_la_SOURCES = $(nn_core_sources)

@@ -235,6 +235,11 @@ mr_real *mr_plan_gradient(const mr_plan *p, const mr_param *param)
     return p->gradients && param->trainable ? p->gradients + param->offset : NULL;
 }
 
+mr_real *mr_plan_gradients(mr_plan *p)
+{
+    return p->gradients;
+}
+
 const mr_real *mr_plan_input_gradient(const mr_plan *p, int i)
 {
     return at(p, p->step[p->graph->input[i]].gradient);

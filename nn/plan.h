@@ -35,6 +35,8 @@ mr_real *mr_plan_output_gradient(mr_plan *p, int i);
 void mr_plan_backward(mr_plan *p);
 /* Gradient of a trainable variable after backward, [count]; NULL for others. The gradients of all lie in one block. */
 mr_real *mr_plan_gradient(const mr_plan *p, const mr_param *param);
+/* The whole block, laid out as the state. */
+mr_real *mr_plan_gradients(mr_plan *p);
 const mr_real *mr_plan_input_gradient(const mr_plan *p, int i); /* with input_gradients */
 /* The new moving statistics of this step into STATE_OUT (a whole state; may be the graph's own state). */
 void mr_plan_update_statistics(mr_plan *p, mr_real *state_out);
