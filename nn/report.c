@@ -151,20 +151,33 @@ static void append_name(mr_text *out, const char *name, size_t width)
     mr_text_append_char(out, ' ');
 }
 
-static void append_row(mr_text *out, const char *name, size_t width, const mr_class_scores *s)
+/* Where not one prediction is right, scikit-learn's counts come from an array of floats, and it prints 12.0
+ * for 12. Equal to the byte means in this too. */
+static void append_support(mr_text *out, const mr_report *r, int64_t support)
+{
+    if (r->micro.f1 > 0)
+        mr_text_format(out, " %9lld\n", (long long)support);
+    else
+        mr_text_format(out, " %9.1f\n", (double)support);
+}
+
+static void append_row(mr_text *out, const mr_report *r, const char *name, size_t width,
+                       const mr_class_scores *s)
 {
     append_name(out, name, width);
-    mr_text_format(out, " %9.2f %9.2f %9.2f %9lld\n", s->precision, s->recall, s->f1, (long long)s->support);
+    mr_text_format(out, " %9.2f %9.2f %9.2f", s->precision, s->recall, s->f1);
+    append_support(out, r, s->support);
 }
 
 static void append_accuracy(mr_text *out, const mr_report *r, size_t width)
 {
     if (!r->every_class_seen) {
-        append_row(out, "micro avg", width, &r->micro);
+        append_row(out, r, "micro avg", width, &r->micro);
         return;
     }
     append_name(out, "accuracy", width);
-    mr_text_format(out, " %9s %9s %9.2f %9lld\n", "", "", r->micro.f1, (long long)r->samples);
+    mr_text_format(out, " %9s %9s %9.2f", "", "", r->micro.f1);
+    append_support(out, r, r->samples);
 }
 
 int mr_report_text(mr_text *out, const mr_report *r, const char *const *names, mr_error *e)
@@ -176,11 +189,11 @@ int mr_report_text(mr_text *out, const mr_report *r, const char *const *names, m
     append_name(out, "", width);
     mr_text_format(out, " %9s %9s %9s %9s\n\n", "precision", "recall", "f1-score", "support");
     for (int c = 0; c < r->classes; c++)
-        append_row(out, names[c], width, &r->per_class[c]);
+        append_row(out, r, names[c], width, &r->per_class[c]);
     mr_text_append_char(out, '\n');
     append_accuracy(out, r, width);
-    append_row(out, "macro avg", width, &r->macro);
-    append_row(out, "weighted avg", width, &r->weighted);
+    append_row(out, r, "macro avg", width, &r->macro);
+    append_row(out, r, "weighted avg", width, &r->weighted);
     return mr_text_check(out, "the classification report", e);
 }
 

@@ -39,6 +39,10 @@ tests_test_report_SOURCES = tests/test_report.c
 tests_test_report_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/report.txt
 
+CMOCKA_TESTS += tests/test_rows
+tests_test_rows_SOURCES = tests/test_rows.c
+tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
