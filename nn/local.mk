@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libnn.la
 nn_core_sources = \
+  nn/arch/arch.c nn/arch/arch.h nn/arch/archs.h \
+  nn/arch/builder.c nn/arch/builder.h \
+  nn/arch/resnet.c \
   nn/error.c nn/error.h \
   nn/gemm.c nn/gemm.h \
   nn/graph.c nn/graph.h \

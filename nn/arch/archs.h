@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the table of architectures, one per file. */
+#ifndef MR_NN_ARCH_ARCHS_H
+#define MR_NN_ARCH_ARCHS_H
+
+#include "nn/arch/arch.h"
+
+extern const mr_arch mr_arch_resnet;
+
+#endif
