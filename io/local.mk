@@ -5,3 +5,22 @@ io_present_sources = \
   io/csv.c io/csv.h \
   io/json.c io/json.h
 libio_la_SOURCES += $(io_present_sources)
+io_image_sources = \
+  io/preprocess.c io/preprocess.h \
+  io/image.c io/image.h \
+  io/decoder.h io/pixels.c \
+  io/jpeg.c \
+  io/png.c \
+  io/resize.c io/resize.h \
+  io/taps.c \
+  io/resize_plain.c \
+  io/resize_x86.c
+io_file_sources = \
+  io/reader.c io/reader.h io/reader_backend.h \
+  io/buffer_pool.c \
+  io/reader_uring.c \
+  io/reader_pread.c \
+  io/dataset.c io/dataset.h \
+  io/folder.c io/folder.h \
+  io/strings.c io/strings.h
+libio_la_SOURCES += $(io_image_sources) $(io_file_sources)

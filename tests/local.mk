@@ -43,6 +43,21 @@ CMOCKA_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+IMAGE_TESTS = tests/test_image tests/test_resize tests/test_odd tests/test_reader tests/test_dataset
+CMOCKA_TESTS += $(IMAGE_TESTS)
+IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_image_SOURCES = tests/test_image.c
+tests_test_image_LDADD = $(IO_TEST_LIBS)
+tests_test_resize_SOURCES = tests/test_resize.c
+tests_test_resize_LDADD = $(IO_TEST_LIBS)
+tests_test_odd_SOURCES = tests/test_odd.c
+tests_test_odd_LDADD = $(IO_TEST_LIBS)
+tests_test_reader_SOURCES = tests/test_reader.c
+tests_test_reader_LDADD = $(IO_TEST_LIBS)
+tests_test_dataset_SOURCES = tests/test_dataset.c
+tests_test_dataset_LDADD = $(IO_TEST_LIBS)
+EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)

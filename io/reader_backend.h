@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside the file reader: the pool of file buffers, and the two ways to read (io_uring, pread) behind one table. */
+#ifndef MR_IO_READER_BACKEND_H
+#define MR_IO_READER_BACKEND_H
+
+#include "io/reader.h"
+
+#include <sys/stat.h>
+
+/* --- buffers ------------------------------------------------------------------------------------------------------- */
+
+/* Buffers in classes of powers of two. Taken by the reader's thread, given back from any; those of up to
+ * MR_POOLED_BYTES are kept for the next file, so that the steady state allocates nothing. */
+typedef struct mr_buffer_pool mr_buffer_pool;
+#define MR_POOLED_BYTES ((size_t)4 << 20)
+
+mr_buffer_pool *mr_buffer_pool_create(void);
+/* Frees all buffers, those that were not given back too. */
+void mr_buffer_pool_destroy(mr_buffer_pool *p);
+/* At least SIZE bytes, 64-byte aligned, or NULL. */
+uint8_t *mr_buffer_take(mr_buffer_pool *p, size_t size);
+void mr_buffer_give(mr_buffer_pool *p, uint8_t *bytes);
+/* Buffers that the pool holds, those in use included. For tests. */
+size_t mr_buffer_pool_count(mr_buffer_pool *p);
+
+/* --- backends ------------------------------------------------------------------------------------------------------ */
+
+/* One read under way. */
+typedef struct mr_read_slot {
+    mr_read read;
+    int fd;       /* -1: not open */
+    size_t want;  /* size by fstat */
+    struct mr_read_slot *next; /* in a list of the backend */
+} mr_read_slot;
+
+typedef struct mr_reader_backend {
+    const char *name;
+    /* NULL where the system does not offer this way (with *REASON, an errno) or memory is short. */
+    void *(*create)(mr_buffer_pool *pool, mr_reader_options options, int *reason);
+    void (*destroy)(void *backend); /* nothing is under way */
+    /* Starts SLOT, whose read.serial and read.path are set. */
+    int (*start)(void *backend, mr_read_slot *slot, mr_error *e);
+    /* Waits for a slot to be through: read.bytes, or read.error. At least one is under way. */
+    int (*wait)(void *backend, mr_read_slot **slot, mr_error *e);
+} mr_reader_backend;
+
+extern const mr_reader_backend mr_reader_uring, mr_reader_pread;
+
+/* What both ways share: the judgement of an open file (read.error set where it will not be read), and its buffer. */
+void mr_slot_size_up(mr_read_slot *slot, mr_buffer_pool *pool, mr_reader_options options);
+/* Ends SLOT with a failure: gives its buffer back. SYS_ERRNO may be 0. */
+void mr_slot_fail(mr_read_slot *slot, mr_buffer_pool *pool, int code, int sys_errno);
+/* Reads what is missing of an open file with pread, until SIZE or the end. */
+void mr_slot_pread(mr_read_slot *slot, mr_buffer_pool *pool);
+
+/* Non-blocking, so that opening a FIFO cannot hang; it means nothing to regular files. */
+#define MR_OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+#endif
