@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pool of file buffers. A header of one cache line stands before the bytes of each; a lock (taken twice for a
- * file) guards the lists. */
+/* The pool of file buffers. A header of one cache line stands before the bytes of each; a lock (taken twice
+ * for a file) guards the lists. */
 #include "io/reader_backend.h"
 
 #include <pthread.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The index of samples: class folders, the split into training and validation, the layout of a data folder. */
+/* The index of samples: class folders, the split into training and validation, the layout of a data folder.
+ */
 #include "io/dataset.h"
 
 #include "io/folder.h"
@@ -11,7 +12,7 @@
 #include <sys/stat.h>
 #include <errno.h>
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void mr_dataset_free(mr_dataset *d)
 {
@@ -42,7 +43,7 @@ static mr_dataset *new_dataset(mr_strings *arena, int classes, mr_error *e)
     return NULL;
 }
 
-/* --- classes ------------------------------------------------------------------------------------------------------- */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 static bool contains(char *const *names, size_t count, const char *name)
 {
@@ -64,8 +65,8 @@ static int check_names(const char *dir, const mr_names *found, char *const *want
     return 0;
 }
 
-static int check_classes(const char *dir, const mr_names *found, char *const *wanted, int classes, int min_classes,
-                         mr_error *e)
+static int check_classes(const char *dir, const mr_names *found, char *const *wanted, int classes,
+                         int min_classes, mr_error *e)
 {
     if (found->count == 0) {
         mr_fail(e, MR_EINVAL, "%s holds no class folders", dir);
@@ -80,7 +81,7 @@ static int check_classes(const char *dir, const mr_names *found, char *const *wa
     return wanted && classes > 0 ? check_names(dir, found, wanted, classes, e) : 0;
 }
 
-/* --- scanning ------------------------------------------------------------------------------------------------------ */
+/* --- scanning --------------------------------------------------------------------------------- */
 
 static int add_samples(mr_dataset *d, const mr_names *files, int label, mr_error *e)
 {
@@ -142,7 +143,8 @@ int mr_dataset_scan(mr_dataset **out, const char *dir, char *const *class_names,
         mr_strings_leave(arena);
     } else {
         d = new_dataset(arena, (int)found.count, e);
-        status = d ? scan_classes(d, dir, class_names && classes > 0 ? class_names : found.name, e) : MR_ENOMEM;
+        status =
+            d ? scan_classes(d, dir, class_names && classes > 0 ? class_names : found.name, e) : MR_ENOMEM;
     }
     if (!status) {
         d->hidden += counts.hidden;
@@ -154,7 +156,7 @@ int mr_dataset_scan(mr_dataset **out, const char *dir, char *const *class_names,
     return status;
 }
 
-/* --- splitting ----------------------------------------------------------------------------------------------------- */
+/* --- splitting -------------------------------------------------------------------------------- */
 
 /* How many of COUNT go to validation: the share rounded down, but at least one where a share is asked for. */
 static size_t share_of(size_t count, double fraction)
@@ -231,7 +233,7 @@ int mr_dataset_split(mr_dataset *all, double fraction, uint64_t seed, mr_dataset
     return status;
 }
 
-/* --- the layout of a data folder ------------------------------------------------------------------------------------ */
+/* --- the layout of a data folder -------------------------------------------------------------- */
 
 static bool is_folder(const char *path)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the image decoder (io/image.c, io/jpeg.c, io/png.c): what a file format has to offer, and what the formats
- * share. A format is one file and one row of the table in io/image.c.
+/* Inside the image decoder (io/image.c, io/jpeg.c, io/png.c): what a file format has to offer, and what the
+ * formats share. A format is one file and one row of the table in io/image.c.
  *
- * Decoding is a pull: open() reads the header and says the size, read() fills the next rows, finish() says whether
- * the rest of the file is what Pillow accepts. So rows can be resized while they are still in the cache, and a
- * whole image is stored only where somebody wants it. */
+ * Decoding is a pull: open() reads the header and says the size, read() fills the next rows, finish() says
+ * whether the rest of the file is what Pillow accepts. So rows can be resized while they are still in the
+ * cache, and a whole image is stored only where somebody wants it. */
 #ifndef MR_IO_DECODER_H
 #define MR_IO_DECODER_H
 
 #include "io/image.h"
 
-/* Readable bytes after the end of every row buffer of the decoder: vector loads may run over the last pixel. */
+/* Readable bytes after the end of every row buffer of the decoder: vector loads may run over the last pixel.
+ */
 enum { MR_ROW_PADDING = 64 };
 
 /* A buffer that grows and is kept from image to image. */
@@ -36,8 +37,8 @@ typedef struct mr_image_format {
     /* State that is kept between images (libjpeg's objects, row buffers). */
     void *(*create)(mr_error *e);
     void (*destroy)(void *state);
-    /* Reads up to the first row: fills SHAPE's width, height, channels as rows will come. The state ends whatever
-     * image was open before. The source must stay valid until finish() or the next open(). */
+    /* Reads up to the first row: fills SHAPE's width, height, channels as rows will come. The state ends
+     * whatever image was open before. The source must stay valid until finish() or the next open(). */
     int (*open)(void *state, const mr_image_source *source, mr_image *shape, mr_error *e);
     /* The next COUNT rows, packed pixels of SHAPE's channels. */
     int (*read)(void *state, uint8_t *const *rows, int count, mr_error *e);
@@ -50,8 +51,8 @@ extern const mr_image_format mr_format_jpeg, mr_format_png;
 /* MR_ELIMIT where WIDTH x HEIGHT is over the limit, MR_EFORMAT where one of them is not positive. */
 int mr_check_pixels(int64_t width, int64_t height, mr_decode_limits limits, mr_error *e);
 
-/* Row conversions as in Pillow's Convert.c. COUNT pixels; DST and SRC may be the same row where DST's pixels are not
- * the wider ones. */
+/* Row conversions as in Pillow's Convert.c. COUNT pixels; DST and SRC may be the same row where DST's pixels
+ * are not the wider ones. */
 void mr_row_rgb_to_gray(uint8_t *dst, const uint8_t *src, int count);
 /* SRC as libjpeg hands out CMYK of Adobe's files: inverted ink. Pillow inverts every CMYK JPEG. */
 void mr_row_inverted_cmyk_to_rgb(uint8_t *dst, const uint8_t *src, int count);

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-/* --- names --------------------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 int mr_names_add(mr_names *names, char *name, mr_error *e)
 {
@@ -49,14 +49,14 @@ bool mr_is_image_name(const char *name)
     return false;
 }
 
-/* --- one folder ---------------------------------------------------------------------------------------------------- */
+/* --- one folder ------------------------------------------------------------------------------- */
 
 typedef struct walk {
     mr_strings *strings;
     mr_names *folders; /* NULL: they are not asked for */
     mr_names *files;   /* the same */
     mr_folder_counts *counts;
-    void *seen;        /* tsearch tree of folder_id */
+    void *seen; /* tsearch tree of folder_id */
     mr_error *e;
 } walk;
 
@@ -76,8 +76,8 @@ static int take_entry(walk *w, const char *dir, const struct dirent *entry)
         w->counts->hidden += strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
         return 0;
     }
-    bool image = mr_is_image_name(name), may_be_folder = entry->d_type == DT_DIR || entry->d_type == DT_LNK ||
-                                                         entry->d_type == DT_UNKNOWN;
+    bool image = mr_is_image_name(name),
+         may_be_folder = entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
     if (!may_be_folder && !(image && w->files)) {
         w->counts->not_images++;
         return 0;
@@ -110,7 +110,8 @@ static int read_folder(walk *w, const char *dir)
     return status;
 }
 
-int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_folder_counts *counts, mr_error *e)
+int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_folder_counts *counts,
+                   mr_error *e)
 {
     walk w = {.strings = strings, .folders = folders, .counts = counts, .e = e};
     int status = read_folder(&w, dir);
@@ -120,7 +121,7 @@ int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_f
     return status;
 }
 
-/* --- all folders below --------------------------------------------------------------------------------------------- */
+/* --- all folders below ------------------------------------------------------------------------ */
 
 typedef struct folder_id {
     dev_t device;
@@ -151,7 +152,8 @@ static int first_time(walk *w, const char *dir)
     return found ? *found == id : mr_fail(w->e, MR_ENOMEM, "no memory for folder %s", dir);
 }
 
-int mr_folder_walk(const char *dir, mr_strings *strings, mr_names *files, mr_folder_counts *counts, mr_error *e)
+int mr_folder_walk(const char *dir, mr_strings *strings, mr_names *files, mr_folder_counts *counts,
+                   mr_error *e)
 {
     mr_names folders = {0}, found = {0};
     walk w = {.strings = strings, .folders = &found, .files = files, .counts = counts, .e = e};

@@ -24,9 +24,11 @@ typedef struct mr_folder_counts {
 /* Whether NAME ends as an image's name does. */
 bool mr_is_image_name(const char *name);
 /* Names of the folders directly in DIR that are not hidden, sorted; other entries are counted. */
-int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_folder_counts *counts, mr_error *e);
-/* Paths of all image files below DIR, recursively, following links; a folder that was seen already (by device and
- * inode) is not entered again. Sorted by the bytes of the path. */
-int mr_folder_walk(const char *dir, mr_strings *strings, mr_names *files, mr_folder_counts *counts, mr_error *e);
+int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_folder_counts *counts,
+                   mr_error *e);
+/* Paths of all image files below DIR, recursively, following links; a folder that was seen already (by device
+ * and inode) is not entered again. Sorted by the bytes of the path. */
+int mr_folder_walk(const char *dir, mr_strings *strings, mr_names *files, mr_folder_counts *counts,
+                   mr_error *e);
 
 #endif

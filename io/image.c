@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The image decoder: which format a file is, and the ways through it: a whole image, or rows resized as they come. */
+/* The image decoder: which format a file is, and the ways through it: a whole image, or rows resized as they
+ * come. */
 #include "io/image.h"
 
 #include "io/decoder.h"
@@ -26,7 +27,7 @@ typedef struct open_image {
     mr_image shape;
 } open_image;
 
-/* --- what a file is ------------------------------------------------------------------------------------------------ */
+/* --- what a file is --------------------------------------------------------------------------- */
 
 static const struct {
     mr_image_kind kind;
@@ -34,12 +35,9 @@ static const struct {
     size_t offset, size;
     const char *magic;
 } signatures[] = {
-    {MR_KIND_JPEG, "JPEG", 0, 3, "\xff\xd8\xff"},
-    {MR_KIND_PNG, "PNG", 0, 8, "\x89PNG\r\n\x1a\n"},
-    {MR_KIND_GIF, "GIF", 0, 4, "GIF8"},
-    {MR_KIND_BMP, "BMP", 0, 2, "BM"},
-    {MR_KIND_WEBP, "WebP", 8, 4, "WEBP"},
-    {MR_KIND_TIFF, "TIFF", 0, 4, "II*\0"},
+    {MR_KIND_JPEG, "JPEG", 0, 3, "\xff\xd8\xff"}, {MR_KIND_PNG, "PNG", 0, 8, "\x89PNG\r\n\x1a\n"},
+    {MR_KIND_GIF, "GIF", 0, 4, "GIF8"},           {MR_KIND_BMP, "BMP", 0, 2, "BM"},
+    {MR_KIND_WEBP, "WebP", 8, 4, "WEBP"},         {MR_KIND_TIFF, "TIFF", 0, 4, "II*\0"},
     {MR_KIND_TIFF, "TIFF", 0, 4, "MM\0*"},
 };
 enum { SIGNATURES = sizeof signatures / sizeof *signatures };
@@ -61,7 +59,7 @@ const char *mr_image_kind_name(mr_image_kind kind)
     return "unknown";
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int mr_decoder_create(mr_decoder **out, mr_decode_limits limits, mr_error *e)
 {
@@ -90,7 +88,7 @@ void mr_decoder_destroy(mr_decoder *d)
     free(d);
 }
 
-/* --- decoding ------------------------------------------------------------------------------------------------------ */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static int refuse(mr_image_kind kind, size_t size, mr_error *e)
 {
@@ -116,8 +114,8 @@ static int find_format(mr_decoder *d, const mr_image_source *source, open_image 
     return refuse(kind, source->size, e);
 }
 
-static int open_rows(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, open_image *image,
-                     mr_error *e)
+static int open_rows(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre,
+                     open_image *image, mr_error *e)
 {
     mr_image_source source = {.bytes = bytes, .size = size, .pre = pre, .limits = d->limits};
     int status = find_format(d, &source, image, e);
@@ -141,7 +139,8 @@ static int read_whole(mr_decoder *d, open_image *image, mr_error *e)
     return status ? status : image->format->finish(image->state, e);
 }
 
-int mr_decode(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, mr_image *out, mr_error *e)
+int mr_decode(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, mr_image *out,
+              mr_error *e)
 {
     open_image image = {0};
     int status = open_rows(d, bytes, size, pre, &image, e);
@@ -151,12 +150,14 @@ int mr_decode(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess
     return status;
 }
 
-/* --- resizing ------------------------------------------------------------------------------------------------------ */
+/* --- resizing --------------------------------------------------------------------------------- */
 
-static int check_resize(const mr_image *src, int width, int height, mr_interpolation f, bool floats, mr_error *e)
+static int check_resize(const mr_image *src, int width, int height, mr_interpolation f, bool floats,
+                        mr_error *e)
 {
     if (src->width <= 0 || src->height <= 0 || (src->channels != 1 && src->channels != 3))
-        return mr_fail(e, MR_EINVAL, "no image to resize: %dx%d of %d channels", src->width, src->height, src->channels);
+        return mr_fail(e, MR_EINVAL, "no image to resize: %dx%d of %d channels", src->width, src->height,
+                       src->channels);
     if (width <= 0 || height <= 0 || (int64_t)width * height > INT32_MAX / 12)
         return mr_fail(e, MR_EINVAL, "impossible image size %dx%d", width, height);
     if ((unsigned)f >= MR_INTERPOLATIONS || (f == MR_TF_BILINEAR && !floats))
@@ -164,7 +165,8 @@ static int check_resize(const mr_image *src, int width, int height, mr_interpola
     return 0;
 }
 
-/* Points ROWS at rows Y … of SRC; the last rows of the image, which have nothing readable behind them, are copied. */
+/* Points ROWS at rows Y … of SRC; the last rows of the image, which have nothing readable behind them, are
+ * copied. */
 static void safe_rows(const mr_image *src, int y, int count, uint8_t *const buffers[], const uint8_t *rows[])
 {
     size_t stride = (size_t)src->width * (size_t)src->channels;
@@ -197,7 +199,8 @@ static int resize(mr_decoder *d, const mr_image *src, int width, int height, mr_
     return status ? status : push_image(d->resizer, src, e);
 }
 
-int mr_resize(mr_decoder *d, const mr_image *src, int width, int height, mr_interpolation f, uint8_t *dst, mr_error *e)
+int mr_resize(mr_decoder *d, const mr_image *src, int width, int height, mr_interpolation f, uint8_t *dst,
+              mr_error *e)
 {
     int status = resize(d, src, width, height, f, false, e);
     if (!status)
@@ -218,7 +221,7 @@ int mr_resize_float(mr_decoder *d, const mr_image *src, int width, int height, m
     return status;
 }
 
-/* --- the whole contract -------------------------------------------------------------------------------------------- */
+/* --- the whole contract ----------------------------------------------------------------------- */
 
 static int load_whole(mr_decoder *d, open_image *image, const mr_preprocess *pre, float *dst, mr_error *e)
 {
@@ -232,8 +235,8 @@ static int load_whole(mr_decoder *d, open_image *image, const mr_preprocess *pre
     return status;
 }
 
-/* Rows go to the resizer while they are in the cache. All of them are decoded, whatever the result needs: a damaged
- * file must be found to be one. */
+/* Rows go to the resizer while they are in the cache. All of them are decoded, whatever the result needs: a
+ * damaged file must be found to be one. */
 static int load_streaming(mr_decoder *d, open_image *image, const mr_preprocess *pre, float *dst, mr_error *e)
 {
     mr_resizer *r = d->resizer;
@@ -255,7 +258,8 @@ static int load_streaming(mr_decoder *d, open_image *image, const mr_preprocess 
     return status;
 }
 
-int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst, mr_error *e)
+int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst,
+                   mr_error *e)
 {
     open_image image = {0};
     int status = open_rows(d, bytes, size, pre, &image, e);

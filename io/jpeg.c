@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG by libjpeg-turbo, with the settings and the judgement of Pillow's JpegDecode.c: accurate DCT, fancy upsampling,
- * a source that suspends at the end of the bytes. A suspension before the last row is a truncated file; libjpeg's
- * warnings (damaged entropy-coded data) are accepted with the pixels that come out. */
+/* JPEG by libjpeg-turbo, with the settings and the judgement of Pillow's JpegDecode.c: accurate DCT, fancy
+ * upsampling, a source that suspends at the end of the bytes. A suspension before the last row is a truncated
+ * file; libjpeg's warnings (damaged entropy-coded data) are accepted with the pixels that come out. */
 #include "io/decoder.h"
 
 #include <setjmp.h>
@@ -12,7 +12,8 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* A progressive file of many empty scans costs a pass over the whole image for each of them. Encoders write about ten. */
+/* A progressive file of many empty scans costs a pass over the whole image for each of them. Encoders write
+ * about ten. */
 enum { MAX_SCANS = 500 };
 
 typedef struct jpeg_state {
@@ -20,10 +21,10 @@ typedef struct jpeg_state {
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
-    jmp_buf failed;     /* valid only inside the call that set it */
+    jmp_buf failed; /* valid only inside the call that set it */
     bool too_many_scans;
-    bool to_gray;       /* rows come as RGB and are handed on as gray */
-    mr_scratch row;     /* one row of 3 or 4 channels where it is converted afterwards */
+    bool to_gray;   /* rows come as RGB and are handed on as gray */
+    mr_scratch row; /* one row of 3 or 4 channels where it is converted afterwards */
     void *(*alloc_small)(j_common_ptr cinfo, int pool, size_t size); /* libjpeg's own */
 } jpeg_state;
 
@@ -32,7 +33,7 @@ static jpeg_state *state_of(j_common_ptr cinfo)
     return cinfo->client_data;
 }
 
-/* --- what libjpeg calls ------------------------------------------------------------------------------------------ */
+/* --- what libjpeg calls ----------------------------------------------------------------------- */
 
 static void on_error(j_common_ptr cinfo)
 {
@@ -52,8 +53,9 @@ static void on_progress(j_common_ptr cinfo)
     on_error(cinfo);
 }
 
-/* The tables of an image go with the image: libjpeg keeps them for the next one, and a file that brings none would then
- * be decoded with a stranger's. So what is asked for the object's life after its creation is given from the image's pool. */
+/* The tables of an image go with the image: libjpeg keeps them for the next one, and a file that brings none
+ * would then be decoded with a stranger's. So what is asked for the object's life after its creation is given
+ * from the image's pool. */
 static void *alloc_for_image(j_common_ptr cinfo, int pool, size_t size)
 {
     (void)pool;
@@ -79,7 +81,7 @@ static void source_skip(j_decompress_ptr cinfo, long count)
     s->bytes_in_buffer -= n;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void jpeg_destroy_state(void *state)
 {
@@ -125,7 +127,7 @@ static void *jpeg_create_state(mr_error *e)
     return NULL;
 }
 
-/* --- failures ------------------------------------------------------------------------------------------------------ */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static int code_of(int message)
 {
@@ -159,7 +161,7 @@ static int truncated(mr_error *e)
     return mr_fail(e, MR_EFORMAT, "truncated JPEG: the file ends within the image");
 }
 
-/* --- decoding ------------------------------------------------------------------------------------------------------ */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static void forget_image(jpeg_state *s)
 {
@@ -181,8 +183,8 @@ static unsigned dct_denominator(const struct jpeg_decompress_struct *c, const mr
     return n;
 }
 
-/* As JpegImagePlugin chooses: 1 component is gray, 3 are made RGB, 4 are made CMYK. Where gray is wanted of colour
- * it is computed from RGB, as Pillow does, and not taken from the Y channel. */
+/* As JpegImagePlugin chooses: 1 component is gray, 3 are made RGB, 4 are made CMYK. Where gray is wanted of
+ * colour it is computed from RGB, as Pillow does, and not taken from the Y channel. */
 static int choose_output(jpeg_state *s, const mr_preprocess *pre, mr_image *shape, mr_error *e)
 {
     struct jpeg_decompress_struct *c = &s->cinfo;

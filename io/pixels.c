@@ -34,8 +34,8 @@ int mr_check_pixels(int64_t width, int64_t height, mr_decode_limits limits, mr_e
     if (width <= 0 || height <= 0 || width > INT32_MAX || height > INT32_MAX)
         return mr_fail(e, MR_EFORMAT, "impossible image size %lldx%lld", (long long)width, (long long)height);
     if (width * height > limits.max_pixels) {
-        mr_fail(e, MR_ELIMIT, "%lldx%lld pixels are over the limit of %lld", (long long)width, (long long)height,
-                (long long)limits.max_pixels);
+        mr_fail(e, MR_ELIMIT, "%lldx%lld pixels are over the limit of %lld", (long long)width,
+                (long long)height, (long long)limits.max_pixels);
         return mr_hint(e, MR_ELIMIT, "--max-pixels sets the limit");
     }
     return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PNG by libpng, to the pixels that Pillow's convert("RGB" or "L") gives: no gamma, no background, alpha dropped,
- * 16-bit colour cut to its high byte, 16-bit gray clipped at 255 (Pillow reads it as 32-bit integers, and those are
- * clipped, not scaled). Checksums are judged as Pillow does: those of all chunks before the image data must be right,
- * those of the image data are not looked at (zlib has its own). */
+/* PNG by libpng, to the pixels that Pillow's convert("RGB" or "L") gives: no gamma, no background, alpha
+ * dropped, 16-bit colour cut to its high byte, 16-bit gray clipped at 255 (Pillow reads it as 32-bit
+ * integers, and those are clipped, not scaled). Checksums are judged as Pillow does: those of all chunks
+ * before the image data must be right, those of the image data are not looked at (zlib has its own). */
 #include "io/decoder.h"
 
 #include <stdlib.h>
@@ -12,10 +12,10 @@
 
 /* Where the colours of a row's pixels lie; samples of less than 8 bits come unpacked, one to a byte. */
 typedef struct png_layout {
-    int pixel;     /* bytes from pixel to pixel */
-    int green;     /* bytes from red to green (and green to blue); 0 where there is one sample only */
-    bool clipped;  /* 16-bit gray */
-    bool mapped;   /* through the table of colours */
+    int pixel;    /* bytes from pixel to pixel */
+    int green;    /* bytes from red to green (and green to blue); 0 where there is one sample only */
+    bool clipped; /* 16-bit gray */
+    bool mapped;  /* through the table of colours */
 } png_layout;
 
 typedef struct png_state {
@@ -23,18 +23,18 @@ typedef struct png_state {
     png_infop info;
     const uint8_t *next; /* unread bytes */
     size_t left;
-    char problem[160];   /* libpng's last words */
+    char problem[160]; /* libpng's last words */
     png_layout layout;
     int width, height, channels; /* channels: wanted */
     bool interlaced;
-    bool direct;         /* rows come as wanted */
-    int next_row;        /* interlaced: in whole */
+    bool direct;  /* rows come as wanted */
+    int next_row; /* interlaced: in whole */
     size_t row_bytes;
     mr_scratch row, whole;
     uint8_t colors[256][3]; /* of a sample below 16 bits; [.][0] for gray */
 } png_state;
 
-/* --- what libpng calls --------------------------------------------------------------------------------------------- */
+/* --- what libpng calls ------------------------------------------------------------------------ */
 
 static void on_error(png_structp png, png_const_charp message)
 {
@@ -59,7 +59,7 @@ static void on_read(png_structp png, png_bytep to, size_t count)
     s->left -= count;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void close_image(png_state *s)
 {
@@ -94,7 +94,7 @@ static int report(png_state *s, mr_error *e)
     return mr_fail(e, code, "bad PNG: %s", s->problem);
 }
 
-/* --- colours ------------------------------------------------------------------------------------------------------- */
+/* --- colours ---------------------------------------------------------------------------------- */
 
 static void map_gray(png_state *s, int depth)
 {
@@ -174,7 +174,7 @@ static void convert_row(const png_state *s, uint8_t *dst, const uint8_t *src)
         convert_colors(s, dst, src);
 }
 
-/* --- decoding ------------------------------------------------------------------------------------------------------ */
+/* --- decoding --------------------------------------------------------------------------------- */
 
 static int start_libpng(png_state *s, const mr_image_source *in, mr_error *e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file reader: slots, and the choice between io_uring and pread. What a file's end is (regular, not too large,
- * read whole) is judged here for both. */
+/* The file reader: slots, and the choice between io_uring and pread. What a file's end is (regular, not too
+ * large, read whole) is judged here for both. */
 #include "io/reader.h"
 
 #include "io/reader_backend.h"
@@ -24,7 +24,7 @@ mr_reader_options mr_reader_options_default(void)
     return (mr_reader_options){.depth = 32, .max_file_size = (size_t)256 << 20, .force_pread = false};
 }
 
-/* --- what both ways share --------------------------------------------------------------------------------------------- */
+/* --- what both ways share --------------------------------------------------------------------- */
 
 void mr_slot_fail(mr_read_slot *slot, mr_buffer_pool *pool, int code, int sys_errno)
 {
@@ -69,7 +69,7 @@ void mr_slot_pread(mr_read_slot *slot, mr_buffer_pool *pool)
     }
 }
 
-/* --- the reader -------------------------------------------------------------------------------------------------------- */
+/* --- the reader ------------------------------------------------------------------------------- */
 
 static int choose_backend(mr_reader *r, mr_error *e)
 {

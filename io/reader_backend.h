@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the file reader: the pool of file buffers, and the two ways to read (io_uring, pread) behind one table. */
+/* Inside the file reader: the pool of file buffers, and the two ways to read (io_uring, pread) behind one
+ * table. */
 #ifndef MR_IO_READER_BACKEND_H
 #define MR_IO_READER_BACKEND_H
 
@@ -7,7 +8,7 @@
 
 #include <sys/stat.h>
 
-/* --- buffers ------------------------------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
 /* Buffers in classes of powers of two. Taken by the reader's thread, given back from any; those of up to
  * MR_POOLED_BYTES are kept for the next file, so that the steady state allocates nothing. */
@@ -23,13 +24,13 @@ void mr_buffer_give(mr_buffer_pool *p, uint8_t *bytes);
 /* Buffers that the pool holds, those in use included. For tests. */
 size_t mr_buffer_pool_count(mr_buffer_pool *p);
 
-/* --- backends ------------------------------------------------------------------------------------------------------ */
+/* --- backends --------------------------------------------------------------------------------- */
 
 /* One read under way. */
 typedef struct mr_read_slot {
     mr_read read;
-    int fd;       /* -1: not open */
-    size_t want;  /* size by fstat */
+    int fd;                    /* -1: not open */
+    size_t want;               /* size by fstat */
     struct mr_read_slot *next; /* in a list of the backend */
 } mr_read_slot;
 
@@ -46,7 +47,8 @@ typedef struct mr_reader_backend {
 
 extern const mr_reader_backend mr_reader_uring, mr_reader_pread;
 
-/* What both ways share: the judgement of an open file (read.error set where it will not be read), and its buffer. */
+/* What both ways share: the judgement of an open file (read.error set where it will not be read), and its
+ * buffer. */
 void mr_slot_size_up(mr_read_slot *slot, mr_buffer_pool *pool, mr_reader_options options);
 /* Ends SLOT with a failure: gives its buffer back. SYS_ERRNO may be 0. */
 void mr_slot_fail(mr_read_slot *slot, mr_buffer_pool *pool, int code, int sys_errno);

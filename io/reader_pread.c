@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading with plain system calls, in the order of submission. A file is opened and the system told that it is wanted
- * when it is submitted, so that a disk can work ahead; it is read when it is waited for. */
+/* Reading with plain system calls, in the order of submission. A file is opened and the system told that it
+ * is wanted when it is submitted, so that a disk can work ahead; it is read when it is waited for. */
 #include "io/reader_backend.h"
 
 #include <errno.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading through io_uring, chained by completion: openat; when that is through fstat (a system call of its own: the
- * inode is in memory then, and io_uring would hand statx to a worker thread), read, as often as it takes, close. Nothing
- * is linked: a link broken by a short read would leave it to the kernel's version whether the file is closed.
+/* Reading through io_uring, chained by completion: openat; when that is through fstat (a system call of its
+ * own: the inode is in memory then, and io_uring would hand statx to a worker thread), read, as often as it
+ * takes, close. Nothing is linked: a link broken by a short read would leave it to the kernel's version
+ * whether the file is closed.
  *
- * A slot is owned by the kernel from the submission of an entry to its completion; its address is the user data. Nobody
- * waits for a close; its user data is 0. */
+ * A slot is owned by the kernel from the submission of an entry to its completion; its address is the user
+ * data. Nobody waits for a close; its user data is 0. */
 #include "io/reader_backend.h"
 
 #include <errno.h>
@@ -30,7 +31,8 @@ static bool offers_all(struct io_uring *ring)
 {
     struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
     bool all = probe && io_uring_opcode_supported(probe, IORING_OP_OPENAT) &&
-               io_uring_opcode_supported(probe, IORING_OP_READ) && io_uring_opcode_supported(probe, IORING_OP_CLOSE);
+               io_uring_opcode_supported(probe, IORING_OP_READ) &&
+               io_uring_opcode_supported(probe, IORING_OP_CLOSE);
     io_uring_free_probe(probe);
     return all;
 }
@@ -44,7 +46,8 @@ static void *create(mr_buffer_pool *pool, mr_reader_options options, int *reason
     b->pool = pool;
     b->options = options;
     b->last_done = &b->done;
-    unsigned entries = 2u * (unsigned)options.depth; /* an entry for every slot and for its predecessor's close */
+    unsigned entries =
+        2u * (unsigned)options.depth; /* an entry for every slot and for its predecessor's close */
     int status = io_uring_queue_init(entries, &b->ring, IORING_SETUP_COOP_TASKRUN);
     if (status == -EINVAL) /* before Linux 5.19 */
         status = io_uring_queue_init(entries, &b->ring, 0);

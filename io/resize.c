@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The resizer: coefficients that are kept, the streaming of rows through the two passes, nearest, half-pixel bilinear. */
+/* The resizer: coefficients that are kept, the streaming of rows through the two passes, nearest, half-pixel
+ * bilinear. */
 #include "io/resize.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Coefficients are kept by size: an image set holds many sizes, and the filters cost more than the resizing. */
+/* Coefficients are kept by size: an image set holds many sizes, and the filters cost more than the resizing.
+ */
 enum { KEPT = 256 };
 #define KEPT_BYTES ((size_t)16 << 20) /* of one axis; over this all are forgotten */
 
@@ -20,19 +22,19 @@ struct mr_resizer {
     tap_cache horizontal_cache, vertical_cache;
     /* of the image at hand */
     mr_interpolation filter;
-    int width, height, channels;         /* of the result */
+    int width, height, channels;          /* of the result */
     const mr_taps *horizontal, *vertical; /* NULL where the axis keeps its length (and for nearest) */
-    int first_row, rows;                 /* rows that are kept; the first of them in the input */
-    int row;                             /* the next input row */
-    int result_row;                      /* nearest: the next output row */
-    size_t stride;                       /* of kept */
-    mr_scratch kept;                     /* rows after the horizontal pass; nearest: the result */
-    mr_scratch line;                     /* one row of the result */
-    mr_scratch picks;                    /* nearest, int: input byte of each output column, input row of each row */
-    mr_scratch batch;                    /* mr_resizer_rows */
+    int first_row, rows;                  /* rows that are kept; the first of them in the input */
+    int row;                              /* the next input row */
+    int result_row;                       /* nearest: the next output row */
+    size_t stride;                        /* of kept */
+    mr_scratch kept;                      /* rows after the horizontal pass; nearest: the result */
+    mr_scratch line;                      /* one row of the result */
+    mr_scratch picks; /* nearest, int: input byte of each output column, input row of each row */
+    mr_scratch batch; /* mr_resizer_rows */
 };
 
-/* --- coefficients that are kept -------------------------------------------------------------------------------------- */
+/* --- coefficients that are kept --------------------------------------------------------------- */
 
 static size_t taps_bytes(const mr_taps *t)
 {
@@ -63,7 +65,7 @@ static const mr_taps *taps_for(tap_cache *c, int in, int out, mr_interpolation f
     return t;
 }
 
-/* --- life ---------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 int mr_resizer_create(mr_resizer **out, const mr_resize_kernels *kernels, mr_error *e)
 {
@@ -96,7 +98,7 @@ int mr_resizer_rows(mr_resizer *r, size_t size, uint8_t *rows[MR_ROW_BATCH], mr_
     return block ? 0 : MR_ENOMEM;
 }
 
-/* --- nearest --------------------------------------------------------------------------------------------------------- */
+/* --- nearest ---------------------------------------------------------------------------------- */
 
 static int *picked_columns(const mr_resizer *r)
 {
@@ -143,7 +145,7 @@ static void pick_columns(const mr_resizer *r, const uint8_t *src, uint8_t *dst)
         }
 }
 
-/* --- the stream ------------------------------------------------------------------------------------------------------ */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static int begin_filter(mr_resizer *r, const mr_image *shape, mr_error *e)
 {
@@ -163,7 +165,8 @@ static int begin_filter(mr_resizer *r, const mr_image *shape, mr_error *e)
     return 0;
 }
 
-int mr_resizer_begin(mr_resizer *r, const mr_image *shape, int width, int height, mr_interpolation filter, mr_error *e)
+int mr_resizer_begin(mr_resizer *r, const mr_image *shape, int width, int height, mr_interpolation filter,
+                     mr_error *e)
 {
     r->filter = filter;
     r->width = width;
@@ -176,7 +179,8 @@ int mr_resizer_begin(mr_resizer *r, const mr_image *shape, int width, int height
     if (status)
         return e && e->code ? e->code : status;
     r->stride = ((size_t)width * (size_t)r->channels + 63) & ~(size_t)63;
-    if (!mr_scratch_reserve(&r->kept, (size_t)r->rows * r->stride, e) || !mr_scratch_reserve(&r->line, r->stride, e))
+    if (!mr_scratch_reserve(&r->kept, (size_t)r->rows * r->stride, e) ||
+        !mr_scratch_reserve(&r->line, r->stride, e))
         return MR_ENOMEM;
     return 0;
 }
@@ -239,7 +243,7 @@ void mr_resizer_floats(mr_resizer *r, float scale, float offset, float *dst)
         r->kernels->to_float(result_row(r, y, r->line.bytes), size, scale, offset, dst);
 }
 
-/* --- half-pixel bilinear ----------------------------------------------------------------------------------------------- */
+/* --- half-pixel bilinear ---------------------------------------------------------------------- */
 
 /* Output index I lies between input indices LOW and HIGH, at SHARE of the way. */
 typedef struct between {
@@ -259,7 +263,8 @@ static between half_pixel(int i, int in, int out)
 static void half_pixel_row(const between *columns, between row, const mr_image *src, int width, float *dst)
 {
     size_t stride = (size_t)src->width * (size_t)src->channels;
-    const uint8_t *top = src->pixels + (size_t)row.low * stride, *bottom = src->pixels + (size_t)row.high * stride;
+    const uint8_t *top = src->pixels + (size_t)row.low * stride,
+                  *bottom = src->pixels + (size_t)row.high * stride;
     for (int x = 0; x < width; x++) {
         between c = columns[x];
         for (int k = 0; k < src->channels; k++, dst++) {

@@ -26,8 +26,8 @@ static void horizontal(const mr_taps *t, int channels, const uint8_t *const *row
         }
 }
 
-static void vertical(const mr_taps *t, int y, const uint8_t *src, size_t src_stride, int first_row, size_t size,
-                     uint8_t *dst)
+static void vertical(const mr_taps *t, int y, const uint8_t *src, size_t src_stride, int first_row,
+                     size_t size, uint8_t *dst)
 {
     const int32_t *w = t->weights + (size_t)y * (size_t)t->stride;
     src += (size_t)(t->first[y] - first_row) * src_stride;

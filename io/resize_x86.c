@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The passes of resizing for AVX2, and the choice of the best version for this processor.
  *
- * Exactness: a weight has 23 to 24 bits, pmaddwd takes 16. So a weight is split, weight = high * 2^15 + low, the two
- * halves are summed apart, and (sum_high << 15) + sum_low is the exact sum modulo 2^32, which is the sum itself, since
- * Pillow's sums fit into 32 bits. */
+ * Exactness: a weight has 23 to 24 bits, pmaddwd takes 16. So a weight is split, weight = high * 2^15 + low,
+ * the two halves are summed apart, and (sum_high << 15) + sum_low is the exact sum modulo 2^32, which is the
+ * sum itself, since Pillow's sums fit into 32 bits. */
 #include "io/resize.h"
 
 #if defined(__x86_64__)
@@ -32,13 +32,14 @@ AVX2 static inline __m256i finish(__m256i high, __m256i low)
     return _mm256_srai_epi32(sum, MR_TAP_BITS);
 }
 
-/* --- horizontal, RGB: two rows at a time, one in each 128-bit half; the lanes of a half are r, g, b, - ----------------- */
+/* --- horizontal, RGB: two rows at a time, one in each 128-bit half; the lanes of a half are r, g, b, -  */
 
 /* Pixels 0,1 (and 2,3) of 12 packed bytes as 16-bit pairs: r0 r1 g0 g1 b0 b1 - -. */
 #define PAIRS_01 0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1
 #define PAIRS_23 6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1
 
-AVX2 static inline __m256i rgb_sum(const uint8_t *a, const uint8_t *b, const int16_t *high, const int16_t *low, int n)
+AVX2 static inline __m256i rgb_sum(const uint8_t *a, const uint8_t *b, const int16_t *high,
+                                   const int16_t *low, int n)
 {
     const __m256i first = _mm256_setr_epi8(PAIRS_01, PAIRS_01), second = _mm256_setr_epi8(PAIRS_23, PAIRS_23);
     __m256i sum_high = _mm256_setzero_si256(), sum_low = _mm256_setzero_si256();
@@ -67,7 +68,7 @@ AVX2 static void rgb_rows(const mr_taps *t, const uint8_t *a, const uint8_t *b, 
     }
 }
 
-/* --- horizontal, gray: 16 taps at a time -------------------------------------------------------------------------------- */
+/* --- horizontal, gray: 16 taps at a time ------------------------------------------------------ */
 
 AVX2 static inline int32_t lane_sum(__m256i v)
 {
@@ -82,7 +83,8 @@ AVX2 static uint8_t gray_sum(const uint8_t *src, const int16_t *high, const int1
     __m256i sum_high = _mm256_setzero_si256(), sum_low = _mm256_setzero_si256();
     for (int i = 0; i < n; i += 16) {
         __m256i p = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(src + i)));
-        __m256i h = _mm256_loadu_si256((const __m256i *)(high + i)), l = _mm256_loadu_si256((const __m256i *)(low + i));
+        __m256i h = _mm256_loadu_si256((const __m256i *)(high + i)),
+                l = _mm256_loadu_si256((const __m256i *)(low + i));
         sum_high = _mm256_add_epi32(sum_high, _mm256_madd_epi16(p, h));
         sum_low = _mm256_add_epi32(sum_low, _mm256_madd_epi16(p, l));
     }
@@ -91,8 +93,8 @@ AVX2 static uint8_t gray_sum(const uint8_t *src, const int16_t *high, const int1
     return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-AVX2 static void horizontal_avx2(const mr_taps *t, int channels, const uint8_t *const *rows, int count, uint8_t *dst,
-                                 size_t dst_stride)
+AVX2 static void horizontal_avx2(const mr_taps *t, int channels, const uint8_t *const *rows, int count,
+                                 uint8_t *dst, size_t dst_stride)
 {
     for (int y = 0; y < count && channels == 1; y++)
         for (int x = 0; x < t->out; x++) {
@@ -106,15 +108,15 @@ AVX2 static void horizontal_avx2(const mr_taps *t, int channels, const uint8_t *
     }
 }
 
-/* --- vertical: 32 columns, two rows at a time --------------------------------------------------------------------------- */
+/* --- vertical: 32 columns, two rows at a time ------------------------------------------------- */
 
 AVX2 static inline void add_products(__m256i *sum, __m256i pixels, __m256i weights)
 {
     *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(pixels, weights));
 }
 
-AVX2 static void vertical_32(const int16_t *high, const int16_t *low, int n, const uint8_t *src, size_t stride,
-                             uint8_t *dst)
+AVX2 static void vertical_32(const int16_t *high, const int16_t *low, int n, const uint8_t *src,
+                             size_t stride, uint8_t *dst)
 {
     const __m256i zero = _mm256_setzero_si256();
     __m256i h0 = zero, h1 = zero, h2 = zero, h3 = zero, l0 = zero, l1 = zero, l2 = zero, l3 = zero;

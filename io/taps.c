@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filter coefficients as Pillow's libImaging/Resample.c computes them: in double, normalised to a sum of 1, rounded to
- * 22 fraction bits. The order of the operations matters: the results must be the same to the bit. */
+/* Filter coefficients as Pillow's libImaging/Resample.c computes them: in double, normalised to a sum of 1,
+ * rounded to 22 fraction bits. The order of the operations matters: the results must be the same to the bit.
+ */
 #include "io/resize.h"
 
 #include <math.h>
@@ -116,7 +117,8 @@ int mr_taps_create(mr_taps *t, int in, int out, mr_interpolation f, mr_error *e)
     if (stride * out > MAX_WEIGHTS)
         return mr_fail(e, MR_ELIMIT, "resizing %d to %d pixels is out of all proportion", in, out);
     double *w = malloc((size_t)stride * sizeof *w);
-    int status = w ? allocate(t, e) : mr_fail(e, MR_ENOMEM, "no memory for resizing %d to %d pixels", in, out);
+    int status =
+        w ? allocate(t, e) : mr_fail(e, MR_ENOMEM, "no memory for resizing %d to %d pixels", in, out);
     for (int i = 0; !status && i < out; i++)
         fill_row(t, i, scale, w);
     free(w);

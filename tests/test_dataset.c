@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Class folders made in a temporary folder: order, counts, links, names that must be, every error, splits, layouts. */
+/* Class folders made in a temporary folder: order, counts, links, names that must be, every error, splits,
+ * layouts. */
 #include "tests/files.h"
 
 #include "io/dataset.h"
@@ -31,14 +32,16 @@ static const char *name_of(const mr_dataset *d, size_t i)
     return d->samples[i].path + strlen(folder) + 1;
 }
 
-/* --- scanning -------------------------------------------------------------------------------------------------------- */
+/* --- scanning --------------------------------------------------------------------------------- */
 
 static void order_and_counts(void **state)
 {
     (void)state;
-    static const char *const files[] = {"b/2.jpg",      "b/10.jpg", "b/sub/1.PNG", "B/z.jpeg", "B/a.jpe", "B/note.txt",
-                                        "B/.hidden.jpg", "b/x.TIFF", "b/noending",  "readme",   ".git/x.jpg"};
-    static const char *const wanted[] = {"B/a.jpe", "B/z.jpeg", "b/10.jpg", "b/2.jpg", "b/sub/1.PNG", "b/x.TIFF"};
+    static const char *const files[] = {"b/2.jpg",    "b/10.jpg",   "b/sub/1.PNG",   "B/z.jpeg",
+                                        "B/a.jpe",    "B/note.txt", "B/.hidden.jpg", "b/x.TIFF",
+                                        "b/noending", "readme",     ".git/x.jpg"};
+    static const char *const wanted[] = {"B/a.jpe", "B/z.jpeg",    "b/10.jpg",
+                                         "b/2.jpg", "b/sub/1.PNG", "b/x.TIFF"};
     mr_dataset *d;
     mr_error e = {0};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -67,8 +70,8 @@ static void links(void **state)
     touch("a/1.jpg");
     touch("elsewhere_of_c/deep/3.jpg");
     touch("c/2.jpg");
-    assert_int_equal(symlink("..", below(folder, "a/up")), 0);      /* a loop, through the root */
-    assert_int_equal(symlink("../a", below(folder, "a/self")), 0);  /* a loop */
+    assert_int_equal(symlink("..", below(folder, "a/up")), 0);     /* a loop, through the root */
+    assert_int_equal(symlink("../a", below(folder, "a/self")), 0); /* a loop */
     assert_int_equal(symlink("1.jpg", below(folder, "a/4.jpg")), 0);
     assert_int_equal(symlink("nowhere", below(folder, "a/5.jpg")), 0); /* reading will report it */
     assert_int_equal(symlink("nowhere", below(folder, "a/nowhere")), 0);
@@ -98,9 +101,10 @@ static void given_classes(void **state)
     mr_dataset_free(d);
 }
 
-/* --- errors ---------------------------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
-static void fails(const char *dir, char *const *names, int classes, int min_classes, int code, const char *named)
+static void fails(const char *dir, char *const *names, int classes, int min_classes, int code,
+                  const char *named)
 {
     mr_dataset *d;
     mr_error e = {0};
@@ -141,7 +145,7 @@ static void one_class_may_do(void **state)
     mr_dataset_free(NULL);
 }
 
-/* --- splitting ------------------------------------------------------------------------------------------------------- */
+/* --- splitting -------------------------------------------------------------------------------- */
 
 static mr_dataset *many(void)
 {
@@ -183,9 +187,9 @@ static void split(void **state)
         for (size_t k = 0; k < d->count; k++)
             assert_string_not_equal(v->samples[i].path, d->samples[k].path);
     }
-    assert_true(same < 10);   /* another seed, another share */
+    assert_true(same < 10);    /* another seed, another share */
     assert_true(shuffled > 0); /* not the files that come last by name */
-    mr_dataset_free(d);       /* the strings live on */
+    mr_dataset_free(d);        /* the strings live on */
     assert_non_null(strstr(v->samples[9].path, "second/"));
     assert_string_equal(v->class_names[1], "second");
     mr_dataset_free(v);
@@ -225,14 +229,15 @@ static void split_too_small(void **state)
     mr_dataset_free(d);
 }
 
-/* --- layout ---------------------------------------------------------------------------------------------------------- */
+/* --- layout ----------------------------------------------------------------------------------- */
 
 static void layout(void **state)
 {
     (void)state;
     char *training, *validation, *testing;
     mr_error e = {0};
-    assert_int_equal(mr_dataset_layout(below(folder, "none"), &training, &validation, &testing, &e), MR_ENOTFOUND);
+    assert_int_equal(mr_dataset_layout(below(folder, "none"), &training, &validation, &testing, &e),
+                     MR_ENOTFOUND);
     assert_null(training);
     mr_error_clear(&e);
     touch("class/1.jpg");
@@ -253,10 +258,11 @@ static void layout(void **state)
     assert_int_equal(mr_dataset_layout(folder, &training, &validation, &testing, &e), MR_EINVAL);
     assert_null(training);
     mr_error_clear(&e);
-    assert_int_equal(mr_dataset_layout(below(folder, "class/1.jpg"), &training, &validation, &testing, &e), MR_EINVAL);
+    assert_int_equal(mr_dataset_layout(below(folder, "class/1.jpg"), &training, &validation, &testing, &e),
+                     MR_EINVAL);
 }
 
-/* --- the names of the preprocessing contract ---------------------------------------------------------------------------- */
+/* --- the names of the preprocessing contract -------------------------------------------------- */
 
 static void preprocess_names(void **state)
 {
@@ -279,8 +285,11 @@ static void preprocess_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(order_and_counts), CASE(links),       CASE(given_classes),   CASE(scan_errors), CASE(one_class_may_do),
-        CASE(split),            CASE(split_edges), CASE(split_too_small), CASE(layout),      CASE(preprocess_names),
+        CASE(order_and_counts), CASE(links),
+        CASE(given_classes),    CASE(scan_errors),
+        CASE(one_class_may_do), CASE(split),
+        CASE(split_edges),      CASE(split_too_small),
+        CASE(layout),           CASE(preprocess_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,8 @@ typedef struct expectation {
 } expectation;
 
 /* "WxH CRC", or "refused". */
-static void outcome(mr_decoder *d, const uint8_t *bytes, size_t size, mr_color_mode mode, char *out, size_t room)
+static void outcome(mr_decoder *d, const uint8_t *bytes, size_t size, mr_color_mode mode, char *out,
+                    size_t room)
 {
     mr_preprocess pre = mr_preprocess_default();
     mr_image image;
@@ -65,7 +66,8 @@ static void as_pillow(void **state)
     assert_non_null(table);
     assert_int_equal(mr_decoder_create(&d, (mr_decode_limits){.max_pixels = 178956970}, &e), 0);
     while (fgets(line, sizeof line, table)) {
-        assert_true(sscanf(line, "%255[^\t]\t%31[^\t\n]\t%63[^\t\n]\t%63[^\t\n]", x.name, x.size, x.rgb, x.gray) >= 3);
+        assert_true(sscanf(line, "%255[^\t]\t%31[^\t\n]\t%63[^\t\n]\t%63[^\t\n]", x.name, x.size, x.rgb,
+                           x.gray) >= 3);
         differences += compare(d, &x, MR_COLOR_RGB) + compare(d, &x, MR_COLOR_GRAYSCALE);
         files++;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file reader, by io_uring and by pread: hundreds of files of many sizes, errors in between, odd things under image
- * names, buffers given back from another thread. */
+/* The file reader, by io_uring and by pread: hundreds of files of many sizes, errors in between, odd things
+ * under image names, buffers given back from another thread. */
 #include "tests/files.h"
 
 #include "io/reader.h"
@@ -94,7 +94,7 @@ static void check_read(const mr_read *read)
             fail_msg("file %d differs at %zu", i, k);
 }
 
-/* --- many files ---------------------------------------------------------------------------------------------------- */
+/* --- many files ------------------------------------------------------------------------------- */
 
 static void read_all(bool force_pread, int depth)
 {
@@ -134,7 +134,7 @@ static void many_pread(void **state)
     read_all(true, 1);
 }
 
-/* --- odd things under image names ----------------------------------------------------------------------------------- */
+/* --- odd things under image names ------------------------------------------------------------- */
 
 static void read_one(mr_reader *r, const char *path, mr_read *out)
 {
@@ -169,7 +169,8 @@ static void odd_things(bool force_pread)
     refuses(r, "", MR_ENOTFOUND, ENOENT);
     refuses(r, below(path_of(0), "x"), MR_EIO, ENOTDIR);
     mr_reader_destroy(r);
-    for (const char *const *name = (const char *const[]){"dir.jpg", "fifo.jpg", "dangling.jpg", "loop.jpg", NULL};
+    for (const char *const *name =
+             (const char *const[]){"dir.jpg", "fifo.jpg", "dangling.jpg", "loop.jpg", NULL};
          *name; name++)
         remove(below(folder, *name));
 }
@@ -205,7 +206,8 @@ static void too_large(void **state)
     }
 }
 
-/* A file in /proc says it has 0 bytes: an empty result, not a hang. A file that grows is read to the size it had. */
+/* A file in /proc says it has 0 bytes: an empty result, not a hang. A file that grows is read to the size it
+ * had. */
 static void sizes_that_lie(void **state)
 {
     (void)state;
@@ -241,7 +243,7 @@ static void shrinking(void **state)
     remove(path);
 }
 
-/* --- buffers --------------------------------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
 /* A ring of one writer and one reader, as simple as can be. */
 typedef struct handover {
@@ -340,7 +342,7 @@ static void pool_is_steady(void **state)
     mr_buffer_pool_destroy(pool);
 }
 
-/* --- the end, and the way back to pread ----------------------------------------------------------------------------- */
+/* --- the end, and the way back to pread ------------------------------------------------------- */
 
 static void destroyed_in_flight(void **state)
 {
@@ -416,10 +418,10 @@ static void wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_uring),     cmocka_unit_test(many_pread),   cmocka_unit_test(odd_uring),
-        cmocka_unit_test(odd_pread),      cmocka_unit_test(too_large),    cmocka_unit_test(sizes_that_lie),
-        cmocka_unit_test(shrinking),      cmocka_unit_test(other_thread), cmocka_unit_test(pool_is_steady),
-        cmocka_unit_test(falls_back),     cmocka_unit_test(wrong_options), cmocka_unit_test(destroyed_in_flight),
+        cmocka_unit_test(many_uring), cmocka_unit_test(many_pread),    cmocka_unit_test(odd_uring),
+        cmocka_unit_test(odd_pread),  cmocka_unit_test(too_large),     cmocka_unit_test(sizes_that_lie),
+        cmocka_unit_test(shrinking),  cmocka_unit_test(other_thread),  cmocka_unit_test(pool_is_steady),
+        cmocka_unit_test(falls_back), cmocka_unit_test(wrong_options), cmocka_unit_test(destroyed_in_flight),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resizing: every vector version against the plain one over many random sizes; the plain one against Pillow is in
- * test_image.c. */
+/* Resizing: every vector version against the plain one over many random sizes; the plain one against Pillow
+ * is in test_image.c. */
 #include "tests/shared.h"
 
 #include "io/resize.h"
@@ -78,8 +78,8 @@ static void compare(const mr_resize_kernels *kernels)
     run(&mr_resize_plain, &p, width, height, f, between(1, MR_ROW_BATCH), a, x);
     run(kernels, &p, width, height, f, between(1, MR_ROW_BATCH), b, y);
     if (memcmp(a, b, size) || memcmp(x, y, size * sizeof *x))
-        fail_msg("%s differs: %dx%dx%d to %dx%d, filter %d", kernels->name, p.image.width, p.image.height, channels,
-                 width, height, (int)f);
+        fail_msg("%s differs: %dx%dx%d to %dx%d, filter %d", kernels->name, p.image.width, p.image.height,
+                 channels, width, height, (int)f);
     for (size_t i = 0; i < size; i++)
         assert_true(x[i] == (float)a[i] * 0.1f + -3.0f);
     free(a);
@@ -99,7 +99,8 @@ static void vectors_equal_plain(void **state)
     assert_true(mr_resize_best()->supported());
 }
 
-/* The weights of every output sum to 1 (within rounding), lie inside the input, and the halves make the whole. */
+/* The weights of every output sum to 1 (within rounding), lie inside the input, and the halves make the
+ * whole. */
 static void weights_make_sense(void **state)
 {
     (void)state;
@@ -138,7 +139,8 @@ static void one_colour_stays(void **state)
         size_t size = (size_t)width * (size_t)height * 3;
         uint8_t *bytes = malloc(size);
         float *floats = malloc(size * sizeof *floats);
-        run(mr_resize_best(), &p, width, height, (mr_interpolation)between(MR_NEAREST, MR_BOX), 8, bytes, floats);
+        run(mr_resize_best(), &p, width, height, (mr_interpolation)between(MR_NEAREST, MR_BOX), 8, bytes,
+            floats);
         for (size_t k = 0; k < size; k++)
             assert_int_equal(bytes[k], v);
         free(bytes);
