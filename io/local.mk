@@ -2,8 +2,11 @@
 noinst_LTLIBRARIES += libio.la
 libio_la_SOURCES =
 io_present_sources = \
+  io/axis.c io/axis.h \
+  io/canvas.c io/canvas.h \
   io/csv.c io/csv.h \
-  io/json.c io/json.h
+  io/json.c io/json.h \
+  io/plot.c io/plot.h
 libio_la_SOURCES += $(io_present_sources)
 io_image_sources = \
   io/preprocess.c io/preprocess.h \

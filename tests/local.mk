@@ -57,6 +57,9 @@ tests_test_reader_LDADD = $(IO_TEST_LIBS)
 tests_test_dataset_SOURCES = tests/test_dataset.c
 tests_test_dataset_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
+CMOCKA_TESTS += tests/test_plot
+tests_test_plot_SOURCES = tests/test_plot.c
+tests_test_plot_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
