@@ -2,7 +2,11 @@
 noinst_LTLIBRARIES += libpipeline.la
 libpipeline_la_SOURCES = \
   pipeline/atomic.h \
+  pipeline/augment.c pipeline/augment.h \
   pipeline/eventcount.c pipeline/eventcount.h \
   pipeline/queue.c pipeline/queue.h \
   pipeline/ring.c pipeline/ring.h \
-  pipeline/stats.c pipeline/stats.h
+  pipeline/stats.c pipeline/stats.h \
+  pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
+  pipeline/warp_avx2.c \
+  pipeline/warp_avx512.c

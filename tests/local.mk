@@ -30,6 +30,11 @@ tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/schedule_shim.h \
 tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/schedule_shim.h"'
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_augment
+tests_test_augment_SOURCES = tests/test_augment.c tests/golden.h
+tests_test_augment_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/data/augment.h5 tests/data/augment.py
+
 CMOCKA_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
