@@ -236,8 +236,8 @@ static int load_whole(mr_decoder *d, open_image *image, const mr_preprocess *pre
 }
 
 /* Rows go to the resizer while they are in the cache. All of them are decoded, whatever the result needs: a
- * damaged file must be found to be one. */
-static int load_streaming(mr_decoder *d, open_image *image, const mr_preprocess *pre, float *dst, mr_error *e)
+ * damaged file must be found to be one. The result waits in the resizer. */
+static int stream_rows(mr_decoder *d, open_image *image, const mr_preprocess *pre, mr_error *e)
 {
     mr_resizer *r = d->resizer;
     const mr_image *shape = &image->shape;
@@ -251,22 +251,39 @@ static int load_streaming(mr_decoder *d, open_image *image, const mr_preprocess 
         if (!status)
             mr_resizer_push(r, (const uint8_t *const *)rows, n);
     }
-    if (!status)
-        status = image->format->finish(image->state, e);
-    if (!status)
-        mr_resizer_floats(r, (float)pre->rescale, (float)pre->offset, dst);
-    return status;
+    return status ? status : image->format->finish(image->state, e);
+}
+
+/* Opens an image whose rows will be resized to PRE's size; FLOATS: not to bytes. */
+static int open_to_resize(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, bool floats,
+                          open_image *image, mr_error *e)
+{
+    int status = open_rows(d, bytes, size, pre, image, e);
+    return status ? status : check_resize(&image->shape, pre->width, pre->height, pre->interpolation, floats, e);
 }
 
 int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst,
                    mr_error *e)
 {
     open_image image = {0};
-    int status = open_rows(d, bytes, size, pre, &image, e);
+    int status = open_to_resize(d, bytes, size, pre, true, &image, e);
+    if (!status && pre->interpolation == MR_TF_BILINEAR)
+        return load_whole(d, &image, pre, dst, e);
     if (!status)
-        status = check_resize(&image.shape, pre->width, pre->height, pre->interpolation, true, e);
-    if (status)
-        return status;
-    return pre->interpolation == MR_TF_BILINEAR ? load_whole(d, &image, pre, dst, e)
-                                                : load_streaming(d, &image, pre, dst, e);
+        status = stream_rows(d, &image, pre, e);
+    if (!status)
+        mr_resizer_floats(d->resizer, (float)pre->rescale, (float)pre->offset, dst);
+    return status;
+}
+
+int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, uint8_t *dst,
+                  mr_error *e)
+{
+    open_image image = {0};
+    int status = open_to_resize(d, bytes, size, pre, false, &image, e);
+    if (!status)
+        status = stream_rows(d, &image, pre, e);
+    if (!status)
+        mr_resizer_bytes(d->resizer, dst);
+    return status;
 }

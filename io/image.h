@@ -47,4 +47,8 @@ int mr_resize_float(mr_decoder *d, const mr_image *src, int width, int height, m
  * into DST, height*width*channels floats. */
 int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst, mr_error *e);
 
+/* The same without the last step: decode and resize into height*width*channels bytes at DST, for what works on 8-bit
+ * pixels first (augmentation). Not for MR_TF_BILINEAR: MR_EINVAL. */
+int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, uint8_t *dst, mr_error *e);
+
 #endif

@@ -178,6 +178,17 @@ static void resized(void **state)
     each_source(check_resized);
 }
 
+/* The same without the scaling, as bytes. */
+static void check_loaded_bytes(const uint8_t *bytes, size_t size, const mr_preprocess *pre, const float *wanted)
+{
+    mr_error e = {0};
+    uint8_t got[41 * 97 * 3];
+    int status = mr_load_bytes(decoder, bytes, size, pre, got, &e);
+    assert_int_equal(status, pre->interpolation == MR_TF_BILINEAR ? MR_EINVAL : 0);
+    for (size_t i = 0; !status && i < 41 * 97 * (size_t)pre->color_mode; i++)
+        assert_true((float)got[i] == wanted[i]);
+}
+
 /* Rows resized as they come are the same as a whole image resized. */
 static void check_loaded(const char *name)
 {
@@ -200,6 +211,7 @@ static void check_loaded(const char *name)
             assert_int_equal(mr_load_pixels(decoder, bytes, size, &pre, got, &e), 0);
             for (size_t i = 0; i < 41 * 97 * (size_t)image.channels; i++)
                 assert_true(got[i] == wanted[i] * (float)pre.rescale + (float)pre.offset);
+            check_loaded_bytes(bytes, size, &pre, wanted);
         }
     free(bytes);
 }
