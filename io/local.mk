@@ -6,6 +6,7 @@ io_present_sources = \
   io/canvas.c io/canvas.h \
   io/csv.c io/csv.h \
   io/json.c io/json.h \
+  io/montage.c io/montage.h \
   io/plot.c io/plot.h
 libio_la_SOURCES += $(io_present_sources)
 io_image_sources = \

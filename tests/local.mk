@@ -66,6 +66,10 @@ CMOCKA_TESTS += tests/test_plot
 tests_test_plot_SOURCES = tests/test_plot.c
 tests_test_plot_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_montage
+tests_test_montage_SOURCES = tests/test_montage.c
+tests_test_montage_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
