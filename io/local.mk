@@ -14,7 +14,7 @@ io_image_sources = \
   io/image.c io/image.h \
   io/decoder.h io/pixels.c \
   io/jpeg.c \
-  io/png.c \
+  io/png.c io/png_chunks.c io/png_chunks.h \
   io/resize.c io/resize.h \
   io/taps.c \
   io/resize_plain.c \

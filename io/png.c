@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PNG by libpng, to the pixels that Pillow's convert("RGB" or "L") gives: no gamma, no background, alpha
  * dropped, 16-bit colour cut to its high byte, 16-bit gray clipped at 255 (Pillow reads it as 32-bit
- * integers, and those are clipped, not scaled). Checksums are judged as Pillow does: those of all chunks
- * before the image data must be right, those of the image data are not looked at (zlib has its own). */
+ * integers, and those are clipped, not scaled).
+ *
+ * libpng is given a file made of a header, the pieces of image data as io/png_chunks.c finds them, and an
+ * end: so the judgement of chunks is Pillow's, and libpng inflates, undoes the row filters and the
+ * interlacing. A palette image comes to it as gray, for indices are wanted. */
 #include "io/decoder.h"
+#include "io/png_chunks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,21 +22,68 @@ typedef struct png_layout {
     bool mapped;  /* through the table of colours */
 } png_layout;
 
+/* What libpng reads: signature and IHDR, then for each piece of image data a link (a checksum for what was
+ * before, any will do, and a chunk's header) and the piece, then a link to the end. */
+typedef struct png_feed {
+    const uint8_t *bytes; /* the file */
+    size_t size, next;    /* next: offset of the chunk of the next piece */
+    uint8_t head[8 + 8 + 13], link[4 + 8];
+    const uint8_t *part, *piece; /* what is being read; the piece that comes after a link */
+    size_t part_left, piece_left;
+} png_feed;
+
 typedef struct png_state {
     png_structp png;
     png_infop info;
-    const uint8_t *next; /* unread bytes */
-    size_t left;
+    png_feed feed;
+    mr_png_header header;
     char problem[160]; /* libpng's last words */
     png_layout layout;
-    int width, height, channels; /* channels: wanted */
-    bool interlaced;
-    bool direct;  /* rows come as wanted */
-    int next_row; /* interlaced: in whole */
+    int width, channels; /* channels: wanted */
+    bool direct;         /* rows come as wanted */
+    int next_row;        /* interlaced: in whole */
+    uint64_t rows_left;  /* of all passes: rows that libpng has still to decode */
     size_t row_bytes;
     mr_scratch row, whole;
     uint8_t colors[256][3]; /* of a sample below 16 bits; [.][0] for gray */
 } png_state;
+
+/* --- what libpng reads ------------------------------------------------------------------------ */
+
+static void put_big_endian(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
+static void feed_start(png_feed *f, const mr_image_source *in, const mr_png_header *h)
+{
+    static const uint8_t start[16] = "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
+    *f = (png_feed){.bytes = in->bytes, .size = in->size, .next = h->data};
+    memcpy(f->head, start, sizeof start);
+    put_big_endian(f->head + 16, h->width);
+    put_big_endian(f->head + 20, h->height);
+    f->head[24] = (uint8_t)h->depth;
+    f->head[25] = h->color_type == PNG_COLOR_TYPE_PALETTE ? PNG_COLOR_TYPE_GRAY : (uint8_t)h->color_type;
+    f->head[28] = h->interlaced;
+    f->part = f->head;
+    f->part_left = sizeof f->head;
+}
+
+static void feed_next(png_feed *f)
+{
+    if (f->piece) {
+        f->part = f->piece;
+        f->part_left = f->piece_left;
+        f->piece = NULL;
+        return;
+    }
+    f->piece = mr_png_piece(f->bytes, f->size, &f->next, &f->piece_left);
+    put_big_endian(f->link + 4, f->piece ? (uint32_t)f->piece_left : 0);
+    memcpy(f->link + 8, f->piece ? "IDAT" : "IEND", 4);
+    f->part = f->link;
+    f->part_left = sizeof f->link;
+}
 
 /* --- what libpng calls ------------------------------------------------------------------------ */
 
@@ -51,12 +102,25 @@ static void on_warning(png_structp png, png_const_charp message)
 
 static void on_read(png_structp png, png_bytep to, size_t count)
 {
-    png_state *s = png_get_io_ptr(png);
-    if (count > s->left)
-        png_error(png, "the file ends within the image");
-    memcpy(to, s->next, count);
-    s->next += count;
-    s->left -= count;
+    png_feed *f = &((png_state *)png_get_io_ptr(png))->feed;
+    while (count > 0) {
+        size_t n = count < f->part_left ? count : f->part_left;
+        memcpy(to, f->part, n);
+        to += n;
+        count -= n;
+        f->part += n;
+        f->part_left -= n;
+        if (f->part_left == 0)
+            feed_next(f);
+    }
+}
+
+/* libpng calls this when a row is decoded. */
+static void on_row(png_structp png, png_row_infop info, png_bytep row)
+{
+    (void)info;
+    (void)row;
+    ((png_state *)png_get_user_transform_ptr(png))->rows_left--;
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -88,8 +152,12 @@ static void png_destroy_state(void *state)
     free(s);
 }
 
+/* After a longjmp. After its last row libpng reads on to the end of the data, and what it finds wrong there
+ * does not count. */
 static int report(png_state *s, mr_error *e)
 {
+    if (s->rows_left == 0)
+        return 0;
     int code = strstr(s->problem, "memory") ? MR_ENOMEM : MR_EFORMAT;
     return mr_fail(e, code, "bad PNG: %s", s->problem);
 }
@@ -103,27 +171,28 @@ static void map_gray(png_state *s, int depth)
         memset(s->colors[v], v > highest ? 255 : v * 255 / highest, 3);
 }
 
-/* Entries that the file does not define are black, as in Pillow. */
+/* Entries that the file does not define are gray of their number, as in Pillow. */
 static void map_palette(png_state *s)
 {
-    png_colorp palette = NULL;
-    int entries = 0;
-    memset(s->colors, 0, sizeof s->colors);
-    png_get_PLTE(s->png, s->info, &palette, &entries);
-    for (int v = 0; v < entries && v < 256; v++) {
-        s->colors[v][0] = palette[v].red;
-        s->colors[v][1] = palette[v].green;
-        s->colors[v][2] = palette[v].blue;
+    for (int v = 0; v < 256; v++) {
+        const uint8_t gray[3] = {(uint8_t)v, (uint8_t)v, (uint8_t)v};
+        const uint8_t *rgb = v < s->header.palette_entries ? s->header.palette + 3 * v : gray;
+        memcpy(s->colors[v], rgb, 3);
         if (s->channels == 1)
-            s->colors[v][0] = mr_luma(palette[v].red, palette[v].green, palette[v].blue);
+            s->colors[v][0] = mr_luma(rgb[0], rgb[1], rgb[2]);
     }
 }
 
-static void choose_layout(png_state *s, int type, int depth)
+static void choose_layout(png_state *s)
 {
-    int samples = png_get_channels(s->png, s->info), bytes = depth == 16 ? 2 : 1;
+    static const int samples[] = {[PNG_COLOR_TYPE_GRAY] = 1,
+                                  [PNG_COLOR_TYPE_RGB] = 3,
+                                  [PNG_COLOR_TYPE_PALETTE] = 1,
+                                  [PNG_COLOR_TYPE_GRAY_ALPHA] = 2,
+                                  [PNG_COLOR_TYPE_RGB_ALPHA] = 4};
+    int type = s->header.color_type, depth = s->header.depth, bytes = depth == 16 ? 2 : 1;
     s->layout = (png_layout){
-        .pixel = samples * bytes,
+        .pixel = samples[type] * bytes,
         .green = type & PNG_COLOR_MASK_COLOR ? bytes : 0,
         .clipped = type == PNG_COLOR_TYPE_GRAY && depth == 16,
         .mapped = type == PNG_COLOR_TYPE_PALETTE || (type == PNG_COLOR_TYPE_GRAY && depth < 16),
@@ -176,100 +245,121 @@ static void convert_row(const png_state *s, uint8_t *dst, const uint8_t *src)
 
 /* --- decoding --------------------------------------------------------------------------------- */
 
-static int start_libpng(png_state *s, const mr_image_source *in, mr_error *e)
+/* Pillow's block: zlib's verdict on the last bytes of its stream is heard if they are in one with the last
+ * row's. */
+enum { INPUT_BLOCK = 65536 };
+
+static int start_libpng(png_state *s, mr_error *e)
 {
-    s->next = in->bytes;
-    s->left = in->size;
-    s->next_row = 0;
     s->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, s, on_error, on_warning);
     s->info = s->png ? png_create_info_struct(s->png) : NULL;
-    if (!s->info)
-        return mr_fail(e, MR_ENOMEM, "no memory for a PNG decoder");
+    return s->info ? 0 : mr_fail(e, MR_ENOMEM, "no memory for a PNG decoder");
+}
+
+static void read_header(png_state *s)
+{
     png_set_read_fn(s->png, s, on_read);
     png_set_user_limits(s->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX); /* ours is on the pixels */
-    /* Only what makes pixels is read; profiles, texts and the like are checked and passed over. */
-    png_set_keep_unknown_chunks(s->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-    png_set_crc_action(s->png, PNG_CRC_DEFAULT, PNG_CRC_ERROR_QUIT);
+    png_set_crc_action(s->png, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE);
+    png_set_compression_buffer_size(s->png, INPUT_BLOCK);
+    png_read_info(s->png, s->info);
+    png_set_packing(s->png);
+    png_set_read_user_transform_fn(s->png, on_row);
+    png_set_user_transform_info(s->png, s, 0, 0);
+    if (s->header.interlaced)
+        png_set_interlace_handling(s->png);
+    png_read_update_info(s->png, s->info);
+    s->row_bytes = png_get_rowbytes(s->png, s->info);
+}
+
+/* Calls it with libpng's jump set: once a function, so that no variable of a caller is lost. */
+static int start_rows(png_state *s, mr_error *e)
+{
+    if (setjmp(png_jmpbuf(s->png)))
+        return report(s, e);
+    read_header(s);
     return 0;
+}
+
+static int next_row(png_state *s, uint8_t *row, mr_error *e)
+{
+    if (setjmp(png_jmpbuf(s->png)))
+        return report(s, e);
+    png_read_row(s->png, row, NULL);
+    return 0;
+}
+
+static uint64_t count_rows(const mr_png_header *h)
+{
+    uint64_t rows = 0;
+    for (int pass = 0; h->interlaced && pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
+        if (PNG_PASS_COLS(h->width, pass) > 0)
+            rows += PNG_PASS_ROWS(h->height, pass);
+    return h->interlaced ? rows : h->height;
 }
 
 /* All passes of an interlaced image into one buffer. */
 static int read_interlaced(png_state *s, mr_error *e)
 {
-    uint8_t *whole = mr_scratch_reserve(&s->whole, s->row_bytes * (size_t)s->height, e);
-    if (!whole)
-        return MR_ENOMEM;
+    uint8_t *whole = mr_scratch_reserve(&s->whole, s->row_bytes * s->header.height, e);
+    int status = whole ? 0 : MR_ENOMEM;
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
-        for (int y = 0; y < s->height; y++)
-            png_read_row(s->png, whole + s->row_bytes * (size_t)y, NULL);
-    return 0;
+        for (size_t y = 0; !status && s->rows_left > 0 && y < s->header.height; y++)
+            status = next_row(s, whole + s->row_bytes * y, e);
+    return status;
 }
 
-static int read_header(png_state *s, const mr_image_source *in, mr_error *e)
+static int begin_pixels(png_state *s, mr_error *e)
 {
-    png_uint_32 width, height;
-    int depth, type, interlace;
-    png_read_info(s->png, s->info);
-    png_get_IHDR(s->png, s->info, &width, &height, &depth, &type, &interlace, NULL, NULL);
-    int status = mr_check_pixels(width, height, in->limits, e);
-    if (status)
-        return status;
-    s->width = (int)width;
-    s->height = (int)height;
-    s->channels = in->pre->color_mode == MR_COLOR_GRAYSCALE ? 1 : 3;
-    s->interlaced = interlace != PNG_INTERLACE_NONE;
-    choose_layout(s, type, depth);
-    png_set_crc_action(s->png, PNG_CRC_QUIET_USE, PNG_CRC_NO_CHANGE);
-    png_set_packing(s->png);
-    if (s->interlaced)
-        png_set_interlace_handling(s->png);
-    png_read_update_info(s->png, s->info);
-    s->row_bytes = png_get_rowbytes(s->png, s->info);
-    return 0;
+    s->rows_left = count_rows(&s->header);
+    int status = start_rows(s, e);
+    if (!status && s->header.interlaced)
+        status = read_interlaced(s, e);
+    if (!status && !s->direct && !mr_scratch_reserve(&s->row, s->row_bytes, e))
+        status = MR_ENOMEM;
+    return status;
 }
 
 static int png_open(void *state, const mr_image_source *in, mr_image *shape, mr_error *e)
 {
     png_state *s = state;
     close_image(s);
-    int status = start_libpng(s, in, e);
+    int status = mr_png_parse(&s->header, in->bytes, in->size, e);
+    if (!status)
+        status = mr_check_pixels(s->header.width, s->header.height, in->limits, e);
     if (status)
         return status;
-    if (setjmp(png_jmpbuf(s->png)))
-        return report(s, e);
-    status = read_header(s, in, e);
-    if (!status && s->interlaced)
-        status = read_interlaced(s, e);
-    if (!status && !s->direct && !mr_scratch_reserve(&s->row, s->row_bytes, e))
-        status = MR_ENOMEM;
-    *shape = (mr_image){.width = s->width, .height = s->height, .channels = s->channels};
-    return status;
+    s->width = (int)s->header.width;
+    s->channels = in->pre->color_mode == MR_COLOR_GRAYSCALE ? 1 : 3;
+    s->next_row = 0;
+    choose_layout(s);
+    feed_start(&s->feed, in, &s->header);
+    *shape = (mr_image){.width = s->width, .height = (int)s->header.height, .channels = s->channels};
+    status = start_libpng(s, e);
+    return status ? status : begin_pixels(s, e);
 }
 
 static int png_read(void *state, uint8_t *const *rows, int count, mr_error *e)
 {
     png_state *s = state;
-    if (s->interlaced) {
-        for (int i = 0; i < count; i++)
-            convert_row(s, rows[i], s->whole.bytes + s->row_bytes * (size_t)s->next_row++);
-        return 0;
-    }
-    if (setjmp(png_jmpbuf(s->png)))
-        return report(s, e);
-    for (int i = 0; i < count; i++) {
+    int status = 0;
+    for (int i = 0; !status && i < count; i++) {
         uint8_t *row = s->direct ? rows[i] : s->row.bytes;
-        png_read_row(s->png, row, NULL);
-        if (!s->direct)
+        if (s->header.interlaced)
+            row = s->whole.bytes + s->row_bytes * (size_t)s->next_row++;
+        else
+            status = next_row(s, row, e);
+        if (!status && row != rows[i])
             convert_row(s, rows[i], row);
     }
-    return 0;
+    return status;
 }
 
 static int png_finish(void *state, mr_error *e)
 {
-    (void)e;
-    close_image(state);
-    return 0;
+    png_state *s = state;
+    close_image(s);
+    return mr_png_check_tail(&s->header, s->feed.bytes, s->feed.size, e);
 }
 
 const mr_image_format mr_format_png = {

@@ -48,11 +48,13 @@ CMOCKA_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-IMAGE_TESTS = tests/test_image tests/test_resize tests/test_odd tests/test_reader tests/test_dataset
+IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_dataset
 CMOCKA_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_image_SOURCES = tests/test_image.c
 tests_test_image_LDADD = $(IO_TEST_LIBS)
+tests_test_png_SOURCES = tests/test_png.c
+tests_test_png_LDADD = $(IO_TEST_LIBS)
 tests_test_resize_SOURCES = tests/test_resize.c
 tests_test_resize_LDADD = $(IO_TEST_LIBS)
 tests_test_odd_SOURCES = tests/test_odd.c

@@ -74,6 +74,8 @@ static mr_reader *new_reader(bool force_pread, int depth)
     assert_int_equal(mr_reader_create(&r, options, &e), 0);
     if (force_pread)
         assert_false(mr_reader_uses_uring(r));
+    else if (!mr_reader_uses_uring(r))
+        print_message("no io_uring here: read with pread\n");
     return r;
 }
 
