@@ -27,3 +27,37 @@ nn_report_sources = \
   nn/text.c nn/text.h \
   nn/utf8.c
 libnn_la_SOURCES += $(nn_report_sources)
+nn_layer_sources = \
+  nn/activation.c nn/activation.h \
+  nn/activation_functions.c nn/activation_functions.h \
+  nn/layer.c nn/layer.h \
+  nn/layers.c \
+  nn/simd.h \
+  nn/vector_math.h \
+  nn/layers/activations.c \
+  nn/layers/batch_normalization.c \
+  nn/layers/column_sums.c \
+  nn/layers/common.c nn/layers/common.h \
+  nn/layers/concatenate.c \
+  nn/layers/conv2d.c \
+  nn/layers/convolution.c nn/layers/convolution.h nn/layers/convolution_internal.h \
+  nn/layers/convolution_gradients.c \
+  nn/layers/convolution_layer.c \
+  nn/layers/dense.c \
+  nn/layers/depthwise.c nn/layers/depthwise.h \
+  nn/layers/depthwise_conv2d.c \
+  nn/layers/draw.c nn/layers/draw.h \
+  nn/layers/dropout.c \
+  nn/layers/global_pooling.c \
+  nn/layers/layers.h \
+  nn/layers/margins.c \
+  nn/layers/merge.c \
+  nn/layers/patches.c nn/layers/patches.h \
+  nn/layers/pooling2d.c \
+  nn/layers/reshape.c
+libnn_la_SOURCES += $(nn_layer_sources)
+
+# The network once more in double, for the tests alone: gradients against central differences.
+check_LTLIBRARIES += libnn_double.la
+libnn_double_la_SOURCES = $(nn_core_sources) $(nn_layer_sources)
+libnn_double_la_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE

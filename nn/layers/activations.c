@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layers that are an activation alone: Activation, ReLU, LeakyReLU, ThresholdedReLU, ELU, Softmax. */
+#include "nn/layers/layers.h"
+
+#include <string.h>
+
+static void note_needs(mr_layer *l)
+{
+    const mr_activation *a = l->impl;
+    l->spares_x = !a->needs_x;
+    l->spares_y = !a->needs_y;
+}
+
+static int configure_named(mr_layer *l, const json_t *c, mr_error *e)
+{
+    int status = mr_config_activation(l, c, "activation", l->impl, e);
+    note_needs(l);
+    return status;
+}
+
+static int configure_class(mr_layer *l, const json_t *c, mr_error *e)
+{
+    int status = mr_activation_of_class(l, l->class->name, c, l->impl, e);
+    note_needs(l);
+    return status;
+}
+
+/* The axis is checked when the rank is known. */
+static int configure_softmax(mr_layer *l, const json_t *c, mr_error *e)
+{
+    (void)c, (void)e;
+    *(mr_activation *)l->impl = *mr_activation_find("softmax");
+    note_needs(l);
+    return 0;
+}
+
+static int softmax_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
+{
+    int status = mr_layer_check_last_axis(l, in, e);
+    return status ? status : mr_same_shape(l, in, inputs, out, e);
+}
+
+static void forward(const mr_call *c)
+{
+    mr_activation_forward(c->team, c->layer->impl, c->x[0], c->y, mr_batch_count(&c->out), mr_last_dim(&c->out));
+}
+
+static void backward(const mr_call *c)
+{
+    if (c->dx[0])
+        mr_activation_backward(c->team, c->layer->impl, c->x[0], c->y, c->dy, c->dx[0], mr_batch_count(&c->out),
+                               mr_last_dim(&c->out));
+}
+
+#define CLASS(identifier, keras_name, keys, configure_function, shape_function)                                        \
+    const mr_layer_class identifier = {                                                                                \
+        .name = keras_name, .size = sizeof(mr_activation), .config_keys = keys, .max_inputs = 1, .in_place = true,     \
+        .needs_x = true, .needs_y = true, .ignores_add_dx = true, .configure = configure_function,                     \
+        .output_shape = shape_function, .forward = forward, .backward = backward}
+
+CLASS(mr_layer_activation, "Activation", "activation", configure_named, mr_same_shape);
+CLASS(mr_layer_relu, "ReLU", "max_value negative_slope threshold", configure_class, mr_same_shape);
+CLASS(mr_layer_leaky_relu, "LeakyReLU", "negative_slope", configure_class, mr_same_shape);
+CLASS(mr_layer_thresholded_relu, "ThresholdedReLU", "theta", configure_class, mr_same_shape);
+CLASS(mr_layer_elu, "ELU", "alpha", configure_class, mr_same_shape);
+CLASS(mr_layer_softmax, "Softmax", "axis", configure_softmax, softmax_shape);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* BatchNormalization over the last axis (Ioffe and Szegedy, 2015). Training normalises by the batch's mean and biased
+ * variance over all other axes and moves the statistics: moving = moving * momentum + batch * (1 - momentum), as Keras 3.
+ * Inference, and a layer that is not trainable, use the moving ones.
+ * The input has ROWS of CHANNELS. Two passes forward (sums; normalise) and two backward (sums; gradient). */
+#include "nn/layers/layers.h"
+#include "nn/simd.h"
+
+#include <string.h>
+
+struct batch_normalization {
+    double momentum, epsilon;
+    bool scale, center;
+};
+
+/* Where each variable is among the layer's, -1: not there. */
+struct indices {
+    int gamma, beta, mean, variance;
+};
+
+static struct indices indices_of(const mr_layer *l)
+{
+    const struct batch_normalization *p = l->impl;
+    int k = 0;
+    struct indices i = {.gamma = p->scale ? k++ : -1};
+    i.beta = p->center ? k++ : -1;
+    i.mean = k++;
+    i.variance = k;
+    return i;
+}
+
+static int configure(mr_layer *l, const json_t *c, mr_error *e)
+{
+    struct batch_normalization *p = l->impl;
+    bool renorm;
+    int status = mr_config_real(l, c, "momentum", 0.99, &p->momentum, e);
+    if (!status)
+        status = mr_config_real(l, c, "epsilon", 1e-3, &p->epsilon, e);
+    if (!status)
+        status = mr_config_bool(l, c, "scale", true, &p->scale, e);
+    if (!status)
+        status = mr_config_bool(l, c, "center", true, &p->center, e);
+    if (!status)
+        status = mr_config_bool(l, c, "renorm", false, &renorm, e);
+    if (!status && renorm)
+        status = mr_layer_refuse(l, e, "\"renorm\" is not done");
+    return status;
+}
+
+static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
+{
+    if (in->rank < 2)
+        return mr_layer_check_rank(l, in, 2, e);
+    int status = mr_layer_check_last_axis(l, in, e);
+    return status ? status : mr_same_shape(l, in, inputs, out, e);
+}
+
+static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
+{
+    (void)inputs;
+    const struct batch_normalization *p = l->impl;
+    mr_shape shape = {1, {in->dim[in->rank - 1]}};
+    int status = 0;
+    if (p->scale)
+        status = mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
+    if (!status && p->center)
+        status = mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
+    if (!status)
+        status = mr_layer_add_param(l, "moving_mean", shape, true, "moving_mean_initializer", "zeros", NULL, e);
+    if (!status)
+        status = mr_layer_add_param(l, "moving_variance", shape, true, "moving_variance_initializer", "ones", NULL, e);
+    return status;
+}
+
+static bool uses_batch(const mr_call *c) { return c->training && c->layer->trainable; }
+static size_t rows_of(const mr_call *c) { return mr_batch_count(&c->in[0]) / mr_last_dim(&c->in[0]); }
+
+/* saved: the mean and the biased variance of the batch, [2][channels] double. */
+static size_t saved_size(const mr_call *c)
+{
+    return uses_batch(c) ? mr_piece(2 * mr_last_dim(&c->in[0]) * sizeof(double)) : 0;
+}
+
+/* scratch: the sums' own; two sums, [2][channels] double; four numbers per channel for the element-wise pass. */
+static size_t scratch_size(const mr_call *c)
+{
+    size_t channels = mr_last_dim(&c->in[0]);
+    size_t sums = c->training ? mr_column_sums_scratch(rows_of(c), channels) + mr_piece(2 * channels * sizeof(double)) : 0;
+    return sums + mr_per_channel_size(channels, 4);
+}
+
+struct pass {
+    const mr_real *x, *dy;
+    mr_real *out;
+    const mr_real *k; /* [4][width]: numbers per channel, repeated to WIDTH columns */
+    size_t width;
+};
+
+/* y = (x - k0) * k1 + k2 */
+MR_CLONES static void normalise(void *argument, size_t first, size_t end, int thread)
+{
+    (void)thread;
+    const struct pass *p = argument;
+    const mr_real *mean = p->k, *scale = mean + p->width, *shift = scale + p->width;
+    for (size_t i = first; i < end; i += p->width) {
+        size_t n = mr_min(p->width, end - i);
+        const mr_real *x = p->x + i;
+        mr_real *y = p->out + i;
+#pragma omp simd
+        for (size_t c = 0; c < n; c++)
+            y[c] = (x[c] - mean[c]) * scale[c] + shift[c];
+    }
+}
+
+/* dx = dy * k0 + (x - k1) * k2 + k3 */
+MR_CLONES static void gradient(void *argument, size_t first, size_t end, int thread)
+{
+    (void)thread;
+    const struct pass *p = argument;
+    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width, *shift = slope + p->width;
+    for (size_t i = first; i < end; i += p->width) {
+        size_t n = mr_min(p->width, end - i);
+        const mr_real *x = p->x + i, *dy = p->dy + i;
+        mr_real *dx = p->out + i;
+#pragma omp simd
+        for (size_t c = 0; c < n; c++)
+            dx[c] = dy[c] * scale[c] + (x[c] - mean[c]) * slope[c] + shift[c];
+    }
+}
+
+/* As gradient(), added to what is there. */
+MR_CLONES static void gradient_added(void *argument, size_t first, size_t end, int thread)
+{
+    (void)thread;
+    const struct pass *p = argument;
+    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width, *shift = slope + p->width;
+    for (size_t i = first; i < end; i += p->width) {
+        size_t n = mr_min(p->width, end - i);
+        const mr_real *x = p->x + i, *dy = p->dy + i;
+        mr_real *dx = p->out + i;
+#pragma omp simd
+        for (size_t c = 0; c < n; c++)
+            dx[c] += dy[c] * scale[c] + (x[c] - mean[c]) * slope[c] + shift[c];
+    }
+}
+
+static void *after_sums(const mr_call *c, double **sums)
+{
+    size_t channels = mr_last_dim(&c->in[0]);
+    char *at = c->scratch;
+    if (c->training) {
+        *sums = (double *)(at + mr_column_sums_scratch(rows_of(c), channels));
+        at = (char *)*sums + mr_piece(2 * channels * sizeof(double));
+    }
+    return at;
+}
+
+static void batch_statistics(const mr_call *c, double *sums)
+{
+    size_t channels = mr_last_dim(&c->in[0]), rows = rows_of(c);
+    double *mean = c->saved, *variance = mean + channels;
+    mr_column_sums(c->team, c->x[0], c->x[0], rows, channels, sums, sums + channels, c->scratch);
+    for (size_t i = 0; i < channels; i++) {
+        mean[i] = sums[i] / (double)rows;
+        double v = sums[channels + i] / (double)rows - mean[i] * mean[i];
+        variance[i] = v > 0 ? v : 0; /* rounding, when all values are the same */
+    }
+}
+
+static void statistics(const mr_call *c, size_t i, double *mean, double *inverse_deviation)
+{
+    const struct batch_normalization *p = c->layer->impl;
+    struct indices at = indices_of(c->layer);
+    const double *saved = c->saved;
+    bool batch = uses_batch(c);
+    *mean = batch ? saved[i] : (double)c->w[at.mean][i];
+    double variance = batch ? saved[mr_last_dim(&c->in[0]) + i] : (double)c->w[at.variance][i];
+    *inverse_deviation = 1 / sqrt(variance + p->epsilon);
+}
+
+static void forward(const mr_call *c)
+{
+    struct indices at = indices_of(c->layer);
+    size_t channels = mr_last_dim(&c->in[0]);
+    double *sums = NULL;
+    mr_real *k = after_sums(c, &sums);
+    struct pass p = {.x = c->x[0], .out = c->y, .k = k, .width = mr_per_channel_width(channels)};
+    if (uses_batch(c))
+        batch_statistics(c, sums);
+    for (size_t i = 0; i < channels; i++) {
+        double mean, inverse_deviation;
+        statistics(c, i, &mean, &inverse_deviation);
+        k[i] = (mr_real)mean;
+        k[p.width + i] = (mr_real)(inverse_deviation * (at.gamma < 0 ? 1 : (double)c->w[at.gamma][i]));
+        k[2 * p.width + i] = at.beta < 0 ? 0 : c->w[at.beta][i];
+    }
+    mr_per_channel_repeat(k, 3, channels);
+    mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels, normalise, &p);
+}
+
+/* One channel's numbers for the gradient: dx = gamma/deviation * (dy - mean(dy) - (x - mean) / deviation² * mean(dy * (x - mean))). */
+static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, size_t width, mr_real *k)
+{
+    struct indices at = indices_of(c->layer);
+    size_t channels = mr_last_dim(&c->in[0]);
+    double rows = (double)rows_of(c), mean, inverse_deviation;
+    statistics(c, i, &mean, &inverse_deviation);
+    double sum_dy = sums[i], sum_centred = sums[channels + i] - mean * sum_dy;
+    double scale = inverse_deviation * (at.gamma < 0 ? 1 : (double)c->w[at.gamma][i]);
+    bool batch = uses_batch(c);
+    if (at.gamma >= 0 && c->dw[at.gamma])
+        c->dw[at.gamma][i] += (mr_real)(sum_centred * inverse_deviation);
+    if (at.beta >= 0 && c->dw[at.beta])
+        c->dw[at.beta][i] += (mr_real)sum_dy;
+    k[i] = (mr_real)scale;
+    k[width + i] = (mr_real)mean;
+    k[2 * width + i] = batch ? (mr_real)(-scale * inverse_deviation * inverse_deviation * sum_centred / rows) : 0;
+    k[3 * width + i] = batch ? (mr_real)(-scale * sum_dy / rows) : 0;
+}
+
+static void backward(const mr_call *c)
+{
+    size_t channels = mr_last_dim(&c->in[0]);
+    double *sums = NULL;
+    mr_real *k = after_sums(c, &sums);
+    struct pass p = {.x = c->x[0], .dy = c->dy, .out = c->dx[0], .k = k, .width = mr_per_channel_width(channels)};
+    if (c->layer->trainable) /* else nothing that follows reads them */
+        mr_column_sums(c->team, c->dy, c->x[0], rows_of(c), channels, sums, sums + channels, c->scratch);
+    else
+        memset(sums, 0, 2 * channels * sizeof *sums);
+    for (size_t i = 0; i < channels; i++)
+        gradient_of_channel(c, i, sums, p.width, k);
+    mr_per_channel_repeat(k, 4, channels);
+    if (c->dx[0])
+        mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels, c->add_dx[0] ? gradient_added : gradient, &p);
+}
+
+static void update_state(const mr_call *c)
+{
+    const struct batch_normalization *p = c->layer->impl;
+    struct indices at = indices_of(c->layer);
+    size_t channels = mr_last_dim(&c->in[0]);
+    const double *mean = c->saved, *variance = mean + channels;
+    for (size_t i = 0; i < channels; i++) {
+        double m = (double)c->w[at.mean][i], v = (double)c->w[at.variance][i];
+        bool batch = uses_batch(c);
+        c->state_out[at.mean][i] = (mr_real)(batch ? m * p->momentum + mean[i] * (1 - p->momentum) : m);
+        c->state_out[at.variance][i] = (mr_real)(batch ? v * p->momentum + variance[i] * (1 - p->momentum) : v);
+    }
+}
+
+const mr_layer_class mr_layer_batch_normalization = {
+    .name = "BatchNormalization", .size = sizeof(struct batch_normalization),
+    .config_keys = "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
+                   "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
+                   "synchronized renorm renorm_clipping renorm_momentum",
+    .max_inputs = 1, .in_place = true, .needs_x = true, .configure = configure, .output_shape = output_shape, .build = build,
+    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward,
+    .update_state = update_state};

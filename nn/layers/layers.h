@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layer classes, for the table in nn/layers.c, and what the convolutional ones share. */
+#ifndef MR_NN_LAYERS_LAYERS_H
+#define MR_NN_LAYERS_LAYERS_H
+
+#include "nn/layers/common.h"
+#include "nn/layers/convolution.h"
+
+/* Scratch and backward of a layer that is the convolution G with kernel w[0], an optional bias w[1], the activation A. */
+size_t mr_convolution_layer_scratch(const mr_call *c, const mr_activation *a, mr_convolution g);
+void mr_convolution_layer_backward(const mr_call *c, const mr_activation *a, mr_convolution g);
+
+/* The depthwise convolution of IN (with its batch) by a WINDOW; see nn/layers/depthwise.h. */
+mr_convolution mr_depthwise_geometry(const mr_window *w, int64_t multiplier, const mr_shape *in);
+
+extern const mr_layer_class mr_layer_conv2d, mr_layer_conv1d, mr_layer_dense, mr_layer_depthwise_conv2d;
+extern const mr_layer_class mr_layer_batch_normalization;
+extern const mr_layer_class mr_layer_activation, mr_layer_relu, mr_layer_leaky_relu, mr_layer_thresholded_relu, mr_layer_elu,
+    mr_layer_softmax;
+extern const mr_layer_class mr_layer_max_pooling2d, mr_layer_max_pooling1d, mr_layer_average_pooling2d,
+    mr_layer_average_pooling1d;
+extern const mr_layer_class mr_layer_global_average_pooling1d, mr_layer_global_average_pooling2d,
+    mr_layer_global_average_pooling3d, mr_layer_global_max_pooling1d, mr_layer_global_max_pooling2d, mr_layer_global_max_pooling3d;
+extern const mr_layer_class mr_layer_input, mr_layer_flatten, mr_layer_reshape;
+extern const mr_layer_class mr_layer_zero_padding2d, mr_layer_cropping2d;
+extern const mr_layer_class mr_layer_dropout, mr_layer_spatial_dropout1d, mr_layer_spatial_dropout2d;
+extern const mr_layer_class mr_layer_add, mr_layer_subtract, mr_layer_multiply, mr_layer_average, mr_layer_maximum,
+    mr_layer_minimum, mr_layer_concatenate;
+
+#endif
