@@ -3,9 +3,15 @@ noinst_LTLIBRARIES += libpipeline.la
 libpipeline_la_SOURCES = \
   pipeline/atomic.h \
   pipeline/augment.c pipeline/augment.h \
+  pipeline/batch.c pipeline/batch.h \
+  pipeline/decode_stage.c \
+  pipeline/epochs.c \
   pipeline/eventcount.c pipeline/eventcount.h \
+  pipeline/loader.c pipeline/loader.h \
   pipeline/queue.c pipeline/queue.h \
+  pipeline/read_stage.c \
   pipeline/ring.c pipeline/ring.h \
+  pipeline/stages.h \
   pipeline/stats.c pipeline/stats.h \
   pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
   pipeline/warp_avx2.c \

@@ -156,7 +156,7 @@ bool mr_queue_drain(mr_queue *q, void **item)
     return q->ring.cells && q->ring.kind->pop(&q->ring, item);
 }
 
-void mr_queue_stats_read(mr_queue *q, mr_queue_stats *out)
+void mr_queue_stats_read(const mr_queue *q, mr_queue_stats *out)
 {
     uint64_t takes = atomic_load_explicit(&q->takes, memory_order_relaxed);
     uint64_t depths = atomic_load_explicit(&q->depth_sum, memory_order_relaxed);

@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 typedef struct mr_stage_stats {
-    const char *name;          /* "read", "decode", "train" … (static string) */
+    const char *name; /* "read", "decode", "train" … (static string) */
     int threads;
     uint64_t items;
-    uint64_t bytes;            /* 0 where bytes mean nothing */
-    double busy_seconds;       /* summed over the stage's threads */
-    double wait_input_seconds; /* waiting for something to do */
-    double wait_output_seconds;/* waiting for room in the next queue */
-    double mean_queue_depth;   /* of the stage's input queue, sampled at each take */
+    uint64_t bytes;             /* 0 where bytes mean nothing */
+    double busy_seconds;        /* summed over the stage's threads */
+    double wait_input_seconds;  /* waiting for something to do */
+    double wait_output_seconds; /* waiting for room in the next queue */
+    double mean_queue_depth;    /* of the stage's input queue, sampled at each take */
     int queue_capacity;
 } mr_stage_stats;
 
@@ -23,8 +23,9 @@ double mr_now(void);
 /* The same in nanoseconds. */
 uint64_t mr_now_ns(void);
 
-/* What one thread counts while it works. One thread alone adds (mr_counter_add), any thread may read at any time: the
- * numbers are each whole, but not taken at one moment. Aligned to a cache line, so that threads do not share one. */
+/* What one thread counts while it works. One thread alone adds (mr_counter_add), any thread may read at any
+ * time: the numbers are each whole, but not taken at one moment. Aligned to a cache line, so that threads do
+ * not share one. */
 typedef struct mr_stage_counters {
     _Alignas(64) _Atomic uint64_t items; /* all: written by the owning thread, read by reporters */
     _Atomic uint64_t bytes;

@@ -35,6 +35,10 @@ tests_test_augment_SOURCES = tests/test_augment.c tests/golden.h
 tests_test_augment_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/augment.h5 tests/data/augment.py
 
+CMOCKA_TESTS += tests/test_loader
+tests_test_loader_SOURCES = tests/test_loader.c
+tests_test_loader_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread at the head of the data plane: takes samples from the source, gives each a slot in a batch,
+ * keeps as many files being read as the reader can, and hands them on as they come in. It waits in one place
+ * at a time: for files while any are under way, else for a free batch, else the source is at its end. */
+#include "pipeline/stages.h"
+
+typedef struct feeder { /* the thread's own */
+    mr_loader *loader;
+    mr_loader_batch *batch; /* being filled, or NULL */
+    uint64_t batches;       /* begun so far */
+    mr_source_item item;    /* taken from the source, without a place yet */
+    bool has_item, ended;
+    mr_error source_error; /* code 0: it ended well */
+} feeder;
+
+static bool is_full(const feeder *f)
+{
+    return f->batch && f->batch->face.results == f->loader->options.batch_size;
+}
+
+static void finish_part(mr_loader *l, mr_loader_batch *b)
+{
+    if (mr_batch_finish_part(b))
+        mr_eventcount_notify_all(&l->ready);
+}
+
+/* The batch has all its samples. Its place in the order is now, though its pixels may still be on their way.
+ */
+static int seal(feeder *f, bool last_of_epoch, mr_error *e)
+{
+    mr_loader_batch *b = f->batch;
+    if (!b)
+        return MR_OK;
+    f->batch = NULL;
+    b->face.last_of_epoch = last_of_epoch;
+    finish_part(f->loader, b);
+    return mr_queue_push(&f->loader->in_order, b, e);
+}
+
+static int ask_source(feeder *f)
+{
+    mr_loader *l = f->loader;
+    uint64_t start = mr_now_ns();
+    int status = l->source.next(l->source.context, &f->item, &f->source_error);
+    mr_counter_add(&l->scan.busy_ns, mr_now_ns() - start);
+    return status;
+}
+
+/* Takes one step in the source: a sample into f->item, or the end of a batch, of an epoch, of everything. */
+static int advance(feeder *f, mr_error *e)
+{
+    int status = ask_source(f);
+    if (status == 1) {
+        f->has_item = true;
+        mr_counter_add(&f->loader->scan.items, 1);
+        return is_full(f) ? seal(f, false, e) : MR_OK;
+    }
+    if (status == MR_SOURCE_FLUSH)
+        return seal(f, true, e);
+    f->ended = true;
+    if (status == 0)
+        return seal(f, true, e);
+    mr_fail(&f->source_error, status, "the source of samples failed");
+    f->batch = NULL; /* not whole: it is never given out; the pool keeps it */
+    return MR_OK;
+}
+
+/* A batch for f->item. 0: there is one now; MR_QUEUE_WOULD_WAIT: none is free, and MAY_WAIT is false. */
+static int provide_batch(feeder *f, bool may_wait, mr_error *e)
+{
+    if (f->batch)
+        return MR_OK;
+    void *free;
+    int status =
+        may_wait ? mr_queue_pop(&f->loader->free, &free, e) : mr_queue_try_pop(&f->loader->free, &free, e);
+    if (status != 1)
+        return status ? status : MR_ECANCELED;
+    f->batch = free;
+    mr_batch_begin(f->batch, f->batches++, f->item.epoch);
+    return MR_OK;
+}
+
+/* The slot's address is the read's serial number: the reader hands it back. */
+static int start_reading(feeder *f, mr_error *e)
+{
+    mr_loader *l = f->loader;
+    mr_slot *s = mr_batch_add(f->batch, &f->item);
+    f->has_item = false;
+    uint64_t start = mr_now_ns();
+    int status = mr_reader_submit(l->reader, (uint64_t)(uintptr_t)s, f->item.path, e);
+    mr_counter_add(&l->read.busy_ns, mr_now_ns() - start);
+    return status;
+}
+
+/* Starts as many reads as there is room for, without waiting unless nothing else is to be done. */
+static int fill(feeder *f, mr_error *e)
+{
+    mr_reader *r = f->loader->reader;
+    int status = MR_OK;
+    while (!status && mr_reader_has_room(r) && (f->has_item || !f->ended)) {
+        if (!f->has_item)
+            status = advance(f, e);
+        if (!status && f->has_item)
+            status = provide_batch(f, mr_reader_pending(r) == 0, e);
+        if (!status && f->has_item)
+            status = start_reading(f, e);
+    }
+    return status == MR_QUEUE_WOULD_WAIT ? MR_OK : status;
+}
+
+/* Takes one finished read and hands it on. */
+static int reap(feeder *f, mr_error *e)
+{
+    mr_loader *l = f->loader;
+    mr_read file;
+    uint64_t start = mr_now_ns();
+    int status = mr_reader_next(l->reader, &file, e);
+    mr_counter_add(&l->read.busy_ns, mr_now_ns() - start);
+    if (status)
+        return status;
+    mr_slot *s = (mr_slot *)(uintptr_t)file.serial;
+    s->file = file;
+    mr_counter_add(&l->read.items, 1);
+    mr_counter_add(&l->read.bytes, file.size);
+    status = mr_queue_push(&l->to_decode, s, e);
+    if (status)
+        mr_reader_release(l->reader, file.bytes);
+    return status;
+}
+
+static int run(feeder *f, mr_error *e)
+{
+    int status = MR_OK;
+    while (!status) {
+        status = fill(f, e);
+        if (!status && mr_reader_pending(f->loader->reader) == 0)
+            break; /* fill() waits for batches: nothing under way means nothing left */
+        if (!status)
+            status = reap(f, e);
+    }
+    return status;
+}
+
+void *mr_read_stage(void *argument)
+{
+    mr_loader *l = argument;
+    feeder f = {.loader = l};
+    mr_error e = {0};
+    if (run(&f, &e))
+        mr_loader_stop(l, &e); /* the system failed, or the loader is stopping already */
+    l->unplaced = f.has_item ? f.item.path : NULL;
+    mr_queue_close(&l->to_decode, NULL);
+    mr_queue_close(&l->in_order, &f.source_error);
+    return NULL;
+}
