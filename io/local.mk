@@ -4,10 +4,13 @@ libio_la_SOURCES =
 io_present_sources = \
   io/axis.c io/axis.h \
   io/canvas.c io/canvas.h \
+  io/cell.c io/cell.h \
   io/csv.c io/csv.h \
+  io/jpeg_write.c io/jpeg_write.h \
   io/json.c io/json.h \
   io/montage.c io/montage.h \
-  io/plot.c io/plot.h
+  io/plot.c io/plot.h \
+  io/sample.c io/sample.h
 libio_la_SOURCES += $(io_present_sources)
 io_image_sources = \
   io/preprocess.c io/preprocess.h \

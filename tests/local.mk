@@ -76,6 +76,10 @@ CMOCKA_TESTS += tests/test_montage
 tests_test_montage_SOURCES = tests/test_montage.c
 tests_test_montage_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_sample
+tests_test_sample_SOURCES = tests/test_sample.c
+tests_test_sample_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
