@@ -31,3 +31,28 @@ io_file_sources = \
   io/folder.c io/folder.h \
   io/strings.c io/strings.h
 libio_la_SOURCES += $(io_image_sources) $(io_file_sources)
+io_keras_sources = \
+  io/durable.c io/durable.h \
+  io/hdf5.c io/hdf5.h \
+  io/hdf5_attribute.c \
+  io/json_tree.c io/json_tree.h \
+  io/keras_call.c io/keras_internal.h \
+  io/keras_dialect.c io/keras_dialect.h \
+  io/keras_layer.c \
+  io/keras_object.c \
+  io/keras_order.c \
+  io/keras_own.c io/keras_own.h \
+  io/keras_param.c \
+  io/keras_rewrite.c \
+  io/keras_slots.h \
+  io/keras_slots_read.c \
+  io/keras_slots_write.c \
+  io/keras_target.c \
+  io/keras_training.c io/keras_training.h \
+  io/keras_weights.h \
+  io/keras_weights_h5.c \
+  io/keras_write.h \
+  io/keras_write_config.c \
+  io/keras_write_h5.c \
+  io/model_file.c io/model_file.h
+libio_la_SOURCES += $(io_keras_sources)

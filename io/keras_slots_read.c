@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/keras_internal.h"
+#include "io/keras_slots.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { UNNAMED = MR_MAX_SLOTS };
+
+/* What the optimizer wants, and which array of the file is what. */
+struct state {
+    const mr_optimizer *o;
+    const char *slot[MR_MAX_SLOTS];
+    int slots;             /* per variable */
+    const mr_param **param; /* trainable ones, in the writer's order */
+    int params;
+    const char **array;    /* [slots * params] dataset of slot s of variable p at s * params + p */
+    const char *iterations, *scalar;
+};
+
+/* --- variables in the writer's order ------------------------------------------------------- */
+
+/* Keras 1 sorted its weights by name: LAYER_W, LAYER_b, LAYER_beta, LAYER_gamma. */
+static void old_name(char *text, size_t size, const mr_param *p)
+{
+    const char *kind = !strcmp(p->kind, "kernel") ? "W" : !strcmp(p->kind, "bias") ? "b" : p->kind;
+    snprintf(text, size, "%s_%s", p->layer->local_name, kind);
+}
+
+static int compare_old_names(const void *a, const void *b)
+{
+    char x[1200], y[1200];
+    old_name(x, sizeof x, *(const mr_param *const *)a);
+    old_name(y, sizeof y, *(const mr_param *const *)b);
+    return strcmp(x, y);
+}
+
+static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g, int era, mr_error *e)
+{
+    memset(s, 0, sizeof *s);
+    s->o = o;
+    s->slots = o->class->slots(o, s->slot);
+    s->param = calloc((size_t)g->params + 1, sizeof *s->param);
+    s->array = calloc((size_t)g->params * (size_t)s->slots + 1, sizeof *s->array);
+    if (!s->param || !s->array)
+        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+    for (int i = 0; i < g->params; i++)
+        if (g->param[i]->trainable)
+            s->param[s->params++] = g->param[i];
+    if (era == 1)
+        qsort(s->param, (size_t)s->params, sizeof *s->param, compare_old_names);
+    return 0;
+}
+
+static void state_close(struct state *s)
+{
+    free(s->param);
+    free(s->array);
+}
+
+/* --- which slot a name means --------------------------------------------------------------- */
+
+static const struct {
+    const char *class, *old, *now; /* class NULL: every optimizer */
+} aliases[] = {
+    {NULL, "m", "momentum"},         {"Adamax", "v", "norm"},
+    {"Adamax", "u", "norm"},         {NULL, "v", "velocity"},
+    {NULL, "vhat", "velocity_hat"},  {NULL, "rms", "velocity"},
+    {NULL, "mg", "average_gradient"}, {NULL, "accum_grad", "accumulated_grad"},
+    {NULL, "accum_var", "accumulated_delta_var"},
+};
+
+static int slot_by_name(const struct state *s, const char *name, size_t length)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%.*s", (int)(length < 63 ? length : 63), name);
+    const char *now = text;
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases && now == text; i++)
+        if (!strcmp(text, aliases[i].old) && (!aliases[i].class || !strcmp(s->o->class->class_name, aliases[i].class)))
+            now = aliases[i].now;
+    for (int i = 0; i < s->slots; i++)
+        if (!strcmp(now, s->slot[i]))
+            return i;
+    return -1;
+}
+
+/* "…_velocity_hat" → the longest slot name that it ends in. */
+static int slot_by_ending(const struct state *s, const char *name, size_t length)
+{
+    int best = -1;
+    size_t best_length = 0;
+    for (int i = 0; i < s->slots; i++) {
+        size_t n = strlen(s->slot[i]);
+        if (n > best_length && length > n && name[length - n - 1] == '_' && !strncmp(name + length - n, s->slot[i], n)) {
+            best = i;
+            best_length = n;
+        }
+    }
+    return best;
+}
+
+/* The name without ":0". */
+static size_t bare_length(const char *name)
+{
+    const char *colon = strrchr(name, ':');
+    return colon && colon[1] >= '0' && colon[1] <= '9' ? (size_t)(colon - name) : strlen(name);
+}
+
+/* Slot of an array, UNNAMED for Keras 2's "Variable_3", -1 where its name says something else. */
+static int slot_of(const struct state *s, const char *name)
+{
+    size_t length = bare_length(name), last = length;
+    while (last && name[last - 1] != '/')
+        last--;
+    if (!strncmp(name + last, "Variable", 8) || !strncmp(name + last, "variable", 8))
+        return UNNAMED;
+    int slot = slot_by_name(s, name + last, length - last); /* conv1/kernel/m */
+    const char *slash = strchr(name, '/');
+    const char *second = slash ? strchr(slash + 1, '/') : NULL;
+    if (slot < 0 && second)
+        slot = slot_by_name(s, slash + 1, (size_t)(second - slash - 1)); /* Adam/m/conv1/kernel */
+    return slot >= 0 ? slot : slot_by_ending(s, name + last, length - last);
+}
+
+/* --- sorting the arrays ------------------------------------------------------------------------ */
+
+struct arrays {
+    hid_t group;
+    const mr_names *names;
+    int next[MR_MAX_SLOTS]; /* variables that have this slot already */
+    int unnamed;
+};
+
+static bool is_counter(const char *name, size_t position)
+{
+    return strstr(name, "iter") || (position == 0 && (strstr(name, "Variable") || strstr(name, "variable")));
+}
+
+static void take_scalar(struct state *s, const char *name, size_t position)
+{
+    if (!s->iterations && is_counter(name, position))
+        s->iterations = name;
+    else if (s->o->class->scalar && !strstr(name, "learning_rate") && !s->scalar)
+        s->scalar = name; /* m_schedule, momentum_cache, u_product, "variable" */
+}
+
+/* Keras 2's amsgrad places: arrays of one 0 where there is none. */
+static bool is_placeholder(const mr_shape *shape, const struct state *s, const struct arrays *a)
+{
+    return shape->rank == 1 && shape->dim[0] == 1 && a->unnamed >= s->slots * s->params;
+}
+
+static bool take_array(struct state *s, struct arrays *a, const char *name, const mr_shape *shape)
+{
+    int slot = slot_of(s, name), number;
+    if (slot == UNNAMED) {
+        if (is_placeholder(shape, s, a) || s->slots == 0)
+            return true; /* nothing that we keep */
+        slot = a->unnamed / (s->params ? s->params : 1);
+        number = a->unnamed % (s->params ? s->params : 1);
+        a->unnamed++;
+    } else if (slot < 0) {
+        return s->slots == 0;
+    } else {
+        number = a->next[slot]++;
+    }
+    if (slot >= s->slots || number >= s->params)
+        return false;
+    s->array[slot * s->params + number] = name;
+    return true;
+}
+
+/* Every slot of every variable has its array. */
+static bool complete(const struct state *s)
+{
+    for (int i = 0; i < s->slots * s->params; i++)
+        if (!s->array[i])
+            return false;
+    return !s->o->class->scalar || s->scalar;
+}
+
+static bool sort_arrays(struct state *s, hid_t group, const mr_names *names)
+{
+    struct arrays a = {.group = group, .names = names};
+    for (size_t i = 0; i < names->count; i++) {
+        mr_shape shape;
+        if (mr_hdf5_shape(&shape, group, names->name[i], NULL))
+            return false;
+        if (shape.rank == 0)
+            take_scalar(s, names->name[i], i);
+        else if (!take_array(s, &a, names->name[i], &shape))
+            return false;
+    }
+    return complete(s);
+}
+
+/* --- reading ---------------------------------------------------------------------------------------- */
+
+static int slot_number(const struct state *s, const char *name)
+{
+    int i = 0;
+    while (i + 1 < s->slots && strcmp(s->slot[i], name) != 0)
+        i++;
+    return i;
+}
+
+static const char *array_of(const struct state *s, const mr_slot *slot)
+{
+    if (!slot->param)
+        return s->scalar;
+    for (int p = 0; p < s->params; p++)
+        if (s->param[p] == slot->param)
+            return s->array[slot_number(s, slot->name) * s->params + p];
+    return NULL;
+}
+
+static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hid_t group, const mr_keras_origin *origin)
+{
+    const char *array = array_of(s, slot);
+    if (!array)
+        return MR_ENOTFOUND;
+    if (slot->param)
+        return mr_keras_read_param(g->state + slot->offset, slot->param, group, array, origin, NULL);
+    return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, NULL);
+}
+
+/* Takes the slots that O has been given in the graph's state as the model's. */
+static int keep_slots(mr_model *m, mr_optimizer *o, mr_error *e)
+{
+    m->slot = calloc((size_t)o->slots + 1, sizeof *m->slot);
+    if (!m->slot)
+        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+    if (o->slots)
+        memcpy(m->slot, o->slot, (size_t)o->slots * sizeof *m->slot);
+    m->slots = o->slots;
+    m->has_optimizer_state = true;
+    return 0;
+}
+
+static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names, const mr_keras_origin *origin, mr_error *e)
+{
+    struct state s;
+    int status = state_open(&s, o, m->graph, origin->era, e);
+    bool fits = !status && sort_arrays(&s, group, names);
+    if (fits)
+        status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
+    for (int i = 0; fits && !status && i < o->slots; i++)
+        fits = read_slot(&s, m->graph, &o->slot[i], group, origin) == 0;
+    if (fits && !status && s.iterations && mr_hdf5_read_int(&m->iterations, group, s.iterations, NULL))
+        fits = false;
+    if (m->iterations < 0)
+        m->iterations = 0;
+    if (fits && !status)
+        status = keep_slots(m, o, e);
+    state_close(&s);
+    return status;
+}
+
+/* The optimizer that M was trained with; NULL where it is none of ours. */
+static mr_optimizer *make_optimizer(const mr_model *m)
+{
+    mr_optimizer *o = NULL;
+    const json_t *config = json_object_get(m->training, "optimizer_config");
+    return config && !mr_optimizer_create(&o, config, NULL) ? o : NULL;
+}
+
+int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origin, mr_error *e)
+{
+    mr_names names = {0};
+    hid_t group = -1;
+    mr_optimizer *o = mr_hdf5_is_group(file, "optimizer_weights") ? make_optimizer(m) : NULL;
+    if (!o)
+        return 0;
+    int status = mr_hdf5_open_group(&group, file, "optimizer_weights", e);
+    if (!status)
+        status = mr_hdf5_read_names(&names, group, "weight_names", e);
+    if (!status && names.count)
+        status = read_arrays(m, o, group, &names, origin, e);
+    mr_names_free(&names);
+    mr_hdf5_release(group);
+    mr_optimizer_free(o);
+    return status;
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading weights of Keras 1, 2, tf.keras and Keras 3's .h5: one group per layer of the outermost model, listed in
+ * @layer_names, each with its arrays listed in @weight_names. */
+#include "io/keras_internal.h"
+#include "io/keras_weights.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- names of arrays --------------------------------------------------------------------- */
+
+/* "block/conv1/kernel:0" → stem "block/conv1", kind "kernel". */
+struct parsed {
+    char stem[MR_HDF5_MAX_NAME + 1];
+    char kind[256];
+};
+
+/* What Keras 1 put behind a layer's name, and other names that kinds once had. */
+static const struct {
+    const char *suffix, *kind;
+} old_kinds[] = {
+    {"_running_mean", "moving_mean"}, {"_running_std", "moving_variance"}, /* which holds the variance all the same */
+    {"_gamma", "gamma"},              {"_beta", "beta"},
+    {"_alphas", "alpha"},             {"_W", "kernel"},
+    {"_b", "bias"},
+};
+
+static void strip_output_number(char *name)
+{
+    char *colon = strrchr(name, ':');
+    if (colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1))
+        *colon = '\0';
+}
+
+static void parse_name(struct parsed *p, const char *name)
+{
+    char text[MR_HDF5_MAX_NAME + 1];
+    strncpy(text, name, sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    strip_output_number(text);
+    char *slash = strrchr(text, '/'), *last = slash ? slash + 1 : text;
+    memset(p, 0, sizeof *p);
+    for (size_t i = 0; i < sizeof old_kinds / sizeof *old_kinds && !slash; i++) {
+        size_t n = strlen(text), m = strlen(old_kinds[i].suffix);
+        if (n > m && !strcmp(text + n - m, old_kinds[i].suffix)) {
+            memcpy(p->stem, text, n - m);
+            strcpy(p->kind, old_kinds[i].kind);
+            return;
+        }
+    }
+    strncpy(p->kind, last, sizeof p->kind - 1);
+    if (slash) {
+        *slash = '\0';
+        strcpy(p->stem, text);
+    }
+}
+
+/* Keras 3 calls a DepthwiseConv2D's kernel "kernel", those before it "depthwise_kernel". */
+static bool same_kind(const mr_param *p, const char *kind)
+{
+    if (!strcmp(p->kind, kind))
+        return true;
+    return !strcmp(p->layer->class->name, "DepthwiseConv2D") && strstr(p->kind, "kernel") &&
+           (!strcmp(kind, "kernel") || !strcmp(kind, "depthwise_kernel"));
+}
+
+/* --- one group ------------------------------------------------------------------------------ */
+
+struct load {
+    mr_graph *g;
+    const mr_keras_origin *origin;
+    mr_keras_filled filled;
+    mr_error *e;
+};
+
+struct group {
+    hid_t id;
+    const char *name;  /* in @layer_names */
+    mr_names weights;  /* in @weight_names */
+    mr_keras_targets targets;
+    ptrdiff_t *choice; /* [weights.count] the target of each; -1: none yet */
+};
+
+static void group_close(struct group *gr)
+{
+    mr_hdf5_release(gr->id);
+    mr_names_free(&gr->weights);
+    mr_keras_targets_free(&gr->targets);
+    free(gr->choice);
+}
+
+/* How well the array's STEM names the layer at PATH: 3 its path, 2 its own name, 1 its name behind some scope, 0 not. */
+static int match(const char *stem, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *local = slash ? slash + 1 : path;
+    size_t n = strlen(stem), m;
+    if (!strcmp(stem, path))
+        return 3;
+    if (!strcmp(stem, local))
+        return 2;
+    m = strlen(path);
+    if (n > m && stem[n - m - 1] == '/' && !strcmp(stem + n - m, path))
+        return 1;
+    m = strlen(local);
+    return n > m && stem[n - m - 1] == '/' && !strcmp(stem + n - m, local);
+}
+
+/* The best target for one array by name; -1 where none or two fit as well. */
+static ptrdiff_t find_target(const struct group *gr, const struct parsed *name)
+{
+    ptrdiff_t best = -1;
+    int best_match = 0;
+    bool doubt = false;
+    for (size_t i = 0; i < gr->targets.count; i++) {
+        const mr_keras_target *t = &gr->targets.target[i];
+        if (t->taken || !same_kind(t->param, name->kind))
+            continue;
+        int m = *t->path ? match(name->stem, t->path) : 1; /* a layer by itself: its group says who it is */
+        if (m > best_match) {
+            best = (ptrdiff_t)i;
+            best_match = m;
+            doubt = false;
+        } else if (m && m == best_match) {
+            doubt = true;
+        }
+    }
+    return doubt ? -1 : best;
+}
+
+static bool choose_by_name(struct group *gr)
+{
+    struct parsed name;
+    bool all = true;
+    for (size_t i = 0; i < gr->weights.count; i++) {
+        parse_name(&name, gr->weights.name[i]);
+        gr->choice[i] = find_target(gr, &name);
+        if (gr->choice[i] >= 0)
+            gr->targets.target[gr->choice[i]].taken = true;
+        else
+            all = false;
+    }
+    return all;
+}
+
+/* Keras's own rule: the i-th array for the i-th variable. */
+static void choose_by_order(struct group *gr)
+{
+    for (size_t i = 0; i < gr->weights.count; i++)
+        gr->choice[i] = (ptrdiff_t)i;
+}
+
+/* Keras 3 keeps the state of random layers beside the weights; here every draw is a function of the seed. */
+static bool is_seed_state(const char *name)
+{
+    return strstr(name, "seed_generator_state") != NULL;
+}
+
+static void drop_seed_states(mr_names *names)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < names->count; i++) {
+        if (is_seed_state(names->name[i]))
+            free(names->name[i]);
+        else
+            names->name[kept++] = names->name[i];
+    }
+    names->count = kept;
+}
+
+static int no_place(const struct load *l, const struct group *gr)
+{
+    size_t i = 0;
+    while (i + 1 < gr->weights.count && gr->choice[i] >= 0)
+        i++;
+    return mr_fail(l->e, MR_EFORMAT, "weights '%s' of '%s': no variable of the model is theirs (%zu arrays in the file, %zu variables)",
+                   gr->weights.name[i], gr->name, gr->weights.count, gr->targets.count);
+}
+
+static int fill_targets(struct load *l, struct group *gr)
+{
+    int status = 0;
+    for (size_t i = 0; i < gr->weights.count && !status; i++) {
+        mr_param *p = gr->targets.target[gr->choice[i]].param;
+        status = mr_keras_filled_mark(&l->filled, p, gr->weights.name[i], l->e);
+        if (!status)
+            status = mr_keras_read_param(mr_param_value(l->g, p), p, gr->id, gr->weights.name[i], l->origin, l->e);
+    }
+    return status;
+}
+
+static int load_group(struct load *l, hid_t root, const char *name, const json_t *entry)
+{
+    struct group gr = {.id = -1, .name = name};
+    int status = mr_hdf5_open_group(&gr.id, root, name, l->e);
+    if (!status)
+        status = mr_hdf5_read_names(&gr.weights, gr.id, "weight_names", l->e);
+    if (!status)
+        status = mr_keras_targets_of(&gr.targets, l->g, entry, "", l->e);
+    drop_seed_states(&gr.weights);
+    if (!status) {
+        gr.choice = calloc(gr.weights.count + 1, sizeof *gr.choice);
+        status = gr.choice ? 0 : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    }
+    if (!status && !choose_by_name(&gr)) {
+        if (gr.weights.count == gr.targets.count)
+            choose_by_order(&gr);
+        else
+            status = no_place(l, &gr);
+    }
+    if (!status)
+        status = fill_targets(l, &gr);
+    group_close(&gr);
+    return status;
+}
+
+/* --- all of them ------------------------------------------------------------------------------- */
+
+static const json_t *find_entry(const json_t *config, const char *name)
+{
+    const json_t *layer;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i, layer)
+        if (!strcmp(mr_keras_name(layer), name))
+            return layer;
+    return NULL;
+}
+
+static bool has_weights(hid_t root, const char *name)
+{
+    mr_names names = {0};
+    hid_t group = -1;
+    bool some = !mr_hdf5_open_group(&group, root, name, NULL) && !mr_hdf5_read_names(&names, group, "weight_names", NULL) && names.count;
+    mr_names_free(&names);
+    mr_hdf5_release(group);
+    return some;
+}
+
+/* The next entry from *AT on that has variables, or NULL. */
+static const json_t *next_weighted(const struct load *l, size_t *at)
+{
+    const json_t *layers = json_object_get(json_object_get(l->g->config, "config"), "layers");
+    while (*at < json_array_size(layers)) {
+        mr_keras_targets t;
+        const json_t *entry = json_array_get(layers, (*at)++);
+        bool some = !mr_keras_targets_of(&t, l->g, entry, "", NULL) && t.count;
+        mr_keras_targets_free(&t);
+        if (some)
+            return entry;
+    }
+    return NULL;
+}
+
+static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
+{
+    int status = 0;
+    for (size_t i = 0; i < layers->count && !status; i++) {
+        const json_t *entry = find_entry(l->g->config, layers->name[i]);
+        if (!has_weights(root, layers->name[i]))
+            continue;
+        status = entry ? load_group(l, root, layers->name[i], entry)
+                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has no layer of this name", layers->name[i]);
+    }
+    return status;
+}
+
+static int load_by_order(struct load *l, hid_t root, const mr_names *layers)
+{
+    size_t at = 0;
+    int status = 0;
+    for (size_t i = 0; i < layers->count && !status; i++) {
+        if (!has_weights(root, layers->name[i]))
+            continue;
+        const json_t *entry = next_weighted(l, &at);
+        status = entry ? load_group(l, root, layers->name[i], entry)
+                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has fewer layers with weights than the file", layers->name[i]);
+    }
+    return status;
+}
+
+static bool all_known(const struct load *l, hid_t root, const mr_names *layers)
+{
+    for (size_t i = 0; i < layers->count; i++)
+        if (!find_entry(l->g->config, layers->name[i]) && has_weights(root, layers->name[i]))
+            return false;
+    return true;
+}
+
+/* Variables that belong to the model itself and to none of its layers; none of ours does. */
+static int check_top_level(struct load *l, hid_t root)
+{
+    if (!has_weights(root, "top_level_model_weights"))
+        return 0;
+    return mr_fail(l->e, MR_EUNSUPPORTED, "the model has weights of its own, outside of its layers (top_level_model_weights)");
+}
+
+int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *origin, bool by_order_too, mr_error *e)
+{
+    struct load l = {.g = g, .origin = origin, .e = e};
+    mr_names layers = {0};
+    int status = mr_hdf5_read_names(&layers, group, "layer_names", e);
+    if (!status)
+        status = mr_keras_filled_open(&l.filled, g, e);
+    if (!status)
+        status = check_top_level(&l, group);
+    if (!status)
+        status = by_order_too && !all_known(&l, group, &layers) ? load_by_order(&l, group, &layers) : load_by_name(&l, group, &layers);
+    if (!status)
+        status = mr_keras_filled_check(&l.filled, e);
+    mr_keras_filled_close(&l.filled);
+    mr_names_free(&layers);
+    return status;
+}
+
+bool mr_keras_weights_by_theano(hid_t group, int era)
+{
+    char *backend = NULL;
+    mr_names layers = {0}, weights = {0};
+    bool theano = false;
+    mr_hdf5_find_text(&backend, NULL, group, "backend", NULL);
+    if (backend)
+        theano = !strcmp(backend, "theano");
+    else if (era == 1 && !mr_hdf5_read_names(&layers, group, "layer_names", NULL))
+        for (size_t i = 0; i < layers.count && weights.count == 0; i++) {
+            hid_t layer = -1;
+            if (!mr_hdf5_open_group(&layer, group, layers.name[i], NULL) && !mr_hdf5_read_names(&weights, layer, "weight_names", NULL) &&
+                weights.count)
+                theano = !strchr(weights.name[0], ':');
+            mr_hdf5_release(layer);
+        }
+    free(backend);
+    mr_names_free(&layers);
+    mr_names_free(&weights);
+    return theano;
+}
