@@ -66,8 +66,8 @@ static int publish(const char *path, const char *temporary, const char *folder, 
     return status;
 }
 
-int mr_durable_write(const char *path, int (*write)(void *context, const char *temporary, mr_error *e), void *context,
-                     mr_error *e)
+int mr_durable_write(const char *path, int (*write)(void *context, const char *temporary, mr_error *e),
+                     void *context, mr_error *e)
 {
     char *folder = folder_of(path), *temporary = temporary_of(path);
     int status = 0;

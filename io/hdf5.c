@@ -112,8 +112,8 @@ void mr_hdf5_release(hid_t id)
         H5Idec_ref(id);
 }
 
-/* The link NAME of AT, whose last component it is, leads to something in this file. Links into other files are not
- * followed: a model shall not make us open whatever it names. */
+/* The link NAME of AT, whose last component it is, leads to something in this file. Links into other files
+ * are not followed: a model shall not make us open whatever it names. */
 static bool link_leads(hid_t at, const char *name)
 {
     H5L_info_t info;
@@ -307,7 +307,8 @@ static int check_type(hid_t dataset, const char *path, mr_error *e)
     size_t size = type >= 0 ? H5Tget_size(type) : 0;
     mr_hdf5_release(type);
     if ((class != H5T_FLOAT && class != H5T_INTEGER) || size == 0 || size > 8)
-        return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes", path);
+        return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes",
+                            path);
     return 0;
 }
 
@@ -368,8 +369,8 @@ static int read_as(hid_t memory_type, void *out, size_t capacity, hid_t at, cons
     mr_shape shape;
     int status = open_dataset(&dataset, &shape, at, path, e);
     if (!status && mr_shape_count(&shape) != capacity)
-        status = mr_fail(e, MR_EFORMAT, "dataset '%s': %zu numbers where %zu are wanted", path, mr_shape_count(&shape),
-                         capacity);
+        status = mr_fail(e, MR_EFORMAT, "dataset '%s': %zu numbers where %zu are wanted", path,
+                         mr_shape_count(&shape), capacity);
     if (!status && H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
         status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read dataset '%s'", path);
     mr_hdf5_release(dataset);
@@ -393,8 +394,8 @@ int mr_hdf5_read_double(double *out, hid_t at, const char *path, mr_error *e)
 
 /* --- writing datasets -------------------------------------------------------------------- */
 
-static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_type, const mr_shape *shape, const void *values,
-                    mr_error *e)
+static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_type, const mr_shape *shape,
+                    const void *values, mr_error *e)
 {
     hsize_t dims[MR_MAX_RANK] = {0};
     for (int i = 0; i < shape->rank; i++)

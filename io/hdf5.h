@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thin helpers over libhdf5. They silence its error stack (the reason goes into mr_error), switch its file locking off,
- * check every size a file states before memory is taken for it, and know the kinds of attributes and datasets that
- * h5py 2 and 3 write for Keras.
+/* Thin helpers over libhdf5. They silence its error stack (the reason goes into mr_error), switch its file
+ * locking off, check every size a file states before memory is taken for it, and know the kinds of attributes
+ * and datasets that h5py 2 and 3 write for Keras.
  *
- * Debian's libhdf5 is not thread safe: every function that takes a hid_t wants the caller to hold mr_hdf5_lock(). */
+ * Debian's libhdf5 is not thread safe: every function that takes a hid_t wants the caller to hold
+ * mr_hdf5_lock(). */
 #ifndef MR_IO_HDF5_H
 #define MR_IO_HDF5_H
 
@@ -13,17 +14,17 @@
 #include <hdf5.h>
 
 enum {
-    MR_HDF5_MAX_TEXT = 64 << 20,  /* bytes of one string attribute */
-    MR_HDF5_MAX_NAMES = 1 << 20,  /* entries of one list of names */
-    MR_HDF5_MAX_NAME = 4096       /* bytes of one of them */
+    MR_HDF5_MAX_TEXT = 64 << 20, /* bytes of one string attribute */
+    MR_HDF5_MAX_NAMES = 1 << 20, /* entries of one list of names */
+    MR_HDF5_MAX_NAME = 4096      /* bytes of one of them */
 };
 
 /* One recursive mutex for the process; the first lock readies the library. */
 void mr_hdf5_lock(void);
 void mr_hdf5_unlock(void);
 
-/* MR_EFORMAT (or CODE) with the printf-like message and, after a colon, the innermost reason on HDF5's error stack, which
- * is cleared. */
+/* MR_EFORMAT (or CODE) with the printf-like message and, after a colon, the innermost reason on HDF5's error
+ * stack, which is cleared. */
 int mr_hdf5_fail(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* --- files and groups --------------------------------------------------------- */
@@ -66,29 +67,30 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 
 bool mr_hdf5_has_attribute(hid_t object, const char *name);
 
-/* A scalar (or one-element) string attribute of any kind. *TEXT is malloc'ed and NUL terminated, *LENGTH (may be NULL)
- * counts its bytes. MR_ENOTFOUND where there is no such attribute. */
+/* A scalar (or one-element) string attribute of any kind. *TEXT is malloc'ed and NUL terminated, *LENGTH (may
+ * be NULL) counts its bytes. MR_ENOTFOUND where there is no such attribute. */
 int mr_hdf5_read_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e);
 /* The same, NULL where the attribute is missing: only real failures are errors. */
 int mr_hdf5_find_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e);
 
-/* A list of strings: fixed or variable length, ASCII or UTF-8, an empty list of any type, or split into NAME0, NAME1, ….
- * MR_ENOTFOUND where there is none of these. */
+/* A list of strings: fixed or variable length, ASCII or UTF-8, an empty list of any type, or split into
+ * NAME0, NAME1, …. MR_ENOTFOUND where there is none of these. */
 int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e);
 bool mr_hdf5_has_names(hid_t object, const char *name);
 
 /* A variable-length scalar string, ASCII or (UTF8) UTF-8, as h5py writes str and bytes. */
 int mr_hdf5_write_text(hid_t object, const char *name, const char *text, bool utf8, mr_error *e);
-/* A 1-D list of fixed-length ASCII strings, padded with NUL to the longest, as h5py 2 writes; empty: float64 of shape
- * (0,); over 64512 bytes: split evenly into NAME0, NAME1, … */
+/* A 1-D list of fixed-length ASCII strings, padded with NUL to the longest, as h5py 2 writes; empty: float64
+ * of shape (0,); over 64512 bytes: split evenly into NAME0, NAME1, … */
 int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, mr_error *e);
 
 /* --- datasets ---------------------------------------------------------------------- */
 
-/* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes. Rank 0 to
- * MR_MAX_RANK, at most MR_MAX_ELEMENTS. */
+/* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes.
+ * Rank 0 to MR_MAX_RANK, at most MR_MAX_ELEMENTS. */
 int mr_hdf5_shape(mr_shape *out, hid_t at, const char *path, mr_error *e);
-/* Reads it as float32 (the library converts) into OUT, which has room for CAPACITY elements: others are an error. */
+/* Reads it as float32 (the library converts) into OUT, which has room for CAPACITY elements: others are an
+ * error. */
 int mr_hdf5_read_floats(float *out, size_t capacity, hid_t at, const char *path, mr_error *e);
 /* A dataset of one integer or floating point number. */
 int mr_hdf5_read_int(int64_t *out, hid_t at, const char *path, mr_error *e);

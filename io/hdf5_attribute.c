@@ -64,7 +64,8 @@ static int attribute_open(struct attribute *a, hid_t object, const char *name, m
     a->id = H5Aopen(object, name, H5P_DEFAULT);
     a->type = a->id < 0 ? -1 : H5Aget_type(a->id);
     a->space = a->id < 0 ? -1 : H5Aget_space(a->id);
-    int status = a->type < 0 || a->space < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "cannot open attribute '%s'", name) : 0;
+    int status =
+        a->type < 0 || a->space < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "cannot open attribute '%s'", name) : 0;
     if (!status)
         status = count_strings(a, name, e);
     if (!status)
@@ -112,7 +113,8 @@ static int read_fixed(mr_names *out, const struct attribute *a, const char *name
     for (size_t i = 0; !status && i < a->count; i++) {
         const char *text = block + i * a->size;
         char *copy = strndup(text, padded_length(a, text));
-        status = copy ? mr_names_add(out, copy, e) : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
+        status =
+            copy ? mr_names_add(out, copy, e) : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
         free(copy);
     }
     free(block);
@@ -166,14 +168,16 @@ static const char *part_name(char *buffer, size_t size, const char *name, size_t
 bool mr_hdf5_has_names(hid_t object, const char *name)
 {
     char part[128];
-    return mr_hdf5_has_attribute(object, name) || mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, 0));
+    return mr_hdf5_has_attribute(object, name) ||
+           mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, 0));
 }
 
 static int check_lengths(const mr_names *names, const char *attribute, mr_error *e)
 {
     for (size_t i = 0; i < names->count; i++)
         if (strlen(names->name[i]) > MR_HDF5_MAX_NAME)
-            return mr_fail(e, MR_ELIMIT, "attribute '%s': a name of more than %d bytes", attribute, MR_HDF5_MAX_NAME);
+            return mr_fail(e, MR_ELIMIT, "attribute '%s': a name of more than %d bytes", attribute,
+                           MR_HDF5_MAX_NAME);
     return 0;
 }
 
@@ -185,7 +189,8 @@ int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *
     if (mr_hdf5_has_attribute(object, name) || !mr_hdf5_has_names(object, name))
         status = append_strings(out, object, name, e);
     else
-        for (size_t i = 0; !status && mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, i)); i++)
+        for (size_t i = 0; !status && mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, i));
+             i++)
             status = append_strings(out, object, part, e);
     if (!status)
         status = check_lengths(out, name, e);
@@ -197,7 +202,8 @@ int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *
 /* --- writing -------------------------------------------------------------------------- */
 
 /* Creates the attribute and writes VALUES (NULL: nothing to write). Takes the ids over. */
-static int write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *values, mr_error *e)
+static int write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *values,
+                           mr_error *e)
 {
     hid_t a = type < 0 || space < 0 ? -1 : H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     int status = 0;
@@ -229,7 +235,8 @@ static size_t longest(const mr_names *names)
 }
 
 /* COUNT names from FIRST on, each in WIDTH bytes padded with NUL. */
-static int write_fixed(hid_t object, const char *name, const mr_names *names, size_t first, size_t count, size_t width, mr_error *e)
+static int write_fixed(hid_t object, const char *name, const mr_names *names, size_t first, size_t count,
+                       size_t width, mr_error *e)
 {
     hsize_t dim = count;
     char *block = calloc(count, width);
@@ -247,7 +254,8 @@ static int write_fixed(hid_t object, const char *name, const mr_names *names, si
     return status;
 }
 
-/* What an object header holds of one attribute, less what HDF5 needs itself: Keras's own HDF5_OBJECT_HEADER_LIMIT. */
+/* What an object header holds of one attribute, less what HDF5 needs itself: Keras's own
+ * HDF5_OBJECT_HEADER_LIMIT. */
 enum { HEADER_LIMIT = 64512 };
 
 /* The smallest number of even parts that each stay under the limit, as numpy.array_split cuts them: the first
@@ -262,7 +270,8 @@ static int write_parts(hid_t object, const char *name, const mr_names *names, si
         parts++;
     for (size_t i = 0; i < parts; i++) {
         size_t count = names->count / parts + (i < names->count % parts);
-        int status = write_fixed(object, part_name(part, sizeof part, name, i), names, first, count, width, e);
+        int status =
+            write_fixed(object, part_name(part, sizeof part, name, i), names, first, count, width, e);
         if (status)
             return status;
         first += count;
@@ -274,7 +283,8 @@ int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, m
 {
     hsize_t none = 0;
     if (names->count == 0)
-        return write_attribute(object, name, H5Tcopy(H5T_IEEE_F64LE), H5Screate_simple(1, &none, NULL), NULL, e);
+        return write_attribute(object, name, H5Tcopy(H5T_IEEE_F64LE), H5Screate_simple(1, &none, NULL), NULL,
+                               e);
     size_t width = longest(names);
     if (width * names->count > HEADER_LIMIT)
         return write_parts(object, name, names, width, e);

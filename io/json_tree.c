@@ -12,7 +12,8 @@
 /* What Python writes for numbers that JSON does not have, and what is put in their place. */
 static const struct constant {
     const char *text, *value;
-} constants[] = {{"-Infinity", "-1.7976931348623157e308"}, {"Infinity", "1.7976931348623157e308"}, {"NaN", "null"}};
+} constants[] = {
+    {"-Infinity", "-1.7976931348623157e308"}, {"Infinity", "1.7976931348623157e308"}, {"NaN", "null"}};
 
 static const struct constant *constant_at(const char *text, size_t left)
 {
@@ -24,8 +25,8 @@ static const struct constant *constant_at(const char *text, size_t left)
     return NULL;
 }
 
-/* One pass over the text outside of strings: finds the deepest nesting and copies it to OUT (when not NULL) with the
- * constants replaced. Returns the length of the copy. */
+/* One pass over the text outside of strings: finds the deepest nesting and copies it to OUT (when not NULL)
+ * with the constants replaced. Returns the length of the copy. */
 static size_t scan(const char *text, size_t size, char *out, int *deepest)
 {
     size_t n = 0;
@@ -34,7 +35,8 @@ static size_t scan(const char *text, size_t size, char *out, int *deepest)
     *deepest = 0;
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
-        const struct constant *k = !quoted && (c == '-' || c == 'I' || c == 'N') ? constant_at(text + i, size - i) : NULL;
+        const struct constant *k =
+            !quoted && (c == '-' || c == 'I' || c == 'N') ? constant_at(text + i, size - i) : NULL;
         if (k) {
             if (out)
                 memcpy(out + n, k->value, strlen(k->value));
@@ -79,7 +81,8 @@ int mr_json_parse(json_t **out, const char *text, size_t size, const char *what,
     *out = json_loadb(copy, length, JSON_ALLOW_NUL, &error);
     free(copy);
     if (!*out)
-        return mr_fail(e, MR_EFORMAT, "%s: not JSON, line %d column %d: %s", what, error.line, error.column, error.text);
+        return mr_fail(e, MR_EFORMAT, "%s: not JSON, line %d column %d: %s", what, error.line, error.column,
+                       error.text);
     return 0;
 }
 
@@ -115,7 +118,8 @@ static void put_text(struct buffer *b, const char *text)
     put(b, text, strlen(text));
 }
 
-/* The fewest of 1 … 17 digits that read back as VALUE; always with a '.' or an exponent, so that it stays a real. */
+/* The fewest of 1 … 17 digits that read back as VALUE; always with a '.' or an exponent, so that it stays a
+ * real. */
 static void put_real(struct buffer *b, double value)
 {
     char text[40];
@@ -150,7 +154,8 @@ static void put_object(struct buffer *b, const json_t *v)
     json_t *member;
     bool first = true;
     put_text(b, "{");
-    json_object_foreach((json_t *)v, key, member) {
+    json_object_foreach((json_t *)v, key, member)
+    {
         put_text(b, first ? "" : ", ");
         put_string(b, key, strlen(key));
         put_text(b, ": ");

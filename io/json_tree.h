@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON as Keras writes and reads it: Python's json module, which knows NaN and Infinity, escapes everything that is not
- * ASCII, and may carry NUL characters inside strings (marshalled Lambdas). jansson holds the values. */
+/* JSON as Keras writes and reads it: Python's json module, which knows NaN and Infinity, escapes everything
+ * that is not ASCII, and may carry NUL characters inside strings (marshalled Lambdas). jansson holds the
+ * values. */
 #ifndef MR_IO_JSON_TREE_H
 #define MR_IO_JSON_TREE_H
 
@@ -14,12 +15,14 @@ enum {
     MR_JSON_MAX_DEPTH = 200       /* brackets inside brackets; every nested model takes four */
 };
 
-/* Parses SIZE bytes. NaN becomes null, ±Infinity ±DBL_MAX. WHAT names the text in errors ("model_config of x.h5").
- * MR_EFORMAT with line and column, MR_ELIMIT where it is too large or too deep. *OUT is a new reference. */
+/* Parses SIZE bytes. NaN becomes null, ±Infinity ±DBL_MAX. WHAT names the text in errors ("model_config of
+ * x.h5"). MR_EFORMAT with line and column, MR_ELIMIT where it is too large or too deep. *OUT is a new
+ * reference. */
 int mr_json_parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e);
 
-/* The text as Python's json.dumps gives it: ", " and ": ", ASCII only, keys in their order, every number in the fewest
- * digits that give it back. malloc'ed and NUL terminated; NULL when out of memory. Thread safe on values nobody changes. */
+/* The text as Python's json.dumps gives it: ", " and ": ", ASCII only, keys in their order, every number in
+ * the fewest digits that give it back. malloc'ed and NUL terminated; NULL when out of memory. Thread safe on
+ * values nobody changes. */
 char *mr_json_dump(const json_t *value);
 
 /* The string at OBJECT[KEY], or NULL where there is none or it is something else. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is called on what: "inbound_nodes", "input_layers", "output_layers" of every era → [[["layer", call, tensor, {}]…]…].
- * Keras 2 writes that form itself; Keras 3 writes the arguments of each call as it serialises anything. */
+/* Who is called on what: "inbound_nodes", "input_layers", "output_layers" of every era → [[["layer", call,
+ * tensor, {}]…]…]. Keras 2 writes that form itself; Keras 3 writes the arguments of each call as it
+ * serialises anything. */
 #include "io/keras_internal.h"
 
 #include <string.h>
@@ -14,10 +15,12 @@ struct call {
 
 static int refuse(const struct call *c, const char *what, const char *detail)
 {
-    return mr_fail(c->d->e, MR_EUNSUPPORTED, "layer '%s' (%s): called with %s%s", c->name, c->class, what, detail);
+    return mr_fail(c->d->e, MR_EUNSUPPORTED, "layer '%s' (%s): called with %s%s", c->name, c->class, what,
+                   detail);
 }
 
-/* Layers that do otherwise when they are told that this is training; Random… ones carry that argument as their default. */
+/* Layers that do otherwise when they are told that this is training; Random… ones carry that argument as
+ * their default. */
 static bool heeds_training(const char *class)
 {
     return strstr(class, "Dropout") || strstr(class, "Gaussian") || strstr(class, "BatchNormalization") ||
@@ -36,7 +39,8 @@ static int take_options(struct call *c, const json_t *kwargs)
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)kwargs, key, v) {
+    json_object_foreach((json_t *)kwargs, key, v)
+    {
         if (all_null(v))
             continue;
         if (strcmp(key, "training") != 0)
@@ -93,7 +97,8 @@ static int take_argument(struct call *c, const json_t *v)
 {
     if (is_tensor(v)) {
         const json_t *history = json_object_get(json_object_get(v, "config"), "keras_history");
-        return take_tensor(c, json_array_get(history, 0), json_array_get(history, 1), json_array_get(history, 2));
+        return take_tensor(c, json_array_get(history, 0), json_array_get(history, 1),
+                           json_array_get(history, 2));
     }
     if (json_is_array(v)) {
         int status = 0;
@@ -150,7 +155,8 @@ static int collect_ends(mr_dialect *d, json_t *list, const json_t *v, const char
     const char *name;
     json_t *member;
     if (is_reference(v) && json_is_integer(json_array_get(v, 1)) && json_is_integer(json_array_get(v, 2))) {
-        mr_keras_append(d, list, json_pack("[O,O,O]", json_array_get(v, 0), json_array_get(v, 1), json_array_get(v, 2)));
+        mr_keras_append(
+            d, list, json_pack("[O,O,O]", json_array_get(v, 0), json_array_get(v, 1), json_array_get(v, 2)));
         return 0;
     }
     int status = (json_is_array(v) || json_is_object(v)) && depth < 4
@@ -159,8 +165,7 @@ static int collect_ends(mr_dialect *d, json_t *list, const json_t *v, const char
     for (size_t i = 0; i < json_array_size(v) && !status; i++)
         status = collect_ends(d, list, json_array_get(v, i), key, depth + 1);
     json_object_foreach((json_t *)v, name, member) /* a model that takes or gives a dictionary */
-        if (!status)
-            status = collect_ends(d, list, member, key, depth + 1);
+        if (!status) status = collect_ends(d, list, member, key, depth + 1);
     return status;
 }
 
@@ -178,8 +183,9 @@ int mr_keras_ends(json_t **out, mr_dialect *d, const json_t *ends, const char *k
 }
 
 /* --- numbering ---------------------------------------------------------------------------
- * Keras 2 and tf.keras count the calls of a nested model from 1: call 0 is the model's own making. Keras 3 counts them
- * from 0 in inbound_nodes, but still from 1 in output_layers where the nested model is a Functional one. */
+ * Keras 2 and tf.keras count the calls of a nested model from 1: call 0 is the model's own making. Keras 3
+ * counts them from 0 in inbound_nodes, but still from 1 in output_layers where the nested model is a
+ * Functional one. */
 
 struct target { /* a layer that is called more or less than once, and how it is referred to */
     const char *name;
@@ -192,18 +198,17 @@ static json_t *reference_number(json_t *ref)
 }
 
 /* Calls VISIT on every reference of MODEL to layer NAME (as input or as output). */
-static void each_reference(json_t *model, struct target *t, void (*visit)(struct target *t, json_t *ref, bool output))
+static void each_reference(json_t *model, struct target *t,
+                           void (*visit)(struct target *t, json_t *ref, bool output))
 {
     json_t *config = json_object_get(model, "config"), *layer, *call, *ref;
     size_t i, k, n;
     json_array_foreach(json_object_get(config, "layers"), i, layer)
         json_array_foreach(json_object_get(layer, "inbound_nodes"), k, call)
-            json_array_foreach(call, n, ref)
-                if (mr_json_is(json_array_get(ref, 0), t->name))
-                    visit(t, ref, false);
-    json_array_foreach(json_object_get(config, "output_layers"), i, ref)
-        if (mr_json_is(json_array_get(ref, 0), t->name))
-            visit(t, ref, true);
+            json_array_foreach(call, n, ref) if (mr_json_is(json_array_get(ref, 0), t->name))
+                visit(t, ref, false);
+    json_array_foreach(json_object_get(config, "output_layers"), i,
+                       ref) if (mr_json_is(json_array_get(ref, 0), t->name)) visit(t, ref, true);
 }
 
 static void find_highest(struct target *t, json_t *ref, bool output)
@@ -233,9 +238,11 @@ int mr_keras_renumber(mr_dialect *d, json_t *model)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
+    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
+    {
         bool nested = mr_keras_is_model(layer);
-        struct target t = {.name = mr_keras_name(layer), .calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"))};
+        struct target t = {.name = mr_keras_name(layer),
+                           .calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"))};
         if (t.calls > 1 && !nested)
             continue;
         each_reference(model, &t, own_number);

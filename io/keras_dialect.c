@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models: Sequential of every form, Model and Functional, one inside the other. Their layers: io/keras_layer.c; calls:
- * io/keras_call.c. */
+/* Models: Sequential of every form, Model and Functional, one inside the other. Their layers:
+ * io/keras_layer.c; calls: io/keras_call.c. */
 #include "io/keras_internal.h"
 
 #include <stdio.h>
@@ -47,7 +47,9 @@ char *mr_keras_path(const char *prefix, const char *name)
 
 int mr_keras_era(const char *keras_version)
 {
-    return keras_version && *keras_version >= '1' && *keras_version <= '9' ? (*keras_version > '3' ? 3 : *keras_version - '0') : 0;
+    return keras_version && *keras_version >= '1' && *keras_version <= '9'
+               ? (*keras_version > '3' ? 3 : *keras_version - '0')
+               : 0;
 }
 
 void mr_keras_origin_clear(mr_keras_origin *origin)
@@ -92,17 +94,19 @@ static const json_t *first_input(const json_t *config)
     while (json_is_array(json_array_get(ends, 0)))
         ends = json_array_get(ends, 0);
     size_t i;
-    json_array_foreach(json_object_get(config, "layers"), i, layer)
-        if (mr_json_is(json_array_get(ends, 0), mr_keras_name(layer)))
-            return layer;
+    json_array_foreach(json_object_get(config, "layers"), i,
+                       layer) if (mr_json_is(json_array_get(ends, 0), mr_keras_name(layer))) return layer;
     return NULL;
 }
 
-/* Where a model says what it takes: its own configuration, its first layer however deep, build_input_shape. */
+/* Where a model says what it takes: its own configuration, its first layer however deep, build_input_shape.
+ */
 static const json_t *find_model_shape(const json_t *model, int depth)
 {
     const json_t *config = json_object_get(model, "config"), *shape = shape_in(config);
-    const json_t *first = !strcmp(mr_keras_class(model), "Sequential") ? json_array_get(found_layers(model), 0) : first_input(config);
+    const json_t *first = !strcmp(mr_keras_class(model), "Sequential")
+                              ? json_array_get(found_layers(model), 0)
+                              : first_input(config);
     if (!shape && depth < MR_KERAS_MAX_NESTING)
         shape = find_shape(first, depth + 1);
     if (!shape && json_array_size(json_object_get(config, "build_input_shape")))
@@ -126,7 +130,8 @@ static int convert_entry(json_t **out, mr_dialect *d, const json_t *layer, int d
     return found_model(layer) ? convert_model(out, d, layer, depth) : mr_keras_layer(out, d, layer);
 }
 
-/* A nested model that nobody told its input's shape: it takes what it is called on. The rank is what its first layer works on. */
+/* A nested model that nobody told its input's shape: it takes what it is called on. The rank is what its
+ * first layer works on. */
 static json_t *any_shape(const json_t *first)
 {
     static const char *const flat[] = {"Dense", "Embedding"};
@@ -144,12 +149,14 @@ static int add_input(mr_dialect *d, json_t *layers, const json_t *model, int dep
     if (!strcmp(mr_keras_class(first), "InputLayer"))
         return 0;
     if (!shape && depth == 0)
-        return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: '%s' does not say what shape it takes", mr_keras_name(first));
+        return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: '%s' does not say what shape it takes",
+                       mr_keras_name(first));
     snprintf(name, sizeof name, "%s_input", mr_keras_name(first));
     json_t *any = any_shape(first), *made = NULL;
-    json_t *input = json_pack("{s:s, s:s, s:{s:O}}", "class_name", "InputLayer", "name", name, "config", "batch_shape",
-                              shape ? shape : any);
-    int status = input ? mr_keras_layer(&made, d, input) : mr_fail(d->e, MR_EFORMAT, "model configuration: layer names must be UTF-8");
+    json_t *input = json_pack("{s:s, s:s, s:{s:O}}", "class_name", "InputLayer", "name", name, "config",
+                              "batch_shape", shape ? shape : any);
+    int status = input ? mr_keras_layer(&made, d, input)
+                       : mr_fail(d->e, MR_EFORMAT, "model configuration: layer names must be UTF-8");
     if (!status)
         mr_keras_append(d, layers, made);
     json_decref(any);
@@ -161,15 +168,18 @@ static int convert_layers(mr_dialect *d, json_t *layers, const json_t *model, bo
 {
     const json_t *list = found_layers(model), *layer;
     size_t i;
-    int status = json_array_size(list) ? 0 : mr_fail(d->e, MR_EFORMAT, "model configuration: a model without layers");
+    int status =
+        json_array_size(list) ? 0 : mr_fail(d->e, MR_EFORMAT, "model configuration: a model without layers");
     if (!status && sequential)
         status = add_input(d, layers, model, depth);
-    json_array_foreach(list, i, layer) {
+    json_array_foreach(list, i, layer)
+    {
         json_t *made = NULL, *calls = NULL;
         if (!status)
             status = convert_entry(&made, d, layer, depth + 1);
         if (!status && !sequential)
-            status = mr_keras_calls(&calls, d, json_object_get(layer, "inbound_nodes"), mr_keras_class(layer), mr_keras_name(layer));
+            status = mr_keras_calls(&calls, d, json_object_get(layer, "inbound_nodes"), mr_keras_class(layer),
+                                    mr_keras_name(layer));
         if (!status && calls)
             mr_keras_set(d, made, "inbound_nodes", calls);
         if (!status)
@@ -195,12 +205,14 @@ static int convert_ends(mr_dialect *d, json_t *config, const json_t *found)
     return 0;
 }
 
-/* In Keras a model that is not trainable takes its layers with it; written out, that survives every reader. */
+/* In Keras a model that is not trainable takes its layers with it; written out, that survives every reader.
+ */
 static void freeze_layers(mr_dialect *d, json_t *layers)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(layers, i, layer) {
+    json_array_foreach(layers, i, layer)
+    {
         json_t *config = json_object_get(layer, "config");
         if (!mr_keras_is_input(layer))
             mr_keras_set(d, config, "trainable", json_false());
@@ -216,7 +228,8 @@ static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int d
     const char *name = mr_keras_name(model);
     *out = NULL;
     if (depth > MR_KERAS_MAX_NESTING)
-        return mr_fail(d->e, MR_ELIMIT, "model configuration: models nested more than %d deep", MR_KERAS_MAX_NESTING);
+        return mr_fail(d->e, MR_ELIMIT, "model configuration: models nested more than %d deep",
+                       MR_KERAS_MAX_NESTING);
     bool trainable = !json_is_false(json_object_get(found, "trainable"));
     if (!*name)
         name = sequential ? "sequential" : "model";
@@ -224,8 +237,10 @@ static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int d
     mr_keras_set(d, config, "name", json_string(name));
     mr_keras_set(d, config, "trainable", json_boolean(trainable));
     mr_keras_set(d, config, "layers", layers);
-    json_t *made = json_pack("{s:s, s:s, s:o}", "class_name", sequential ? "Sequential" : "Functional", "name", name, "config", config);
-    int status = made ? convert_layers(d, layers, model, sequential, depth) : mr_fail(d->e, MR_ENOMEM, "out of memory");
+    json_t *made = json_pack("{s:s, s:s, s:o}", "class_name", sequential ? "Sequential" : "Functional",
+                             "name", name, "config", config);
+    int status = made ? convert_layers(d, layers, model, sequential, depth)
+                      : mr_fail(d->e, MR_ENOMEM, "out of memory");
     if (!status && !sequential)
         status = convert_ends(d, config, found);
     if (!status && !sequential)
@@ -241,24 +256,23 @@ static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int d
 
 /* --- the whole ---------------------------------------------------------------------------------- */
 
-/* The era of a configuration that comes without a version: Keras 3 marks objects with their module and inputs with
- * batch_shape; Keras 1 counted nb_… and output_dim. */
+/* The era of a configuration that comes without a version: Keras 3 marks objects with their module and inputs
+ * with batch_shape; Keras 1 counted nb_… and output_dim. */
 static int era_of(const json_t *v, int depth)
 {
     const char *key;
     json_t *member;
     size_t i;
     int era = 0;
-    if (json_object_get(v, "module") || json_object_get(v, "registered_name") || json_object_get(v, "batch_shape"))
+    if (json_object_get(v, "module") || json_object_get(v, "registered_name") ||
+        json_object_get(v, "batch_shape"))
         return 3;
-    if (json_object_get(v, "nb_filter") || json_object_get(v, "output_dim") || json_object_get(v, "border_mode"))
+    if (json_object_get(v, "nb_filter") || json_object_get(v, "output_dim") ||
+        json_object_get(v, "border_mode"))
         return 1;
-    json_object_foreach((json_t *)v, key, member)
-        if (!era && depth < MR_JSON_MAX_DEPTH)
-            era = era_of(member, depth + 1);
-    json_array_foreach(v, i, member)
-        if (!era && depth < MR_JSON_MAX_DEPTH)
-            era = era_of(member, depth + 1);
+    json_object_foreach((json_t *)v, key, member) if (!era && depth < MR_JSON_MAX_DEPTH) era =
+        era_of(member, depth + 1);
+    json_array_foreach(v, i, member) if (!era && depth < MR_JSON_MAX_DEPTH) era = era_of(member, depth + 1);
     return era;
 }
 
@@ -280,8 +294,8 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     if (!json_is_object(root) || !*mr_keras_class(root))
         return mr_fail(e, MR_EFORMAT, "model configuration: no object with a class_name");
     if (!found_model(root))
-        return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model", mr_keras_name(root),
-                       mr_keras_class(root));
+        return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model",
+                       mr_keras_name(root), mr_keras_class(root));
     fill_origin(origin, root);
     mr_dialect d = {.era = origin->era, .theano = origin->theano, .e = e};
     json_t *made = NULL;
@@ -301,7 +315,8 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     return status;
 }
 
-int mr_keras_parse_config(json_t **canonical, mr_keras_origin *origin, const char *text, size_t size, const char *what, mr_error *e)
+int mr_keras_parse_config(json_t **canonical, mr_keras_origin *origin, const char *text, size_t size,
+                          const char *what, mr_error *e)
 {
     json_t *root;
     *canonical = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From every dialect of Keras's model configuration (Keras 1, 2, tf.keras, 3) to the canonical one of nn/graph.h.
- * Nothing in a configuration is ever executed: a Lambda, a custom object, a class that nn/ does not know are refused by
- * name. Pure functions on JSON; no files here. */
+/* From every dialect of Keras's model configuration (Keras 1, 2, tf.keras, 3) to the canonical one of
+ * nn/graph.h. Nothing in a configuration is ever executed: a Lambda, a custom object, a class that nn/ does
+ * not know are refused by name. Pure functions on JSON; no files here. */
 #ifndef MR_IO_KERAS_DIALECT_H
 #define MR_IO_KERAS_DIALECT_H
 
@@ -13,24 +13,25 @@
 typedef struct mr_keras_origin {
     int era;         /* 1, 2 (Keras 2 and tf.keras) or 3; 0: to be told from the configuration */
     bool theano;     /* convolution kernels are flipped, 'same' pads symmetrically */
-    json_t *layouts; /* object, path of a layer → how its weights lie in the file where that is not as canonical
-                        (io/keras_layout.h); owned */
+    json_t *layouts; /* object, path of a layer → how its weights lie in the file where that is not as
+                        canonical (io/keras_layout.h); owned */
 } mr_keras_origin;
 
 void mr_keras_origin_clear(mr_keras_origin *origin);
 /* ERA from "keras_version" ("2.2.4-tf"), which may be NULL: 0. */
 int mr_keras_era(const char *keras_version);
 
-/* ROOT: what stands in model_config, config.json or to_json(). *CANONICAL is a new reference. Fills what ORIGIN leaves
- * open. MR_EUNSUPPORTED: one line naming layer and class; MR_EFORMAT: not a model. */
+/* ROOT: what stands in model_config, config.json or to_json(). *CANONICAL is a new reference. Fills what
+ * ORIGIN leaves open. MR_EUNSUPPORTED: one line naming layer and class; MR_EFORMAT: not a model. */
 int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t *root, mr_error *e);
 
 /* The same from text: parses, then mr_keras_canonical. WHAT names the text in errors. */
-int mr_keras_parse_config(json_t **canonical, mr_keras_origin *origin, const char *text, size_t size, const char *what,
-                          mr_error *e);
+int mr_keras_parse_config(json_t **canonical, mr_keras_origin *origin, const char *text, size_t size,
+                          const char *what, mr_error *e);
 
-/* Puts the layers of every Functional model of CANONICAL into Keras's own order (by depth, see io/keras_order.c): the
- * order in which Keras counts layers when it loads weights by position, and in which its optimizers keep their slots. */
+/* Puts the layers of every Functional model of CANONICAL into Keras's own order (by depth, see
+ * io/keras_order.c): the order in which Keras counts layers when it loads weights by position, and in which
+ * its optimizers keep their slots. */
 int mr_keras_sort_layers(json_t *canonical, mr_error *e);
 
 #endif

@@ -21,11 +21,11 @@ void mr_keras_set(mr_dialect *d, json_t *object, const char *key, json_t *value)
 void mr_keras_append(mr_dialect *d, json_t *array, json_t *value);
 
 /* --- models --- */
-bool mr_keras_is_model(const json_t *layer);      /* canonical: class Functional or Sequential */
+bool mr_keras_is_model(const json_t *layer); /* canonical: class Functional or Sequential */
 bool mr_keras_is_sequential(const json_t *model);
 bool mr_keras_is_input(const json_t *layer);
-const char *mr_keras_class(const json_t *layer);  /* class_name, "" where missing */
-const char *mr_keras_name(const json_t *layer);   /* name, or config.name; "" where missing */
+const char *mr_keras_class(const json_t *layer); /* class_name, "" where missing */
+const char *mr_keras_name(const json_t *layer);  /* name, or config.name; "" where missing */
 /* "PREFIX/NAME", or NAME where PREFIX is empty; malloc'ed, NULL when out of memory. */
 char *mr_keras_path(const char *prefix, const char *name);
 
@@ -39,6 +39,9 @@ json_t *mr_keras_object(mr_dialect *d, const json_t *v);
 /* The canonical {"class_name", "name", "config"} of one layer that is no model (io/keras_layer.c). */
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer);
 
+/* VALUE is what KEY, which some versions of Keras do not know, means there anyway (io/keras_defaults.c). */
+bool mr_keras_goes_without_saying(const char *class, const char *key, const json_t *value);
+
 /* Canonical calls from "inbound_nodes" of either kind; CLASS and NAME: the called layer (io/keras_call.c). */
 int mr_keras_calls(json_t **out, mr_dialect *d, const json_t *nodes, const char *class, const char *name);
 /* [[name, call, tensor]…] from "input_layers"/"output_layers", flat or not. */
@@ -46,11 +49,12 @@ int mr_keras_ends(json_t **out, mr_dialect *d, const json_t *ends, const char *k
 /* Calls of anything count from 0, in whatever way the writer counted them. */
 int mr_keras_renumber(mr_dialect *d, json_t *model);
 
-/* Puts one layer before or after LAYER, which is an entry of MODEL's list: its calls are led through (io/keras_rewrite.c).
- * ADDED is taken over. */
+/* Puts one layer before or after LAYER, which is an entry of MODEL's list: its calls are led through
+ * (io/keras_rewrite.c). ADDED is taken over. */
 int mr_keras_insert_before(mr_dialect *d, json_t *model, const json_t *layer, json_t *added);
 int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, json_t *added);
-/* What older Keras meant differently is said in Keras 3's words: hard_sigmoid, Theano's 'same'. MODEL and those in it. */
+/* What older Keras meant differently is said in Keras 3's words: hard_sigmoid, Theano's 'same'. MODEL and
+ * those in it. */
 int mr_keras_modernize(mr_dialect *d, json_t *model);
 
 #endif

@@ -64,9 +64,28 @@ static const struct {
 
 /* Where tensors are made or how they are checked: nothing that the network computes depends on them. */
 static const char *const dropped[] = {
-    "name",         "trainable",   "dtype",       "batch_input_shape", "input_dtype",      "input_dim",         "input_length",
-    "input_shape",  "batch_shape", "batch_size",  "autocast",          "shared_object_id", "build_input_shape", "build_config",
-    "quantization_config", "synchronized", "fused", "sparse", "ragged", "optional", "supports_masking", "dynamic",
+    "name",
+    "trainable",
+    "dtype",
+    "batch_input_shape",
+    "input_dtype",
+    "input_dim",
+    "input_length",
+    "input_shape",
+    "batch_shape",
+    "batch_size",
+    "autocast",
+    "shared_object_id",
+    "build_input_shape",
+    "build_config",
+    "quantization_config",
+    "synchronized",
+    "fused",
+    "sparse",
+    "ragged",
+    "optional",
+    "supports_masking",
+    "dynamic",
 };
 
 static const char *class_now(const char *class)
@@ -81,7 +100,8 @@ static const char *key_now(const char *class, const char *key)
 {
     for (int pass = 0; pass < 2; pass++) /* the general table first: PReLU's "init" takes both steps */
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-            if (!strcmp(key, keys[i].old) && (pass ? keys[i].class && !strcmp(class, keys[i].class) : !keys[i].class)) {
+            if (!strcmp(key, keys[i].old) &&
+                (pass ? keys[i].class && !strcmp(class, keys[i].class) : !keys[i].class)) {
                 key = keys[i].now;
                 break;
             }
@@ -136,10 +156,12 @@ static bool listed(const char *list, const char *key)
     return false;
 }
 
-/* A key that Keras 3's class does not have may go where it says nothing: null, false, 0, 1 or an empty list. */
+/* A key that Keras 3's class does not have may go where it says nothing: null, false, 0, 1 or an empty list.
+ */
 static bool says_nothing(const json_t *v)
 {
-    return json_is_null(v) || json_is_false(v) || (json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) <= 1) ||
+    return json_is_null(v) || json_is_false(v) ||
+           (json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) <= 1) ||
            (json_is_array(v) && json_array_size(v) == 0);
 }
 
@@ -166,8 +188,9 @@ static void pad_pairs(mr_dialect *d, json_t *config)
 {
     json_t *p = json_object_get(config, "padding");
     if (json_array_size(p) == 4 && json_is_integer(json_array_get(p, 0)))
-        mr_keras_set(d, config, "padding", json_pack("[[O,O],[O,O]]", json_array_get(p, 0), json_array_get(p, 1),
-                                                     json_array_get(p, 2), json_array_get(p, 3)));
+        mr_keras_set(d, config, "padding",
+                     json_pack("[[O,O],[O,O]]", json_array_get(p, 0), json_array_get(p, 1),
+                               json_array_get(p, 2), json_array_get(p, 3)));
 }
 
 static int check_normalization(mr_dialect *d, const char *name, const json_t *old)
@@ -185,8 +208,11 @@ static int check_normalization(mr_dialect *d, const char *name, const json_t *ol
 /* Keras 1's Merge is one class for all of them; -1 where there is none of that mode. */
 static const char *merge_class(const json_t *old)
 {
-    static const char *const modes[][2] = {{"sum", "Add"},         {"mul", "Multiply"}, {"ave", "Average"},
-                                           {"concat", "Concatenate"}, {"max", "Maximum"}};
+    static const char *const modes[][2] = {{"sum", "Add"},
+                                           {"mul", "Multiply"},
+                                           {"ave", "Average"},
+                                           {"concat", "Concatenate"},
+                                           {"max", "Maximum"}};
     const char *mode = mr_json_text(old, "mode");
     for (size_t i = 0; mode && i < sizeof modes / sizeof *modes; i++)
         if (!strcmp(mode, modes[i][0]))
@@ -207,20 +233,28 @@ static int finish(mr_dialect *d, const char *class, const char *name, json_t *co
 
 /* --- the layer -------------------------------------------------------------------------------- */
 
-static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *name, json_t *config, const json_t *old)
+static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *name, json_t *config,
+                        const json_t *old)
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)old, key, v) {
+    json_object_foreach((json_t *)old, key, v)
+    {
         const char *now = key_now(class->name, key);
         if (is_dropped(now))
             continue;
         if (class->config_keys && !listed(class->config_keys, now)) {
-            if (says_nothing(v) || d->era < 3 || !strncmp(key, "renorm", 6)) /* old keys that have no successor */
+            if (says_nothing(v) || d->era < 3 ||
+                !strncmp(key, "renorm", 6)) /* old keys that have no successor */
                 continue;
-            return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): option '%s' is not known", name, class->name, key);
+            return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): option '%s' is not known", name,
+                           class->name, key);
         }
-        mr_keras_set(d, config, now, convert_value(d, now, v));
+        json_t *value = convert_value(d, now, v);
+        if (mr_keras_goes_without_saying(class->name, now, value))
+            json_decref(value);
+        else
+            mr_keras_set(d, config, now, value);
     }
     return finish(d, class->name, name, config, old);
 }
@@ -257,7 +291,8 @@ int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer)
     const json_t *old = json_object_get(layer, "config");
     *out = NULL;
     if (!*name || !json_is_object(old))
-        return mr_fail(d->e, MR_EFORMAT, "model configuration: a layer of class '%s' without name or configuration", was);
+        return mr_fail(d->e, MR_EFORMAT,
+                       "model configuration: a layer of class '%s' without name or configuration", was);
     if (!strcmp(was, "InputLayer"))
         return convert_input(out, d, name, old);
     const char *now = !strcmp(was, "Merge") ? merge_class(old) : class_now(was);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Initializers, regularizers, activations and other objects inside a layer's configuration, of every era, in the form
+/* Initializers, regularizers, activations and other objects inside a layer's configuration, of every era, in
+ * the form
  * {"class_name": Keras 3's name, "config": …}. Reading what was written here gives the same again. */
 #include "io/keras_internal.h"
 
@@ -26,8 +27,8 @@ static json_t *make_object(mr_dialect *d, const char *class, json_t *config)
     return object;
 }
 
-/* A class that somebody registered shows it in registered_name ("Custom>Foo"); the built-in ones have null there. Keeping
- * that name makes sure that no built-in class of the same name is taken for it. */
+/* A class that somebody registered shows it in registered_name ("Custom>Foo"); the built-in ones have null
+ * there. Keeping that name makes sure that no built-in class of the same name is taken for it. */
 static const char *class_of(const json_t *v)
 {
     const char *registered = mr_json_text(v, "registered_name");
@@ -84,6 +85,14 @@ static const struct {
 };
 enum { INITIALIZERS = sizeof initializers / sizeof *initializers };
 
+static bool takes_seed_alone(const char *class)
+{
+    for (size_t i = 0; i < INITIALIZERS && initializers[i].mode; i++)
+        if (!strcmp(class, initializers[i].class))
+            return true;
+    return false;
+}
+
 static const char *initializer_class(const char *name)
 {
     for (size_t i = 0; i < INITIALIZERS; i++)
@@ -92,7 +101,8 @@ static const char *initializer_class(const char *name)
     return name;
 }
 
-/* Keras 2 wrote he_normal and its like as the VarianceScaling that they are: the short name of one, or NULL. */
+/* Keras 2 wrote he_normal and its like as the VarianceScaling that they are: the short name of one, or NULL.
+ */
 static const char *short_name(const json_t *config)
 {
     const char *mode = mr_json_text(config, "mode"), *distribution = mr_json_text(config, "distribution");
@@ -113,8 +123,10 @@ static json_t *seed_alone(mr_dialect *d, const json_t *config)
 
 json_t *mr_keras_initializer(mr_dialect *d, const json_t *v)
 {
-    if (json_is_string(v))
-        return make_object(d, initializer_class(json_string_value(v)), json_object());
+    if (json_is_string(v)) {
+        const char *class = initializer_class(json_string_value(v));
+        return make_object(d, class, takes_seed_alone(class) ? seed_alone(d, NULL) : json_object());
+    }
     json_t *object = mr_keras_object(d, v), *config = json_object_get(object, "config");
     if (!json_is_object(config))
         return object;
@@ -125,9 +137,11 @@ json_t *mr_keras_initializer(mr_dialect *d, const json_t *v)
         if (json_is_null(json_object_get(config, key)))
             json_object_del(config, key);
     }
-    if (mr_json_is(json_object_get(config, "distribution"), "normal")) /* Keras 2's word for the truncated one */
+    if (mr_json_is(json_object_get(config, "distribution"),
+                   "normal")) /* Keras 2's word for the truncated one */
         mr_keras_set(d, config, "distribution", json_string("truncated_normal"));
-    const char *name = mr_json_is(json_object_get(object, "class_name"), "VarianceScaling") ? short_name(config) : NULL;
+    const char *name =
+        mr_json_is(json_object_get(object, "class_name"), "VarianceScaling") ? short_name(config) : NULL;
     if (name) {
         json_t *seed = seed_alone(d, config);
         json_decref(object);
@@ -165,10 +179,11 @@ json_t *mr_keras_regularizer(mr_dialect *d, const json_t *v)
 {
     const json_t *config = json_object_get(v, "config");
     const char *class = json_is_string(v) ? json_string_value(v) : json_is_object(v) ? class_of(v) : "";
-    double standard = 0.01; /* of l1 and l2 where they are not given */
+    double standard = 0.01;             /* of l1 and l2 where they are not given */
     if (json_is_object(v) && !*class) { /* Keras 1: {"name": "WeightRegularizer", "l1": …, "l2": …} */
         const char *name = mr_json_text(v, "name");
-        if (name && (strstr(name, "WeightRegularizer") || strstr(name, "ActivityRegularizer") || strstr(name, "L1L2")))
+        if (name && (strstr(name, "WeightRegularizer") || strstr(name, "ActivityRegularizer") ||
+                     strstr(name, "L1L2")))
             return penalty(d, amount(v, "l1", 0), amount(v, "l2", 0));
     } else if (!strcmp(class, "L1L2")) {
         return penalty(d, amount(config, "l1", 0), amount(config, "l2", 0));
@@ -199,7 +214,8 @@ json_t *mr_keras_activation(mr_dialect *d, const json_t *v)
         return json_string("linear");
     if (json_is_string(v))
         return activation_name(json_string_value(v));
-    /* A function: {"class_name": "function", "config": "relu6"}. A layer used as one keeps its configuration. */
+    /* A function: {"class_name": "function", "config": "relu6"}. A layer used as one keeps its configuration.
+     */
     const char *function = mr_json_text(v, "config"), *registered = mr_json_text(v, "registered_name");
     if (function)
         return registered && strchr(registered, '>') ? json_string(registered) : activation_name(function);

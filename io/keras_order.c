@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keras's order of a Functional model's layers. Keras (2.0 to 3.15, `map_graph`) forgets the order in which layers were
- * made: it sorts them by depth, the longest way to an output, deepest first, and those of one depth by when a
- * depth-first walk from the outputs first meets them. When weights are loaded, the k-th layer with weights of that order
- * takes the k-th group of the file; so what we write, and what we count slots by, must be in it. */
+/* Keras's order of a Functional model's layers. Keras (2.0 to 3.15, `map_graph`) forgets the order in which
+ * layers were made: it sorts them by depth, the longest way to an output, deepest first, and those of one
+ * depth by when a depth-first walk from the outputs first meets them. When weights are loaded, the k-th layer
+ * with weights of that order takes the k-th group of the file; so what we write, and what we count slots by,
+ * must be in it. */
 #include "io/keras_internal.h"
 
 #include <stdlib.h>
@@ -46,8 +47,10 @@ static int count_calls(struct order *o)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(o->layers, i, layer) {
-        size_t calls = mr_keras_is_input(layer) ? 1 : json_array_size(json_object_get(layer, "inbound_nodes"));
+    json_array_foreach(o->layers, i, layer)
+    {
+        size_t calls =
+            mr_keras_is_input(layer) ? 1 : json_array_size(json_object_get(layer, "inbound_nodes"));
         if (json_object_set_new(o->index, mr_keras_name(layer), json_integer((json_int_t)i)))
             return mr_fail(o->e, MR_ENOMEM, "out of memory");
         o->first_call[i] = o->calls;
@@ -61,7 +64,8 @@ static int count_calls(struct order *o)
 
 static int order_open(struct order *o, json_t *layers, mr_error *e)
 {
-    *o = (struct order){.layers = layers, .index = json_object(), .count = (int)json_array_size(layers), .e = e};
+    *o = (struct order){
+        .layers = layers, .index = json_object(), .count = (int)json_array_size(layers), .e = e};
     size_t count = (size_t)o->count + 1;
     o->first_call = calloc(count, sizeof *o->first_call);
     o->depth = calloc(count, sizeof *o->depth);
@@ -80,7 +84,8 @@ static int order_open(struct order *o, json_t *layers, mr_error *e)
         const json_t *calls = json_object_get(json_array_get(layers, (size_t)i), "inbound_nodes");
         o->depth[i] = o->met[i] = -1;
         for (int k = o->first_call[i]; k < o->first_call[i + 1]; k++)
-            o->node[k] = (struct call_node){.layer = i, .inputs = json_array_get(calls, (size_t)(k - o->first_call[i]))};
+            o->node[k] = (struct call_node){.layer = i,
+                                            .inputs = json_array_get(calls, (size_t)(k - o->first_call[i]))};
     }
     return 0;
 }
@@ -94,7 +99,9 @@ static int resolve(const struct order *o, const json_t *ref)
     if (!number)
         return -1;
     int layer = (int)json_integer_value(number);
-    return call >= 0 && call < o->first_call[layer + 1] - o->first_call[layer] ? o->first_call[layer] + (int)call : -1;
+    return call >= 0 && call < o->first_call[layer + 1] - o->first_call[layer]
+               ? o->first_call[layer] + (int)call
+               : -1;
 }
 
 static void meet(struct order *o, int call, int *top)
@@ -108,8 +115,10 @@ static void meet(struct order *o, int call, int *top)
 
 static int broken(struct order *o, int call)
 {
-    return mr_fail(o->e, MR_EFORMAT, "model configuration: '%s': it refers to a layer or call that does not exist, or to itself",
-                   mr_keras_name(json_array_get(o->layers, (size_t)o->node[call].layer)));
+    return mr_fail(
+        o->e, MR_EFORMAT,
+        "model configuration: '%s': it refers to a layer or call that does not exist, or to itself",
+        mr_keras_name(json_array_get(o->layers, (size_t)o->node[call].layer)));
 }
 
 /* Depth-first from one output; every call is finished after all that it needs. */
@@ -174,7 +183,8 @@ static int rearrange(struct order *o, json_t *config)
     int status = place && sorted ? 0 : mr_fail(o->e, MR_ENOMEM, "out of memory");
     for (int i = 0; i < o->count && !status; i++) {
         const json_t *layer = json_array_get(o->layers, (size_t)i);
-        /* An input that nothing uses stands, as in Keras, at depth 0 before all others; what else no output needs, last. */
+        /* An input that nothing uses stands, as in Keras, at depth 0 before all others; what else no output
+         * needs, last. */
         int depth = o->met[i] < 0 && mr_keras_is_input(layer) ? 0 : o->depth[i];
         place[i] = (struct place){depth, o->met[i], i};
     }
@@ -197,11 +207,14 @@ static int sort_functional(json_t *model, mr_error *e)
     size_t i;
     int status = order_open(&o, json_object_get(config, "layers"), e);
     if (!status)
-        json_array_foreach(json_object_get(config, "output_layers"), i, ref) {
+        json_array_foreach(json_object_get(config, "output_layers"), i, ref)
+        {
             int output = resolve(&o, ref);
             if (!status)
-                status = output < 0 ? mr_fail(e, MR_EFORMAT, "model configuration: an output refers to a layer that does not exist")
-                                    : walk_from(&o, output);
+                status = output < 0
+                             ? mr_fail(e, MR_EFORMAT,
+                                       "model configuration: an output refers to a layer that does not exist")
+                             : walk_from(&o, output);
         }
     if (!status) {
         find_depths(&o);
@@ -216,8 +229,10 @@ static int sort_model(json_t *model, int depth, mr_error *e)
     json_t *layer;
     size_t i;
     if (depth > MR_KERAS_MAX_NESTING)
-        return mr_fail(e, MR_ELIMIT, "model configuration: models nested more than %d deep", MR_KERAS_MAX_NESTING);
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
+        return mr_fail(e, MR_ELIMIT, "model configuration: models nested more than %d deep",
+                       MR_KERAS_MAX_NESTING);
+    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
+    {
         int status = mr_keras_is_model(layer) ? sort_model(layer, depth + 1, e) : 0;
         if (status)
             return status;

@@ -51,8 +51,9 @@ static char *from_hex(const json_t *v, size_t *size)
 
 json_t *mr_preprocess_json(const mr_preprocess *p)
 {
-    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:f, s:b}", "color_mode", mr_color_mode_name(p->color_mode), "height", p->height, "width",
-                     p->width, "interpolation", mr_interpolation_name(p->interpolation), "rescale", p->rescale, "offset", p->offset,
+    return json_pack("{s:s, s:i, s:i, s:s, s:f, s:f, s:b}", "color_mode", mr_color_mode_name(p->color_mode),
+                     "height", p->height, "width", p->width, "interpolation",
+                     mr_interpolation_name(p->interpolation), "rescale", p->rescale, "offset", p->offset,
                      "dct_scaling", p->dct_scaling);
 }
 
@@ -73,7 +74,8 @@ int mr_preprocess_from_json(mr_preprocess *p, const json_t *v, mr_error *e)
 {
     const char *color = mr_json_text(v, "color_mode"), *interpolation = mr_json_text(v, "interpolation");
     const json_t *rescale = json_object_get(v, "rescale"), *offset = json_object_get(v, "offset");
-    int mode = color ? mr_color_mode_by_name(color) : -1, kind = interpolation ? mr_interpolation_by_name(interpolation) : -1;
+    int mode = color ? mr_color_mode_by_name(color) : -1,
+        kind = interpolation ? mr_interpolation_by_name(interpolation) : -1;
     if (mode < 0)
         return broken_contract(e, "color_mode");
     if (kind < 0)
@@ -158,8 +160,9 @@ static int read_class_names(mr_model *m, hid_t root, mr_error *e)
 }
 
 /* --- attributes of others ------------------------------------------------------------------------
- * Kept as bytes: {"type", "space", "data"} in hexadecimal, as H5Tencode, H5Sencode and H5Aread give them. Strings of
- * variable length have pointers for data; they are kept as {"text": [hexadecimal…], "scalar", "utf8"}. */
+ * Kept as bytes: {"type", "space", "data"} in hexadecimal, as H5Tencode, H5Sencode and H5Aread give them.
+ * Strings of variable length have pointers for data; they are kept as {"text": [hexadecimal…], "scalar",
+ * "utf8"}. */
 
 enum { MAX_EXTRA_BYTES = 1 << 20 }; /* of one attribute; larger ones are no notes */
 
@@ -186,7 +189,8 @@ static json_t *keep_strings(hid_t root, const char *name, hid_t type, hid_t spac
     for (size_t i = 0; i < texts.count; i++)
         json_array_append_new(list, to_hex(texts.name[i], strlen(texts.name[i])));
     mr_names_free(&texts);
-    return json_pack("{s:o, s:b, s:b}", "text", list, "scalar", H5Sget_simple_extent_type(space) == H5S_SCALAR, "utf8",
+    return json_pack("{s:o, s:b, s:b}", "text", list, "scalar",
+                     H5Sget_simple_extent_type(space) == H5S_SCALAR, "utf8",
                      H5Tget_cset(type) == H5T_CSET_UTF8);
 }
 
@@ -200,7 +204,8 @@ static json_t *keep_bytes(hid_t attribute, hid_t type, hid_t space)
     void *data = malloc(size + 1);
     json_t *v = NULL;
     if (data && (size == 0 || H5Aread(attribute, type, data) >= 0))
-        v = json_pack("{s:o, s:o, s:o}", "type", encode(type, H5Tencode), "space", encode(space, encode_space), "data", to_hex(data, size));
+        v = json_pack("{s:o, s:o, s:o}", "type", encode(type, H5Tencode), "space",
+                      encode(space, encode_space), "data", to_hex(data, size));
     free(data);
     return v;
 }
@@ -209,14 +214,15 @@ static json_t *keep_bytes(hid_t attribute, hid_t type, hid_t space)
 static bool is_plain(hid_t type)
 {
     H5T_class_t class = H5Tget_class(type);
-    return class == H5T_INTEGER || class == H5T_FLOAT || class == H5T_ENUM || class == H5T_OPAQUE || class == H5T_BITFIELD ||
-           (class == H5T_STRING && H5Tis_variable_str(type) == 0);
+    return class == H5T_INTEGER || class == H5T_FLOAT || class == H5T_ENUM || class == H5T_OPAQUE ||
+           class == H5T_BITFIELD || (class == H5T_STRING && H5Tis_variable_str(type) == 0);
 }
 
 static void keep_attribute(json_t *extra, hid_t root, const char *name)
 {
     hid_t attribute = H5Aopen(root, name, H5P_DEFAULT);
-    hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute), space = attribute < 0 ? -1 : H5Aget_space(attribute);
+    hid_t type = attribute < 0 ? -1 : H5Aget_type(attribute),
+          space = attribute < 0 ? -1 : H5Aget_space(attribute);
     json_t *v = NULL;
     if (type >= 0 && space >= 0 && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) > 0)
         v = keep_strings(root, name, type, space);
@@ -242,7 +248,8 @@ static bool is_known(const char *name)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (!strcmp(name, known[i]))
             return true;
-    return starts_with(name, "millrace_") || starts_with(name, "layer_names") || starts_with(name, "weight_names");
+    return starts_with(name, "millrace_") || starts_with(name, "layer_names") ||
+           starts_with(name, "weight_names");
 }
 
 static int read_extra(mr_model *m, hid_t root, mr_error *e)
@@ -277,10 +284,13 @@ static hid_t decode(const json_t *v, hid_t (*decoder)(const void *buffer))
     return id;
 }
 
-static int write_attribute(hid_t root, const char *name, hid_t type, hid_t space, const void *data, mr_error *e)
+static int write_attribute(hid_t root, const char *name, hid_t type, hid_t space, const void *data,
+                           mr_error *e)
 {
     hid_t a = type < 0 || space < 0 ? -1 : H5Acreate2(root, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    int status = a < 0 || H5Awrite(a, type, data) < 0 ? mr_hdf5_fail(e, MR_EIO, "cannot write attribute '%s'", name) : 0;
+    int status = a < 0 || H5Awrite(a, type, data) < 0
+                     ? mr_hdf5_fail(e, MR_EIO, "cannot write attribute '%s'", name)
+                     : 0;
     mr_hdf5_release(a);
     return status;
 }
@@ -298,7 +308,8 @@ static int write_strings(hid_t root, const char *name, const json_t *v, mr_error
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);
     H5Tset_cset(type, json_is_true(json_object_get(v, "utf8")) ? H5T_CSET_UTF8 : H5T_CSET_ASCII);
-    hid_t space = json_is_true(json_object_get(v, "scalar")) ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &count, NULL);
+    hid_t space = json_is_true(json_object_get(v, "scalar")) ? H5Screate(H5S_SCALAR)
+                                                             : H5Screate_simple(1, &count, NULL);
     if (!status)
         status = write_attribute(root, name, type, space, texts, e);
     mr_hdf5_release(space);
@@ -311,9 +322,11 @@ static int write_strings(hid_t root, const char *name, const json_t *v, mr_error
 
 static int write_bytes(hid_t root, const char *name, const json_t *v, mr_error *e)
 {
-    hid_t type = decode(json_object_get(v, "type"), H5Tdecode), space = decode(json_object_get(v, "space"), H5Sdecode);
+    hid_t type = decode(json_object_get(v, "type"), H5Tdecode),
+          space = decode(json_object_get(v, "space"), H5Sdecode);
     char *data = from_hex(json_object_get(v, "data"), NULL);
-    int status = data ? write_attribute(root, name, type, space, data, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status =
+        data ? write_attribute(root, name, type, space, data, e) : mr_fail(e, MR_ENOMEM, "out of memory");
     free(data);
     mr_hdf5_release(space);
     mr_hdf5_release(type);
@@ -325,9 +338,8 @@ static int write_extra(hid_t root, const json_t *extra, mr_error *e)
     const char *name;
     json_t *v;
     int status = 0;
-    json_object_foreach((json_t *)extra, name, v)
-        if (!status)
-            status = json_object_get(v, "text") ? write_strings(root, name, v, e) : write_bytes(root, name, v, e);
+    json_object_foreach((json_t *)extra, name, v) if (!status) status =
+        json_object_get(v, "text") ? write_strings(root, name, v, e) : write_bytes(root, name, v, e);
     return status;
 }
 
@@ -335,7 +347,8 @@ static int write_extra(hid_t root, const json_t *extra, mr_error *e)
 static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
 {
     char *text = value ? mr_json_dump(value) : NULL;
-    int status = text ? mr_hdf5_write_text(root, name, text, false, e) : mr_fail(e, MR_ENOMEM, "out of memory for %s", name);
+    int status = text ? mr_hdf5_write_text(root, name, text, false, e)
+                      : mr_fail(e, MR_ENOMEM, "out of memory for %s", name);
     free(text);
     json_decref(value);
     return status;
@@ -343,7 +356,9 @@ static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
 
 int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
 {
-    int status = m->has_preprocess ? write_json(file, "millrace_preprocessing", mr_preprocess_json(&m->preprocess), e) : 0;
+    int status = m->has_preprocess
+                     ? write_json(file, "millrace_preprocessing", mr_preprocess_json(&m->preprocess), e)
+                     : 0;
     if (!status && m->class_names) {
         json_t *list = json_array();
         for (int i = 0; i < m->classes; i++)

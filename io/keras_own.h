@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a model file holds beside Keras's content: our preprocessing contract and class names, and whatever else the
- * writer had put among the root's attributes, which is kept. */
+/* What a model file holds beside Keras's content: our preprocessing contract and class names, and whatever
+ * else the writer had put among the root's attributes, which is kept. */
 #ifndef MR_IO_KERAS_OWN_H
 #define MR_IO_KERAS_OWN_H
 

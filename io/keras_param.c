@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One variable from a file whose writer laid it out otherwise: kernels (out,in,h,w) of Keras 1's Theano ordering, kernels
- * that Theano flips, rows of a Dense that counts channels before rows and columns. */
+/* One variable from a file whose writer laid it out otherwise: kernels (out,in,h,w) of Keras 1's Theano
+ * ordering, kernels that Theano flips, rows of a Dense that counts channels before rows and columns. */
 #include "io/keras_internal.h"
 #include "io/keras_weights.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* How file and variable differ: the file's numbers, seen as an array of shape VIEW, are transposed so that the
- * variable's axis i is the view's axis PERM[i]; then the first two axes are turned round. */
+/* How file and variable differ: the file's numbers, seen as an array of shape VIEW, are transposed so that
+ * the variable's axis i is the view's axis PERM[i]; then the first two axes are turned round. */
 struct layout {
     mr_shape file; /* what the dataset's shape must be */
     mr_shape view;
@@ -19,7 +19,8 @@ struct layout {
 /* {"kernel": {"shape": […], "view": […], "perm": […]}} of the layer, as io/keras_layout.c leaves it. */
 static void read_layout(struct layout *l, const json_t *note)
 {
-    const json_t *shape = json_object_get(note, "shape"), *view = json_object_get(note, "view"), *perm = json_object_get(note, "perm");
+    const json_t *shape = json_object_get(note, "shape"), *view = json_object_get(note, "view"),
+                 *perm = json_object_get(note, "perm");
     l->moved = true;
     l->file.rank = (int)json_array_size(shape);
     l->view.rank = (int)json_array_size(view);
@@ -56,7 +57,8 @@ static void permute_axes(struct layout *l, const mr_param *p, const int perm[4])
 static void old_transposed(struct layout *l, const mr_param *p)
 {
     static const int swap[4] = {0, 1, 3, 2};
-    if (!strcmp(p->layer->class->name, "Conv2DTranspose") && !strcmp(p->kind, "kernel") && p->shape.rank == 4 && !l->moved)
+    if (!strcmp(p->layer->class->name, "Conv2DTranspose") && !strcmp(p->kind, "kernel") &&
+        p->shape.rank == 4 && !l->moved)
         permute_axes(l, p, swap);
 }
 
@@ -122,12 +124,14 @@ static int check_shape(const mr_param *p, const struct layout *l, hid_t at, cons
     int status = mr_hdf5_shape(&found, at, path, e);
     if (status || mr_shape_equal(&found, &l->file))
         return status;
-    return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' (%s) wants shape %s, the file has %s", path, p->kind, p->layer->name,
-                   p->layer->class->name, mr_shape_text(&l->file, false, wanted_text, sizeof wanted_text),
+    return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' (%s) wants shape %s, the file has %s", path,
+                   p->kind, p->layer->name, p->layer->class->name,
+                   mr_shape_text(&l->file, false, wanted_text, sizeof wanted_text),
                    mr_shape_text(&found, false, found_text, sizeof found_text));
 }
 
-int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *path, const mr_keras_origin *origin, mr_error *e)
+int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *path,
+                        const mr_keras_origin *origin, mr_error *e)
 {
     struct layout l = layout_of(p, origin);
     float *scratch = NULL;

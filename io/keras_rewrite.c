@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Layers that are put in because an older Keras, or Theano, meant something that Keras 3 says in two layers. */
+/* Layers that are put in because an older Keras, or Theano, meant something that Keras 3 says in two layers.
+ */
 #include "io/keras_internal.h"
 
 #include <stdio.h>
@@ -40,7 +41,8 @@ int mr_keras_insert_before(mr_dialect *d, json_t *model, const json_t *layer, js
     json_t *layers = layers_of(model), *calls = json_object_get(layer, "inbound_nodes");
     if (calls) {
         mr_keras_set(d, added, "inbound_nodes", json_incref(calls));
-        mr_keras_set(d, (json_t *)layer, "inbound_nodes", follow(d, mr_keras_name(added), json_array_size(calls)));
+        mr_keras_set(d, (json_t *)layer, "inbound_nodes",
+                     follow(d, mr_keras_name(added), json_array_size(calls)));
     }
     return insert(d, layers, position(layers, layer), added);
 }
@@ -50,9 +52,8 @@ static void redirect(mr_dialect *d, json_t *list, const char *from, const char *
 {
     json_t *ref;
     size_t i;
-    json_array_foreach(list, i, ref)
-        if (mr_json_is(json_array_get(ref, 0), from) && json_array_set_new(ref, 0, json_string(to)))
-            d->failed = true;
+    json_array_foreach(list, i, ref) if (mr_json_is(json_array_get(ref, 0), from) &&
+                                         json_array_set_new(ref, 0, json_string(to))) d->failed = true;
 }
 
 int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, json_t *added)
@@ -63,14 +64,16 @@ int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, jso
         json_array_foreach(layers, i, other)
             json_array_foreach(json_object_get(other, "inbound_nodes"), k, call)
                 redirect(d, call, mr_keras_name(layer), mr_keras_name(added));
-        redirect(d, json_object_get(json_object_get(model, "config"), "output_layers"), mr_keras_name(layer), mr_keras_name(added));
+        redirect(d, json_object_get(json_object_get(model, "config"), "output_layers"), mr_keras_name(layer),
+                 mr_keras_name(added));
         mr_keras_set(d, added, "inbound_nodes", follow(d, mr_keras_name(layer), json_array_size(calls)));
     }
     return insert(d, layers, position(layers, layer) + 1, added);
 }
 
 /* A layer named after another one. CONFIG is taken over. */
-static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, const char *suffix, json_t *config)
+static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, const char *suffix,
+                         json_t *config)
 {
     char name[1200];
     snprintf(name, sizeof name, "%s_%s", mr_keras_name(layer), suffix);
@@ -80,20 +83,23 @@ static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, 
 }
 
 /* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3 ------------------
- * The old one of x is the new one of 1.2 x; so LAYER becomes linear, and a Rescaling and an Activation follow. */
+ * The old one of x is the new one of 1.2 x; so LAYER becomes linear, and a Rescaling and an Activation
+ * follow. */
 static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
 {
     json_t *config = json_object_get(layer, "config");
     mr_keras_set(d, config, "activation", json_string("linear"));
-    json_t *scale = companion(d, layer, "Rescaling", "rescaling", json_pack("{s:f, s:f}", "scale", 1.2, "offset", 0.0));
-    json_t *sigmoid = companion(d, layer, "Activation", "hard_sigmoid", json_pack("{s:s}", "activation", "hard_sigmoid"));
+    json_t *scale =
+        companion(d, layer, "Rescaling", "rescaling", json_pack("{s:f, s:f}", "scale", 1.2, "offset", 0.0));
+    json_t *sigmoid =
+        companion(d, layer, "Activation", "hard_sigmoid", json_pack("{s:s}", "activation", "hard_sigmoid"));
     int status = mr_keras_insert_after(d, model, layer, scale);
     return status ? status : mr_keras_insert_after(d, model, scale, sigmoid);
 }
 
 /* --- Theano's 'same' ---------------------------------------------------------------------------
- * Theano pads kernel/2 on both sides (and cuts what is too much at the end); everybody else pads so that both sides
- * differ by at most one, the end getting more. They agree for odd kernels without strides. */
+ * Theano pads kernel/2 on both sides (and cuts what is too much at the end); everybody else pads so that both
+ * sides differ by at most one, the end getting more. They agree for odd kernels without strides. */
 
 static int pair(const json_t *config, const char *key, json_int_t fallback, json_int_t out[2])
 {
@@ -110,8 +116,8 @@ static json_t *theano_padding(const json_int_t kernel[2], const json_int_t dilat
     json_int_t k[2];
     for (int i = 0; i < 2; i++)
         k[i] = (kernel[i] - 1) * dilation[i] + 1;
-    return json_pack("{s:[[I,I],[I,I]], s:s}", "padding", k[0] / 2, (k[0] - 1) / 2, k[1] / 2, (k[1] - 1) / 2, "data_format",
-                     "channels_last");
+    return json_pack("{s:[[I,I],[I,I]], s:s}", "padding", k[0] / 2, (k[0] - 1) / 2, k[1] / 2, (k[1] - 1) / 2,
+                     "data_format", "channels_last");
 }
 
 static int pad_as_theano(mr_dialect *d, json_t *model, json_t *layer)
@@ -128,10 +134,13 @@ static int pad_as_theano(mr_dialect *d, json_t *model, json_t *layer)
     bool agree = kernel[0] % 2 && kernel[1] % 2 && strides[0] == 1 && strides[1] == 1;
     if (agree && !pool)
         return 0;
-    if (strcmp(class, "Conv2D") != 0 && strcmp(class, "DepthwiseConv2D") != 0 && strcmp(class, "SeparableConv2D") != 0)
-        return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): 'same' padding of Theano", mr_keras_name(layer), class);
+    if (strcmp(class, "Conv2D") != 0 && strcmp(class, "DepthwiseConv2D") != 0 &&
+        strcmp(class, "SeparableConv2D") != 0)
+        return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): 'same' padding of Theano",
+                       mr_keras_name(layer), class);
     mr_keras_set(d, config, "padding", json_string("valid"));
-    return mr_keras_insert_before(d, model, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation)));
+    return mr_keras_insert_before(
+        d, model, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation)));
 }
 
 int mr_keras_modernize(mr_dialect *d, json_t *model)
@@ -139,7 +148,8 @@ int mr_keras_modernize(mr_dialect *d, json_t *model)
     json_t *list = json_copy(layers_of(model)), *layer; /* a copy: the list grows meanwhile */
     size_t i;
     int status = 0;
-    json_array_foreach(list, i, layer) {
+    json_array_foreach(list, i, layer)
+    {
         const json_t *activation = json_object_get(json_object_get(layer, "config"), "activation");
         if (mr_keras_is_model(layer))
             status = mr_keras_modernize(d, layer);

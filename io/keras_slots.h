@@ -3,16 +3,17 @@
  *   Keras 1, 2      iterations, [m_schedule], then slot by slot over all trainable weights ("Variable_7:0")
  *   tf.keras ≤ 2.10 iter, then slot by slot, each named LAYER/KIND/SLOT
  *   tf.keras 2.11+  iteration, then Adam/SLOT/LAYER/KIND, weight by weight
- *   Keras 3         iteration, learning_rate (without a schedule), then WEIGHT_SLOT, first two slots weight by weight
- * In a model all are mr_slots in Keras 3's terms. Callers hold mr_hdf5_lock(). */
+ *   Keras 3         iteration, learning_rate (without a schedule), then WEIGHT_SLOT, first two slots weight
+ * by weight In a model all are mr_slots in Keras 3's terms. Callers hold mr_hdf5_lock(). */
 #ifndef MR_IO_KERAS_SLOTS_H
 #define MR_IO_KERAS_SLOTS_H
 
 #include "io/keras_weights.h"
 #include "io/keras_write.h"
 
-/* Reads /optimizer_weights of FILE into M, whose training configuration says which optimizer. State that does not fit it
- * is left out (has_optimizer_state stays false), as Keras does: the model is whole without. Only damage is an error. */
+/* Reads /optimizer_weights of FILE into M, whose training configuration says which optimizer. State that does
+ * not fit it is left out (has_optimizer_state stays false), as Keras does: the model is whole without. Only
+ * damage is an error. */
 int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origin, mr_error *e);
 /* The same from /optimizer/vars of a model.weights.h5. */
 int mr_keras_read_slots_zip(mr_model *m, hid_t root, const mr_keras_origin *origin, mr_error *e);

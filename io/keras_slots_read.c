@@ -12,10 +12,10 @@ enum { UNNAMED = MR_MAX_SLOTS };
 struct state {
     const mr_optimizer *o;
     const char *slot[MR_MAX_SLOTS];
-    int slots;             /* per variable */
+    int slots;              /* per variable */
     const mr_param **param; /* trainable ones, in the writer's order */
     int params;
-    const char **array;    /* [slots * params] dataset of slot s of variable p at s * params + p */
+    const char **array; /* [slots * params] dataset of slot s of variable p at s * params + p */
     const char *iterations, *scalar;
 };
 
@@ -64,10 +64,14 @@ static void state_close(struct state *s)
 static const struct {
     const char *class, *old, *now; /* class NULL: every optimizer */
 } aliases[] = {
-    {NULL, "m", "momentum"},         {"Adamax", "v", "norm"},
-    {"Adamax", "u", "norm"},         {NULL, "v", "velocity"},
-    {NULL, "vhat", "velocity_hat"},  {NULL, "rms", "velocity"},
-    {NULL, "mg", "average_gradient"}, {NULL, "accum_grad", "accumulated_grad"},
+    {NULL, "m", "momentum"},
+    {"Adamax", "v", "norm"},
+    {"Adamax", "u", "norm"},
+    {NULL, "v", "velocity"},
+    {NULL, "vhat", "velocity_hat"},
+    {NULL, "rms", "velocity"},
+    {NULL, "mg", "average_gradient"},
+    {NULL, "accum_grad", "accumulated_grad"},
     {NULL, "accum_var", "accumulated_delta_var"},
 };
 
@@ -77,7 +81,8 @@ static int slot_by_name(const struct state *s, const char *name, size_t length)
     snprintf(text, sizeof text, "%.*s", (int)(length < 63 ? length : 63), name);
     const char *now = text;
     for (size_t i = 0; i < sizeof aliases / sizeof *aliases && now == text; i++)
-        if (!strcmp(text, aliases[i].old) && (!aliases[i].class || !strcmp(s->o->class->class_name, aliases[i].class)))
+        if (!strcmp(text, aliases[i].old) &&
+            (!aliases[i].class || !strcmp(s->o->class->class_name, aliases[i].class)))
             now = aliases[i].now;
     for (int i = 0; i < s->slots; i++)
         if (!strcmp(now, s->slot[i]))
@@ -92,7 +97,8 @@ static int slot_by_ending(const struct state *s, const char *name, size_t length
     size_t best_length = 0;
     for (int i = 0; i < s->slots; i++) {
         size_t n = strlen(s->slot[i]);
-        if (n > best_length && length > n && name[length - n - 1] == '_' && !strncmp(name + length - n, s->slot[i], n)) {
+        if (n > best_length && length > n && name[length - n - 1] == '_' &&
+            !strncmp(name + length - n, s->slot[i], n)) {
             best = i;
             best_length = n;
         }
@@ -215,7 +221,8 @@ static const char *array_of(const struct state *s, const mr_slot *slot)
     return NULL;
 }
 
-static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hid_t group, const mr_keras_origin *origin)
+static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hid_t group,
+                     const mr_keras_origin *origin)
 {
     const char *array = array_of(s, slot);
     if (!array)
@@ -238,7 +245,8 @@ static int keep_slots(mr_model *m, mr_optimizer *o, mr_error *e)
     return 0;
 }
 
-static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names, const mr_keras_origin *origin, mr_error *e)
+static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
+                       const mr_keras_origin *origin, mr_error *e)
 {
     struct state s;
     int status = state_open(&s, o, m->graph, origin->era, e);

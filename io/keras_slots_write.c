@@ -84,7 +84,8 @@ static int write_slot(struct list *l, const char *name, const char *slot, const 
 }
 
 /* COUNT trainable variables in order: calls WRITE for each. */
-static int each_trainable(struct list *l, int (*write)(struct list *l, const mr_param *p, int number, int slot), int slot)
+static int each_trainable(struct list *l,
+                          int (*write)(struct list *l, const mr_param *p, int number, int slot), int slot)
 {
     const mr_graph *g = l->out->model->graph;
     int status = 0, number = 0;
@@ -95,8 +96,8 @@ static int each_trainable(struct list *l, int (*write)(struct list *l, const mr_
 }
 
 /* --- Keras 2.2 and 2.3 --------------------------------------------------------------------------
- * All trainable weights for the first slot, then all for the second. "training/Adam/Variable_7:0": the name says nothing,
- * the place everything. */
+ * All trainable weights for the first slot, then all for the second. "training/Adam/Variable_7:0": the name
+ * says nothing, the place everything. */
 
 static int old_array_name(const struct list *l, char *name, size_t size)
 {
@@ -104,7 +105,8 @@ static int old_array_name(const struct list *l, char *name, size_t size)
     for (size_t i = 0; i < l->names.count; i++)
         n += strstr(l->names.name[i], "/Variable") != NULL;
     const char *class = l->o->class->class_name;
-    return n ? snprintf(name, size, "training/%s/Variable_%d:0", class, n) : snprintf(name, size, "training/%s/Variable:0", class);
+    return n ? snprintf(name, size, "training/%s/Variable_%d:0", class, n)
+             : snprintf(name, size, "training/%s/Variable:0", class);
 }
 
 static int write_old_slot(struct list *l, const mr_param *p, int number, int slot)
@@ -147,7 +149,8 @@ static bool keras_2_has(const mr_optimizer *o)
     static const char *const classes[] = {"SGD", "Adam", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam"};
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (!strcmp(o->class->class_name, classes[i]))
-            return o->weight_decay == 0 && !o->centered && (strcmp(classes[i], "RMSprop") != 0 || o->momentum == 0);
+            return o->weight_decay == 0 && !o->centered &&
+                   (strcmp(classes[i], "RMSprop") != 0 || o->momentum == 0);
     return false;
 }
 

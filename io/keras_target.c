@@ -30,8 +30,8 @@ static int add_target(mr_keras_targets *t, mr_param *p, const char *path, mr_err
 }
 
 /* PATH: of ENTRY in the graph; BELOW: the same below the entry that was asked for. */
-static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entry, const char *path, const char *below, bool trainable,
-                      mr_error *e)
+static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entry, const char *path,
+                      const char *below, bool trainable, mr_error *e)
 {
     int status = 0;
     if (!mr_keras_is_model(entry)) {
@@ -43,8 +43,10 @@ static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entr
     }
     const json_t *layer, *layers = json_object_get(json_object_get(entry, "config"), "layers");
     size_t i;
-    json_array_foreach(layers, i, layer) {
-        char *inner = mr_keras_path(path, mr_keras_name(layer)), *inner_below = mr_keras_path(below, mr_keras_name(layer));
+    json_array_foreach(layers, i, layer)
+    {
+        char *inner = mr_keras_path(path, mr_keras_name(layer)),
+             *inner_below = mr_keras_path(below, mr_keras_name(layer));
         if (!inner || !inner_below)
             status = mr_fail(e, MR_ENOMEM, "out of memory");
         if (!status)
@@ -57,7 +59,8 @@ static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entr
     return status;
 }
 
-int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *entry, const char *prefix, mr_error *e)
+int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *entry, const char *prefix,
+                        mr_error *e)
 {
     memset(out, 0, sizeof *out);
     char *path = mr_keras_path(prefix, mr_keras_name(entry));
@@ -103,7 +106,8 @@ int mr_keras_filled_mark(mr_keras_filled *f, const mr_param *p, const char *data
 {
     bool *flag = &f->flag[number_of(f->graph, p)];
     if (*flag)
-        return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' has its weights already", dataset, p->kind, p->layer->name);
+        return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' has its weights already", dataset,
+                       p->kind, p->layer->name);
     *flag = true;
     return 0;
 }
@@ -113,8 +117,8 @@ int mr_keras_filled_check(const mr_keras_filled *f, mr_error *e)
     for (int i = 0; i < f->graph->params; i++)
         if (!f->flag[i]) {
             const mr_param *p = f->graph->param[i];
-            return mr_fail(e, MR_EFORMAT, "layer '%s' (%s): the file has no weights for its %s", p->layer->name, p->layer->class->name,
-                           p->kind);
+            return mr_fail(e, MR_EFORMAT, "layer '%s' (%s): the file has no weights for its %s",
+                           p->layer->name, p->layer->class->name, p->kind);
         }
     return 0;
 }

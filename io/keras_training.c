@@ -9,7 +9,8 @@
 
 /* --- reading -------------------------------------------------------------------------------- */
 
-/* "Custom>Adam" (tf.keras 2.11 to 2.15), "keras.optimizers>Adam", "adam" → Keras 3's "Adam"; unknown names stay. */
+/* "Custom>Adam" (tf.keras 2.11 to 2.15), "keras.optimizers>Adam", "adam" → Keras 3's "Adam"; unknown names
+ * stay. */
 static const char *optimizer_class(const char *name)
 {
     const char *mark = strrchr(name, '>');
@@ -29,16 +30,16 @@ static double number_at(const json_t *object, const char *key)
 /* Keras 2's decay: lr / (1 + decay * iterations). */
 static json_t *decayed(double rate, double decay)
 {
-    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules", "class_name",
-                     "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps", 1, "decay_rate", decay, "staircase", 0,
-                     "name", "InverseTimeDecay", "registered_name");
+    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules",
+                     "class_name", "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps",
+                     1, "decay_rate", decay, "staircase", 0, "name", "InverseTimeDecay", "registered_name");
 }
 
 static json_t *schedule(const json_t *v)
 {
     const char *class = mr_json_text(v, "class_name");
-    return json_pack("{s:s, s:s, s:O, s:n}", "module", "keras.optimizers.schedules", "class_name", class ? class : "", "config",
-                     json_object_get(v, "config"), "registered_name");
+    return json_pack("{s:s, s:s, s:O, s:n}", "module", "keras.optimizers.schedules", "class_name",
+                     class ? class : "", "config", json_object_get(v, "config"), "registered_name");
 }
 
 static json_t *learning_rate(const json_t *config)
@@ -56,7 +57,8 @@ static json_t *learning_rate(const json_t *config)
 /* Keys of older optimizers that have no successor, and what only says how Keras runs. */
 static bool is_gone(const char *key)
 {
-    static const char *const gone[] = {"lr", "learning_rate", "decay", "schedule_decay", "is_legacy_optimizer", "jit_compile"};
+    static const char *const gone[] = {
+        "lr", "learning_rate", "decay", "schedule_decay", "is_legacy_optimizer", "jit_compile"};
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
         if (!strcmp(key, gone[i]))
             return true;
@@ -69,7 +71,8 @@ static json_t *optimizer_config(const json_t *class, const json_t *config, int e
     json_t *now = json_object(), *rate = learning_rate(config), *v;
     if (rate)
         json_object_set_new(now, "learning_rate", rate);
-    json_object_foreach((json_t *)config, key, v) {
+    json_object_foreach((json_t *)config, key, v)
+    {
         bool old = era < 3 && (!strcmp(key, "name") || json_is_null(v)); /* null epsilon: Keras's default */
         if (!is_gone(key) && !old)
             json_object_set(now, key, v);
@@ -84,7 +87,9 @@ static json_t *optimizer_config(const json_t *class, const json_t *config, int e
 static const json_t *unwrapped(const json_t *optimizer)
 {
     const json_t *inner = json_object_get(json_object_get(optimizer, "config"), "inner_optimizer");
-    return mr_json_is(json_object_get(optimizer, "class_name"), "LossScaleOptimizer") && json_is_object(inner) ? inner : optimizer;
+    return mr_json_is(json_object_get(optimizer, "class_name"), "LossScaleOptimizer") && json_is_object(inner)
+               ? inner
+               : optimizer;
 }
 
 json_t *mr_keras_training(const json_t *found, int era)
@@ -94,18 +99,22 @@ json_t *mr_keras_training(const json_t *found, int era)
     json_t *v;
     if (!optimizer)
         optimizer = json_object_get(found, "optimizer");
-    if (!json_is_object(found) || json_object_size(found) == 0 || (!optimizer && !json_object_get(found, "loss")))
+    if (!json_is_object(found) || json_object_size(found) == 0 ||
+        (!optimizer && !json_object_get(found, "loss")))
         return NULL;
     json_t *training = json_object();
     optimizer = unwrapped(optimizer);
     const json_t *class = json_object_get(optimizer, "class_name");
     if (json_is_string(optimizer)) /* compile(optimizer="adam") as Keras 3 may keep it */
-        json_object_set_new(training, "optimizer_config", json_pack("{s:s, s:{}}", "class_name", optimizer_class(json_string_value(optimizer)), "config"));
+        json_object_set_new(
+            training, "optimizer_config",
+            json_pack("{s:s, s:{}}", "class_name", optimizer_class(json_string_value(optimizer)), "config"));
     else if (json_is_string(class))
-        json_object_set_new(training, "optimizer_config", optimizer_config(class, json_object_get(optimizer, "config"), era));
-    json_object_foreach((json_t *)found, key, v)
-        if (strcmp(key, "optimizer_config") != 0 && strcmp(key, "optimizer") != 0 && strcmp(key, "sample_weight_mode") != 0)
-            json_object_set(training, key, v);
+        json_object_set_new(training, "optimizer_config",
+                            optimizer_config(class, json_object_get(optimizer, "config"), era));
+    json_object_foreach((json_t *)found, key,
+                        v) if (strcmp(key, "optimizer_config") != 0 && strcmp(key, "optimizer") != 0 &&
+                               strcmp(key, "sample_weight_mode") != 0) json_object_set(training, key, v);
     return training;
 }
 
@@ -115,18 +124,22 @@ json_t *mr_keras_training(const json_t *found, int era)
 static bool is_plain_decay(const json_t *rate)
 {
     const json_t *config = json_object_get(rate, "config");
-    return mr_json_is(json_object_get(rate, "class_name"), "InverseTimeDecay") && number_at(config, "decay_steps") == 1 &&
-           !json_is_true(json_object_get(config, "staircase"));
+    return mr_json_is(json_object_get(rate, "class_name"), "InverseTimeDecay") &&
+           number_at(config, "decay_steps") == 1 && !json_is_true(json_object_get(config, "staircase"));
 }
 
-/* Whether KEY may be left out because both Keras 2.3 and 3 take this for granted: 2.3 refuses keys that it does not know. */
+/* Whether KEY may be left out because both Keras 2.3 and 3 take this for granted: 2.3 refuses keys that it
+ * does not know. */
 static bool goes_without_saying(const char *class, const char *key, const json_t *v)
 {
     static const struct {
         const char *class, *key;
         double value;
-    } defaults[] = {{NULL, "ema_momentum", .99}, {"RMSprop", "momentum", 0}, {"Adagrad", "initial_accumulator_value", .1}};
-    if (!strcmp(key, "name") || json_is_null(v) || (json_is_false(v) && (!strcmp(key, "use_ema") || !strcmp(key, "centered"))))
+    } defaults[] = {{NULL, "ema_momentum", .99},
+                    {"RMSprop", "momentum", 0},
+                    {"Adagrad", "initial_accumulator_value", .1}};
+    if (!strcmp(key, "name") || json_is_null(v) ||
+        (json_is_false(v) && (!strcmp(key, "use_ema") || !strcmp(key, "centered"))))
         return true;
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         if (!strcmp(key, defaults[i].key) && (!defaults[i].class || !strcmp(class, defaults[i].class)))
@@ -137,7 +150,8 @@ static bool goes_without_saying(const char *class, const char *key, const json_t
 static json_t *old_optimizer(const json_t *optimizer)
 {
     const char *class = mr_json_text(optimizer, "class_name"), *key;
-    const json_t *config = json_object_get(optimizer, "config"), *rate = json_object_get(config, "learning_rate");
+    const json_t *config = json_object_get(optimizer, "config"),
+                 *rate = json_object_get(config, "learning_rate");
     json_t *out = json_object(), *v;
     if (is_plain_decay(rate)) {
         const json_t *c = json_object_get(rate, "config");
@@ -146,9 +160,9 @@ static json_t *old_optimizer(const json_t *optimizer)
     } else if (rate) {
         json_object_set_new(out, "learning_rate", json_deep_copy(rate));
     }
-    json_object_foreach((json_t *)config, key, v)
-        if (strcmp(key, "learning_rate") != 0 && !goes_without_saying(class ? class : "", key, v))
-            json_object_set(out, key, v);
+    json_object_foreach((json_t *)config, key, v) if (strcmp(key, "learning_rate") != 0 &&
+                                                      !goes_without_saying(class ? class : "", key, v))
+        json_object_set(out, key, v);
     return json_pack("{s:s, s:o}", "class_name", class ? class : "", "config", out);
 }
 
@@ -173,11 +187,11 @@ json_t *mr_keras_training_zip(const json_t *training)
     json_t *out = json_object(), *v;
     const char *key;
     if (optimizer)
-        json_object_set_new(out, "optimizer", json_pack("{s:s, s:O, s:O, s:n}", "module", "keras.optimizers", "class_name",
-                                                        json_object_get(optimizer, "class_name"), "config",
-                                                        json_object_get(optimizer, "config"), "registered_name"));
-    json_object_foreach((json_t *)training, key, v)
-        if (strcmp(key, "optimizer_config") != 0)
-            json_object_set(out, key, v);
+        json_object_set_new(out, "optimizer",
+                            json_pack("{s:s, s:O, s:O, s:n}", "module", "keras.optimizers", "class_name",
+                                      json_object_get(optimizer, "class_name"), "config",
+                                      json_object_get(optimizer, "config"), "registered_name"));
+    json_object_foreach((json_t *)training, key, v) if (strcmp(key, "optimizer_config") != 0)
+        json_object_set(out, key, v);
     return out;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading weights of Keras 1, 2, tf.keras and Keras 3's .h5: one group per layer of the outermost model, listed in
+/* Reading weights of Keras 1, 2, tf.keras and Keras 3's .h5: one group per layer of the outermost model,
+ * listed in
  * @layer_names, each with its arrays listed in @weight_names. */
 #include "io/keras_internal.h"
 #include "io/keras_weights.h"
@@ -20,9 +21,12 @@ struct parsed {
 static const struct {
     const char *suffix, *kind;
 } old_kinds[] = {
-    {"_running_mean", "moving_mean"}, {"_running_std", "moving_variance"}, /* which holds the variance all the same */
-    {"_gamma", "gamma"},              {"_beta", "beta"},
-    {"_alphas", "alpha"},             {"_W", "kernel"},
+    {"_running_mean", "moving_mean"},
+    {"_running_std", "moving_variance"}, /* which holds the variance all the same */
+    {"_gamma", "gamma"},
+    {"_beta", "beta"},
+    {"_alphas", "alpha"},
+    {"_W", "kernel"},
     {"_b", "bias"},
 };
 
@@ -76,8 +80,8 @@ struct load {
 
 struct group {
     hid_t id;
-    const char *name;  /* in @layer_names */
-    mr_names weights;  /* in @weight_names */
+    const char *name; /* in @layer_names */
+    mr_names weights; /* in @weight_names */
     mr_keras_targets targets;
     ptrdiff_t *choice; /* [weights.count] the target of each; -1: none yet */
 };
@@ -90,7 +94,8 @@ static void group_close(struct group *gr)
     free(gr->choice);
 }
 
-/* How well the array's STEM names the layer at PATH: 3 its path, 2 its own name, 1 its name behind some scope, 0 not. */
+/* How well the array's STEM names the layer at PATH: 3 its path, 2 its own name, 1 its name behind some
+ * scope, 0 not. */
 static int match(const char *stem, const char *path)
 {
     const char *slash = strrchr(path, '/'), *local = slash ? slash + 1 : path;
@@ -173,8 +178,10 @@ static int no_place(const struct load *l, const struct group *gr)
     size_t i = 0;
     while (i + 1 < gr->weights.count && gr->choice[i] >= 0)
         i++;
-    return mr_fail(l->e, MR_EFORMAT, "weights '%s' of '%s': no variable of the model is theirs (%zu arrays in the file, %zu variables)",
-                   gr->weights.name[i], gr->name, gr->weights.count, gr->targets.count);
+    return mr_fail(
+        l->e, MR_EFORMAT,
+        "weights '%s' of '%s': no variable of the model is theirs (%zu arrays in the file, %zu variables)",
+        gr->weights.name[i], gr->name, gr->weights.count, gr->targets.count);
 }
 
 static int fill_targets(struct load *l, struct group *gr)
@@ -184,7 +191,8 @@ static int fill_targets(struct load *l, struct group *gr)
         mr_param *p = gr->targets.target[gr->choice[i]].param;
         status = mr_keras_filled_mark(&l->filled, p, gr->weights.name[i], l->e);
         if (!status)
-            status = mr_keras_read_param(mr_param_value(l->g, p), p, gr->id, gr->weights.name[i], l->origin, l->e);
+            status =
+                mr_keras_read_param(mr_param_value(l->g, p), p, gr->id, gr->weights.name[i], l->origin, l->e);
     }
     return status;
 }
@@ -220,9 +228,8 @@ static const json_t *find_entry(const json_t *config, const char *name)
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i, layer)
-        if (!strcmp(mr_keras_name(layer), name))
-            return layer;
+    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i,
+                       layer) if (!strcmp(mr_keras_name(layer), name)) return layer;
     return NULL;
 }
 
@@ -230,7 +237,8 @@ static bool has_weights(hid_t root, const char *name)
 {
     mr_names names = {0};
     hid_t group = -1;
-    bool some = !mr_hdf5_open_group(&group, root, name, NULL) && !mr_hdf5_read_names(&names, group, "weight_names", NULL) && names.count;
+    bool some = !mr_hdf5_open_group(&group, root, name, NULL) &&
+                !mr_hdf5_read_names(&names, group, "weight_names", NULL) && names.count;
     mr_names_free(&names);
     mr_hdf5_release(group);
     return some;
@@ -259,7 +267,8 @@ static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
         if (!has_weights(root, layers->name[i]))
             continue;
         status = entry ? load_group(l, root, layers->name[i], entry)
-                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has no layer of this name", layers->name[i]);
+                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has no layer of this name",
+                                 layers->name[i]);
     }
     return status;
 }
@@ -273,7 +282,9 @@ static int load_by_order(struct load *l, hid_t root, const mr_names *layers)
             continue;
         const json_t *entry = next_weighted(l, &at);
         status = entry ? load_group(l, root, layers->name[i], entry)
-                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has fewer layers with weights than the file", layers->name[i]);
+                       : mr_fail(l->e, MR_EFORMAT,
+                                 "weights of '%s': the model has fewer layers with weights than the file",
+                                 layers->name[i]);
     }
     return status;
 }
@@ -291,10 +302,12 @@ static int check_top_level(struct load *l, hid_t root)
 {
     if (!has_weights(root, "top_level_model_weights"))
         return 0;
-    return mr_fail(l->e, MR_EUNSUPPORTED, "the model has weights of its own, outside of its layers (top_level_model_weights)");
+    return mr_fail(l->e, MR_EUNSUPPORTED,
+                   "the model has weights of its own, outside of its layers (top_level_model_weights)");
 }
 
-int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *origin, bool by_order_too, mr_error *e)
+int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *origin, bool by_order_too,
+                             mr_error *e)
 {
     struct load l = {.g = g, .origin = origin, .e = e};
     mr_names layers = {0};
@@ -304,7 +317,8 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
     if (!status)
         status = check_top_level(&l, group);
     if (!status)
-        status = by_order_too && !all_known(&l, group, &layers) ? load_by_order(&l, group, &layers) : load_by_name(&l, group, &layers);
+        status = by_order_too && !all_known(&l, group, &layers) ? load_by_order(&l, group, &layers)
+                                                                : load_by_name(&l, group, &layers);
     if (!status)
         status = mr_keras_filled_check(&l.filled, e);
     mr_keras_filled_close(&l.filled);
@@ -323,8 +337,8 @@ bool mr_keras_weights_by_theano(hid_t group, int era)
     else if (era == 1 && !mr_hdf5_read_names(&layers, group, "layer_names", NULL))
         for (size_t i = 0; i < layers.count && weights.count == 0; i++) {
             hid_t layer = -1;
-            if (!mr_hdf5_open_group(&layer, group, layers.name[i], NULL) && !mr_hdf5_read_names(&weights, layer, "weight_names", NULL) &&
-                weights.count)
+            if (!mr_hdf5_open_group(&layer, group, layers.name[i], NULL) &&
+                !mr_hdf5_read_names(&weights, layer, "weight_names", NULL) && weights.count)
                 theano = !strchr(weights.name[0], ':');
             mr_hdf5_release(layer);
         }

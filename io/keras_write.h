@@ -1,41 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing models as Keras reads them. Callers hold mr_hdf5_lock(). Nothing here changes the model.
  *
- * What opens where. The .h5 is in one dialect: class "Model" or Sequential with an explicit InputLayer, Keras 2's
- * inbound_nodes and keys, initializers and regularizers by the names that Keras 2 has too, fixed-length ASCII lists of
- * names. Keras 2.2.4, 2.3.1, tf.keras and 3.3 to 3.15 open it, with these exceptions:
- * - layers, activations and options that only Keras 3 has (GroupNormalization, "gelu", groups != 1, …) are written as
- *   Keras 3 has them, and so want it;
- * - a nested model inside a Functional one is referred to as ["base", 0, 0], as Keras 3 counts; Keras 2 wants 1 there, and
- *   no one number serves both. Inside a Sequential nothing is referred to, so that opens everywhere;
+ * What opens where. The .h5 is in one dialect: class "Model" or Sequential with an explicit InputLayer, Keras
+ * 2's inbound_nodes and keys, initializers and regularizers by the names that Keras 2 has too, fixed-length
+ * ASCII lists of names. Keras 2.2.4, 2.3.1, tf.keras and 3.3 to 3.15 open it, with these exceptions:
+ * - layers, activations and options that only Keras 3 has (GroupNormalization, "gelu", groups != 1, …) are
+ * written as Keras 3 has them, and so want it;
+ * - a nested model inside a Functional one is referred to as ["base", 0, 0], as Keras 3 counts; Keras 2 wants
+ * 1 there, and no one number serves both. Inside a Sequential nothing is referred to, so that opens
+ * everywhere;
  * - "hard_sigmoid" is Keras 3's function; Keras 2's of that name is another;
  * - Keras 2.2.4 wants "lr" where later ones want "learning_rate": it opens the model with compile=False only.
- * Optimizer state in the .h5 is in the order of Keras 2.2 and 2.3 (see io/keras_slots.h): of all readers of .h5 they, and
- * tf.keras up to 2.10, are those that restore it; Keras 3 takes the iterations and drops slots whatever their order, and
- * restores them from the .keras. */
+ * Optimizer state in the .h5 is in the order of Keras 2.2 and 2.3 (see io/keras_slots.h): of all readers of
+ * .h5 they, and tf.keras up to 2.10, are those that restore it; Keras 3 takes the iterations and drops slots
+ * whatever their order, and restores them from the .keras. */
 #ifndef MR_IO_KERAS_WRITE_H
 #define MR_IO_KERAS_WRITE_H
 
 #include "io/hdf5.h"
 #include "io/model_file.h"
 
-/* What is said as the writer's version: the oldest Keras 3 that opens what we write. Readers (ours too) take from it that
- * words mean what they mean in Keras 3. */
+/* What is said as the writer's version: the oldest Keras 3 that opens what we write. Readers (ours too) take
+ * from it that words mean what they mean in Keras 3. */
 #define MR_KERAS_VERSION "3.3.0"
 #define MR_KERAS_BACKEND "tensorflow" /* kernels are as TensorFlow has them: nobody flips anything */
 
 typedef struct mr_keras_output {
     const mr_model *model;
-    const mr_real *state;  /* the numbers, laid out as graph->state */
+    const mr_real *state; /* the numbers, laid out as graph->state */
     int64_t iterations;
-    bool optimizer;        /* write training configuration and state, where there are any */
+    bool optimizer; /* write training configuration and state, where there are any */
 } mr_keras_output;
 
 /* Everything of an .h5 into FILE, an empty HDF5 file: the content of the model, and our own attributes. */
 int mr_keras_write_h5(hid_t file, const mr_keras_output *o, mr_error *e);
 /* The .keras at PATH: a zip with metadata.json, config.json, model.weights.h5 and millrace.json. EXTRA as in
  * mr_save_options; gets the HDF5 file inside. */
-int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save_options *options, mr_error *e);
+int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save_options *options,
+                       mr_error *e);
 
 /* The configuration as the .h5 has it, and as config.json has it (without compile_config). New references. */
 int mr_keras_config_h5(json_t **out, const mr_graph *g, mr_error *e);

@@ -1,41 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The canonical configuration in the words of Keras 2, as far as it has them: see io/keras_write.h for who reads that. */
+/* The canonical configuration in the words of Keras 2, as far as it has them: see io/keras_write.h for who
+ * reads that. */
 #include "io/keras_internal.h"
 #include "io/keras_write.h"
 
 #include <string.h>
-
-/* What Keras 3 writes and Keras 2 does not know; left out where it is the default, which changes nothing.
- * CLASS NULL: any layer. */
-static const struct {
-    const char *class, *key, *value;
-} new_defaults[] = {
-    {NULL, "groups", "1"},
-    {NULL, "keepdims", "false"},
-    {NULL, "synchronized", "false"},
-    {NULL, "renorm", "false"},
-    {NULL, "renorm_clipping", "null"},
-    {NULL, "renorm_momentum", "0.99"},
-    {NULL, "quantization_config", "null"},
-    {"GaussianNoise", "seed", "null"},
-    {"GaussianDropout", "seed", "null"},
-    {"SpatialDropout2D", "seed", "null"},
-    {"SpatialDropout2D", "noise_shape", "null"},
-    {"SpatialDropout2D", "data_format", "\"channels_last\""},
-    {"Conv2DTranspose", "output_padding", "null"},
-};
-
-static bool is_new_default(const char *class, const char *key, const json_t *v)
-{
-    for (size_t i = 0; i < sizeof new_defaults / sizeof *new_defaults; i++)
-        if (!strcmp(key, new_defaults[i].key) && (!new_defaults[i].class || !strcmp(class, new_defaults[i].class))) {
-            json_t *plain = json_loads(new_defaults[i].value, JSON_DECODE_ANY, NULL);
-            bool same = json_equal(plain, v);
-            json_decref(plain);
-            return same;
-        }
-    return false;
-}
 
 /* --- objects ------------------------------------------------------------------------------ */
 
@@ -44,20 +13,22 @@ static const struct {
     double scale;
     const char *distribution;
 } scaled[] = {
-    {"GlorotUniform", "fan_avg", 1, "uniform"}, {"GlorotNormal", "fan_avg", 1, "normal"}, {"HeUniform", "fan_in", 2, "uniform"},
-    {"HeNormal", "fan_in", 2, "normal"},        {"LecunUniform", "fan_in", 1, "uniform"}, {"LecunNormal", "fan_in", 1, "normal"},
+    {"GlorotUniform", "fan_avg", 1, "uniform"}, {"GlorotNormal", "fan_avg", 1, "normal"},
+    {"HeUniform", "fan_in", 2, "uniform"},      {"HeNormal", "fan_in", 2, "normal"},
+    {"LecunUniform", "fan_in", 1, "uniform"},   {"LecunNormal", "fan_in", 1, "normal"},
 };
 
-/* Keras 2.3 has these names for functions only; the VarianceScaling that they are opens everywhere. "normal" is Keras 2's
- * word for the truncated one, and Keras 3 takes it so. */
+/* Keras 2.3 has these names for functions only; the VarianceScaling that they are opens everywhere. "normal"
+ * is Keras 2's word for the truncated one, and Keras 3 takes it so. */
 static json_t *old_initializer(mr_dialect *d, const json_t *v)
 {
     const char *class = mr_keras_class(v);
     json_t *config = json_object_get(v, "config"), *seed = json_object_get(config, "seed");
     for (size_t i = 0; i < sizeof scaled / sizeof *scaled; i++)
         if (!strcmp(class, scaled[i].class))
-            return json_pack("{s:s, s:{s:f, s:s, s:s, s:O?}}", "class_name", "VarianceScaling", "config", "scale", scaled[i].scale,
-                             "mode", scaled[i].mode, "distribution", scaled[i].distribution, "seed", seed);
+            return json_pack("{s:s, s:{s:f, s:s, s:s, s:O?}}", "class_name", "VarianceScaling", "config",
+                             "scale", scaled[i].scale, "mode", scaled[i].mode, "distribution",
+                             scaled[i].distribution, "seed", seed);
     json_t *copy = json_deep_copy(v);
     json_t *distribution = json_object_get(json_object_get(copy, "config"), "distribution");
     if (mr_json_is(distribution, "truncated_normal"))
@@ -71,7 +42,8 @@ static json_t *old_regularizer(const json_t *v)
     const json_t *config = json_object_get(v, "config");
     if (strcmp(class, "L1") != 0 && strcmp(class, "L2") != 0 && strcmp(class, "L1L2") != 0)
         return json_deep_copy(v);
-    return json_pack("{s:s, s:{s:f, s:f}}", "class_name", "L1L2", "config", "l1", json_number_value(json_object_get(config, "l1")), "l2",
+    return json_pack("{s:s, s:{s:f, s:f}}", "class_name", "L1L2", "config", "l1",
+                     json_number_value(json_object_get(config, "l1")), "l2",
                      json_number_value(json_object_get(config, "l2")));
 }
 
@@ -102,8 +74,8 @@ static json_t *old_value(mr_dialect *d, const char *key, const json_t *v)
 
 static json_t *input_config(const json_t *config)
 {
-    return json_pack("{s:O, s:s, s:b, s:O}", "batch_input_shape", json_object_get(config, "batch_shape"), "dtype", "float32", "sparse", 0,
-                     "name", json_object_get(config, "name"));
+    return json_pack("{s:O, s:s, s:b, s:O}", "batch_input_shape", json_object_get(config, "batch_shape"),
+                     "dtype", "float32", "sparse", 0, "name", json_object_get(config, "name"));
 }
 
 /* LeakyReLU's slope was "alpha", and Keras 3 still takes it. */
@@ -119,11 +91,14 @@ static json_t *layer_config(mr_dialect *d, const mr_graph *g, const json_t *laye
     const mr_layer *l = mr_graph_layer(g, path);
     json_t *out = json_object(), *v;
     mr_keras_set(d, out, "name", json_string(mr_keras_name(layer)));
-    mr_keras_set(d, out, "trainable", l ? json_boolean(l->trainable) : json_true()); /* as it is now: training may have frozen it */
+    mr_keras_set(d, out, "trainable",
+                 l ? json_boolean(l->trainable)
+                   : json_true()); /* as it is now: training may have frozen it */
     mr_keras_set(d, out, "dtype", json_string("float32"));
-    json_object_foreach((json_t *)config, key, v)
-        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && !is_new_default(class, key, v))
-            mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
+    json_object_foreach((json_t *)config, key, v) if (strcmp(key, "name") != 0 &&
+                                                      strcmp(key, "trainable") != 0 &&
+                                                      !mr_keras_goes_without_saying(class, key, v))
+        mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
     return out;
 }
 
@@ -138,7 +113,8 @@ static json_t *layer_json(mr_dialect *d, const mr_graph *g, const json_t *layer,
     if (mr_keras_is_model(layer)) {
         out = model_json(d, g, layer, path ? path : "");
     } else {
-        json_t *config = mr_keras_is_input(layer) ? input_config(json_object_get(layer, "config")) : layer_config(d, g, layer, path ? path : "");
+        json_t *config = mr_keras_is_input(layer) ? input_config(json_object_get(layer, "config"))
+                                                  : layer_config(d, g, layer, path ? path : "");
         out = json_pack("{s:s, s:o}", "class_name", mr_keras_class(layer), "config", config);
     }
     free(path);
@@ -152,11 +128,12 @@ static json_t *output_layers(mr_dialect *d, const json_t *config)
 {
     json_t *ends = json_deep_copy(json_object_get(config, "output_layers")), *ref, *layer;
     size_t i, k;
-    json_array_foreach(ends, i, ref)
-        json_array_foreach(json_object_get(config, "layers"), k, layer)
-            if (!strcmp(mr_keras_class(layer), "Functional") && mr_json_is(json_array_get(ref, 0), mr_keras_name(layer)) &&
-                json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
-                d->failed = true;
+    json_array_foreach(ends, i, ref) json_array_foreach(
+        json_object_get(config, "layers"), k,
+        layer) if (!strcmp(mr_keras_class(layer), "Functional") &&
+                   mr_json_is(json_array_get(ref, 0), mr_keras_name(layer)) &&
+                   json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
+        d->failed = true;
     return ends;
 }
 
@@ -166,7 +143,8 @@ static json_t *model_json(mr_dialect *d, const mr_graph *g, const json_t *model,
     bool sequential = mr_keras_is_sequential(model);
     json_t *layers = json_array(), *out = json_object();
     size_t i;
-    json_array_foreach(json_object_get(config, "layers"), i, layer) {
+    json_array_foreach(json_object_get(config, "layers"), i, layer)
+    {
         json_t *made = layer_json(d, g, layer, prefix), *calls = json_object_get(layer, "inbound_nodes");
         if (!sequential) {
             mr_keras_set(d, made, "name", json_string(mr_keras_name(layer)));

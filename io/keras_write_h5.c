@@ -12,7 +12,8 @@
 static int write_json(hid_t file, const char *name, const json_t *value, mr_error *e)
 {
     char *text = mr_json_dump(value);
-    int status = text ? mr_hdf5_write_text(file, name, text, false, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status =
+        text ? mr_hdf5_write_text(file, name, text, false, e) : mr_fail(e, MR_ENOMEM, "out of memory");
     free(text);
     return status;
 }
@@ -76,10 +77,12 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
     hid_t weights = -1;
     size_t i;
     int status = mr_hdf5_make_group(&weights, file, "model_weights", e);
-    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i, entry) {
+    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i, entry)
+    {
         if (status)
             break;
-        if (mr_keras_is_sequential(config) && mr_keras_is_input(entry)) /* Keras does not count it among a Sequential's layers */
+        if (mr_keras_is_sequential(config) &&
+            mr_keras_is_input(entry)) /* Keras does not count it among a Sequential's layers */
             continue;
         status = mr_names_add(&layers, mr_keras_name(entry), e);
         if (!status)

@@ -37,6 +37,7 @@ io_keras_sources = \
   io/hdf5_attribute.c \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \
+  io/keras_defaults.c \
   io/keras_dialect.c io/keras_dialect.h \
   io/keras_layer.c \
   io/keras_object.c \

@@ -89,11 +89,13 @@ static int read_text(char **text, size_t *size, const char *file, mr_error *e)
     else if (!S_ISREG(info.st_mode))
         status = mr_fail(e, MR_EINVAL, "'%s' is not a file", file);
     else if (info.st_size > MR_JSON_MAX_BYTES)
-        status = mr_fail(e, MR_ELIMIT, "'%s': %lld bytes, too many for an architecture", file, (long long)info.st_size);
+        status = mr_fail(e, MR_ELIMIT, "'%s': %lld bytes, too many for an architecture", file,
+                         (long long)info.st_size);
     if (!status) {
         *size = (size_t)info.st_size;
         *text = malloc(*size + 1);
-        status = *text ? read_all(fd, *text, *size, file, e) : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+        status = *text ? read_all(fd, *text, *size, file, e)
+                       : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
     }
     close(fd);
     return status;
@@ -125,7 +127,8 @@ static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *
     if (!mr_hdf5_has_names(file, "layer_names") && mr_hdf5_is_group(file, "model_weights"))
         return mr_hdf5_open_group(weights, file, "model_weights", e);
     if (!mr_hdf5_has_names(file, "layer_names"))
-        return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)", path);
+        return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
+                       path);
     H5Iinc_ref(file);
     *weights = file;
     return 0;
@@ -144,7 +147,8 @@ static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t w
     if (!m->keras_version && mr_hdf5_has_names(weights, "layer_names"))
         origin->era = 1; /* the first versions wrote none */
     if (!status)
-        origin->theano = (m->backend && !strcmp(m->backend, "theano")) || mr_keras_weights_by_theano(weights, origin->era);
+        origin->theano =
+            (m->backend && !strcmp(m->backend, "theano")) || mr_keras_weights_by_theano(weights, origin->era);
     return status;
 }
 
@@ -274,7 +278,8 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     struct saving s = {.options = options ? options : &plain};
     s.output.model = m;
     s.output.state = s.options->state ? s.options->state : m->graph->state;
-    s.output.iterations = s.options->state && s.options->iterations >= 0 ? s.options->iterations : m->iterations;
+    s.output.iterations =
+        s.options->state && s.options->iterations >= 0 ? s.options->iterations : m->iterations;
     s.output.optimizer = !s.options->no_optimizer;
     return mr_durable_write(path, write_h5, &s, e);
 }
