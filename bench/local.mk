@@ -1,1 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
+# Built by `make bench`, never by `make`.
+bench_programs = bench/loader_bench
+EXTRA_PROGRAMS += $(bench_programs)
+CLEANFILES += $(bench_programs)
+bench: $(bench_programs)
+.PHONY: bench
+
+bench_loader_bench_SOURCES = bench/loader_bench.c
+bench_loader_bench_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS)
