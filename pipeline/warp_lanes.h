@@ -103,11 +103,11 @@ INLINE void rgb8_at(const mr_warp *w, const lanes_taps *t, const void *src, floa
     int row_bytes = w->width * 3, size = row_bytes * w->height;
     lanes_int offset = t->upper_left * 3;
     lanes_quad top = lanes_quads(src, offset), bottom = quads_within(src, offset + row_bytes, size);
-    lanes_float out[3];
-    for (int c = 0; c < 3; c++)
-        out[c] = finish(w, t, byte_of(top, 8 * c), byte_of(top, 8 * c + 24), byte_of(bottom, 8 * c),
-                        byte_of(bottom, 8 * c + 24));
-    lanes_store3(dst, out[0], out[1], out[2]);
+#define CHANNEL(c)                                                                                           \
+    finish(w, t, byte_of(top, 8 * c), byte_of(top, 8 * c + 24), byte_of(bottom, 8 * c),                      \
+           byte_of(bottom, 8 * c + 24))
+    lanes_store3(dst, CHANNEL(0), CHANNEL(1), CHANNEL(2));
+#undef CHANNEL
 }
 
 INLINE void gray8_at(const mr_warp *w, const lanes_taps *t, const void *src, float *dst)
