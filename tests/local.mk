@@ -36,7 +36,7 @@ tests_test_augment_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/augment.h5 tests/data/augment.py
 
 CMOCKA_TESTS += tests/test_loader
-tests_test_loader_SOURCES = tests/test_loader.c
+tests_test_loader_SOURCES = tests/test_loader.c tests/image_files.h tests/list_source.h
 tests_test_loader_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 CMOCKA_TESTS += tests/test_text

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole data plane over image files that this program writes itself. Whatever would hang is ended by the
  * alarm. */
-#include "tests/shared.h"
+#include "tests/image_files.h"
+#include "tests/list_source.h"
 
 #include "nn/random.h"
 #include "pipeline/loader.h"
 
-#include <jpeglib.h>
-#include <png.h>
 #include <time.h>
 
 #ifdef MR_SANITIZED
@@ -17,167 +16,26 @@ enum { FILES = 60, CLOSINGS = 150, WATCHDOG_SECONDS = 200 };
 #endif
 enum { SIDE = 24, ROW = SIDE * SIDE * 3, LABELS = 3 };
 
-/* --- files --- */
-
-static char folder[64];
-static char *paths[FILES]; /* good images, JPEG and PNG in turn */
-static char *bad_paths[5]; /* damaged, of another kind, empty, missing, a folder */
+static char *const *const paths = image_folder.good;
+static char *const *const bad_paths = image_folder.bad;
 static mr_sample samples[FILES];
 static mr_dataset set;
-
-static void paint(uint8_t *rgb, int width, int height, uint32_t seed)
-{
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++)
-            for (int c = 0; c < 3; c++)
-                *rgb++ = (uint8_t)((x * (3 + seed % 5) + y * (c + 1) * (seed % 7)) ^ (seed * 37));
-}
-
-static void write_jpeg(const char *path, int width, int height, uint32_t seed)
-{
-    uint8_t pixels[64 * 64 * 3];
-    paint(pixels, width, height, seed);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    struct jpeg_compress_struct c;
-    struct jpeg_error_mgr errors;
-    c.err = jpeg_std_error(&errors);
-    jpeg_create_compress(&c);
-    jpeg_stdio_dest(&c, f);
-    c.image_width = (JDIMENSION)width;
-    c.image_height = (JDIMENSION)height;
-    c.input_components = 3;
-    c.in_color_space = JCS_RGB;
-    jpeg_set_defaults(&c);
-    jpeg_start_compress(&c, TRUE);
-    for (int y = 0; y < height; y++) {
-        JSAMPROW row = pixels + (size_t)y * (size_t)width * 3;
-        jpeg_write_scanlines(&c, &row, 1);
-    }
-    jpeg_finish_compress(&c);
-    jpeg_destroy_compress(&c);
-    fclose(f);
-}
-
-static void write_png(const char *path, int width, int height, uint32_t seed)
-{
-    uint8_t pixels[64 * 64 * 3];
-    paint(pixels, width, height, seed);
-    png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
-    image.width = (png_uint_32)width;
-    image.height = (png_uint_32)height;
-    assert_true(png_image_write_to_file(&image, path, 0, pixels, 0, NULL));
-}
-
-static char *path_of(const char *name)
-{
-    char *path = malloc(256);
-    assert_non_null(path);
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_bytes(const char *path, const void *bytes, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    fclose(f);
-}
-
-static void write_bad_files(void)
-{
-    static const char *const names[] = {"damaged.jpg", "a.gif", "empty.png", "missing.jpg", "."};
-    for (int i = 0; i < 5; i++)
-        bad_paths[i] = path_of(names[i]);
-    uint8_t bytes[8192];
-    FILE *f = fopen(paths[0], "rb");
-    size_t size = fread(bytes, 1, sizeof bytes, f);
-    fclose(f);
-    write_bytes(bad_paths[0], bytes, size / 2);
-    write_bytes(bad_paths[1], "GIF89a......", 12);
-    write_bytes(bad_paths[2], "", 0);
-}
 
 static int make_files(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/millrace-loader-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    for (int i = 0; i < FILES; i++) {
-        char name[32];
-        snprintf(name, sizeof name, "%03d.%s", i, i % 3 ? "jpg" : "png");
-        paths[i] = path_of(name);
-        int width = 17 + i % 40, height = 20 + i * 7 % 37;
-        (i % 3 ? write_jpeg : write_png)(paths[i], width, height, (uint32_t)i);
+    make_image_folder(FILES);
+    for (int i = 0; i < FILES; i++)
         samples[i] = (mr_sample){.path = paths[i], .label = i % LABELS};
-    }
     set = (mr_dataset){.samples = samples, .count = FILES, .classes = LABELS};
-    write_bad_files();
     return 0;
 }
 
 static int remove_files(void **state)
 {
     (void)state;
-    for (int i = 0; i < FILES; i++) {
-        unlink(paths[i]);
-        free(paths[i]);
-    }
-    for (int i = 0; i < 5; i++) {
-        unlink(bad_paths[i]);
-        free(bad_paths[i]);
-    }
-    rmdir(folder);
+    remove_image_folder();
     return 0;
-}
-
-/* --- a source over a list of paths, which keeps account of them --- */
-
-typedef struct list_source {
-    const char *const *list;
-    int count, place;
-    int flush_every; /* 0: never */
-    int fail_at;     /* the place whose next() fails; -1: none */
-    bool flushed;
-    int taken; /* the reader thread's */
-    _Atomic int given_back;
-} list_source;
-
-static int list_next(void *context, mr_source_item *out, mr_error *e)
-{
-    list_source *s = context;
-    if (s->place == s->fail_at)
-        return mr_fail(e, MR_EIO, "the list is torn");
-    if (s->flush_every && s->place && s->place % s->flush_every == 0 && !s->flushed) {
-        s->flushed = true;
-        return MR_SOURCE_FLUSH;
-    }
-    if (s->place == s->count)
-        return 0;
-    s->flushed = false;
-    uint32_t epoch = s->flush_every ? (uint32_t)(s->place / s->flush_every) : 0;
-    *out = (mr_source_item){.path = s->list[s->place], .label = -1, .id = (uint64_t)s->place, .epoch = epoch};
-    s->place++;
-    s->taken++;
-    return 1;
-}
-
-static void list_release(void *context, const char *path)
-{
-    list_source *s = context;
-    assert_non_null(path);
-    s->given_back++;
-}
-
-static mr_source face_of(list_source *s)
-{
-    return (mr_source){.next = list_next, .release = list_release, .context = s};
-}
-
-static list_source list_of(const char *const *list, int count)
-{
-    return (list_source){.list = list, .count = count, .fail_at = -1};
 }
 
 /* --- running a loader --- */
