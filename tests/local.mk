@@ -80,6 +80,12 @@ CMOCKA_TESTS += tests/test_sample
 tests_test_sample_SOURCES = tests/test_sample.c
 tests_test_sample_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_progress tests/test_table
+tests_test_progress_SOURCES = tests/test_progress.c
+tests_test_progress_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_table_SOURCES = tests/test_table.c
+tests_test_table_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
