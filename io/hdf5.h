@@ -31,6 +31,9 @@ int mr_hdf5_fail(mr_error *e, int code, const char *format, ...) __attribute__((
 
 /* Opens PATH for reading: MR_ENOTFOUND, MR_EIO, or MR_EFORMAT where it is no HDF5 file. */
 int mr_hdf5_open(hid_t *file, const char *path, mr_error *e);
+/* The same of a file of SIZE bytes in memory, which must stay as long as the file is open. WHAT names it in
+ * errors. */
+int mr_hdf5_open_image(hid_t *file, void *bytes, size_t size, const char *what, mr_error *e);
 /* Makes PATH anew, in the format that every HDF5 reads (superblock 0). */
 int mr_hdf5_create(hid_t *file, const char *path, mr_error *e);
 /* Closes, FILE may be negative. Writing errors come out here. */

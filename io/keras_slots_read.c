@@ -290,3 +290,70 @@ int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origi
     mr_optimizer_free(o);
     return status;
 }
+
+/* --- .keras: numbered arrays in Keras 3's order -------------------------------------------------------- */
+
+/* The datasets 0, 1, 2 … of the group. */
+static int list_numbers(mr_names *out, hid_t group, mr_error *e)
+{
+    char name[32];
+    int status = 0;
+    memset(out, 0, sizeof *out);
+    for (size_t i = 0; !status; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        if (!mr_hdf5_exists(group, name))
+            break;
+        status = mr_names_add(out, name, e);
+    }
+    return status;
+}
+
+static bool is_scalar(hid_t group, const char *name)
+{
+    mr_shape shape;
+    return !mr_hdf5_shape(&shape, group, name, NULL) && shape.rank == 0;
+}
+
+/* iteration, learning_rate (unless it is a schedule, and not in every version), then the slots; the last
+ * scalar is the optimizer's own. */
+static int read_numbers(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
+                        const mr_keras_origin *origin, mr_error *e)
+{
+    size_t at = 1;
+    while (at < names->count && is_scalar(group, names->name[at]) && names->count - at > (size_t)o->slots)
+        at++;
+    if (names->count - at != (size_t)o->slots ||
+        mr_hdf5_read_int(&m->iterations, group, names->name[0], NULL))
+        return 0;
+    for (int i = 0; i < o->slots; i++) {
+        const mr_slot *s = &o->slot[i];
+        const char *name = names->name[at + (size_t)i];
+        float *to = m->graph->state + s->offset;
+        if (s->param ? mr_keras_read_param(to, s->param, group, name, origin, NULL)
+                     : mr_hdf5_read_floats(to, 1, group, name, NULL))
+            return 0;
+    }
+    return keep_slots(m, o, e);
+}
+
+int mr_keras_read_slots_zip(mr_model *m, hid_t root, const mr_keras_origin *origin, mr_error *e)
+{
+    mr_names names = {0};
+    hid_t group = -1;
+    mr_optimizer *o = mr_hdf5_is_group(root, "optimizer/vars") ? make_optimizer(m) : NULL;
+    if (!o)
+        return 0;
+    int status = mr_hdf5_open_group(&group, root, "optimizer/vars", e);
+    if (!status)
+        status = list_numbers(&names, group, e);
+    if (!status && names.count)
+        status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
+    if (!status && names.count)
+        status = read_numbers(m, o, group, &names, origin, e);
+    if (!m->has_optimizer_state)
+        m->iterations = 0;
+    mr_names_free(&names);
+    mr_hdf5_release(group);
+    mr_optimizer_free(o);
+    return status;
+}

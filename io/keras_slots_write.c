@@ -243,3 +243,64 @@ int mr_keras_write_slots_h5(hid_t file, const mr_keras_output *out, mr_error *e)
     list_close(&l);
     return status;
 }
+
+/* --- .keras: the same numbers in the same order, named 0, 1, 2 … ------------------------------------ */
+
+static const char *next_number(const struct list *l, char *name, size_t size)
+{
+    snprintf(name, size, "%zu", l->names.count);
+    return name;
+}
+
+static int write_numbered(struct list *l, const mr_slot *s)
+{
+    char name[32];
+    mr_shape scalar = {.rank = 0};
+    return write_values(l, next_number(l, name, sizeof name), s->param ? &s->param->shape : &scalar,
+                        l->out->state + s->offset);
+}
+
+static int number_slot(struct list *l, const mr_param *p, int number, int slot)
+{
+    (void)number;
+    return write_numbered(l, find_slot(l->out->model, l->slot[slot], p));
+}
+
+static int number_pair(struct list *l, const mr_param *p, int number, int slot)
+{
+    int status = number_slot(l, p, number, slot);
+    return status ? status : number_slot(l, p, number, slot + 1);
+}
+
+static int write_numbers(struct list *l)
+{
+    char name[32];
+    int first = 0;
+    int status = write_iterations(l, next_number(l, name, sizeof name));
+    if (!status)
+        status = write_rate(l, next_number(l, name, sizeof name));
+    if (!status && l->o->class->interleaved && l->slots >= 2) {
+        status = each_trainable(l, number_pair, 0);
+        first = 2;
+    }
+    for (int slot = first; slot < l->slots && !status; slot++)
+        status = each_trainable(l, number_slot, slot);
+    if (!status && l->o->class->scalar)
+        status = write_numbered(l, find_slot(l->out->model, l->o->class->scalar, NULL));
+    return status;
+}
+
+int mr_keras_write_slots_zip(hid_t root, const mr_keras_output *out, mr_error *e)
+{
+    struct list l;
+    int status = list_open(&l, out, e);
+    if (!status && l.o) {
+        status = mr_hdf5_make_group(&l.group, root, "optimizer/vars", e);
+        if (!status)
+            status = mr_hdf5_write_text(l.group, "name", l.o->class->keras_name, true, e);
+        if (!status)
+            status = write_numbers(&l);
+    }
+    list_close(&l);
+    return status;
+}

@@ -35,6 +35,7 @@ io_keras_sources = \
   io/durable.c io/durable.h \
   io/hdf5.c io/hdf5.h \
   io/hdf5_attribute.c \
+  io/hdf5_image.c \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \
   io/keras_defaults.c \
@@ -48,12 +49,17 @@ io_keras_sources = \
   io/keras_slots.h \
   io/keras_slots_read.c \
   io/keras_slots_write.c \
+  io/keras_store.c io/keras_store.h \
   io/keras_target.c \
   io/keras_training.c io/keras_training.h \
   io/keras_weights.h \
   io/keras_weights_h5.c \
+  io/keras_weights_zip.c \
   io/keras_write.h \
   io/keras_write_config.c \
+  io/keras_write_config_zip.c \
   io/keras_write_h5.c \
+  io/keras_write_zip.c \
+  io/keras_zip.c io/keras_zip.h \
   io/model_file.c io/model_file.h
 libio_la_SOURCES += $(io_keras_sources)

@@ -12,14 +12,20 @@
 #include "io/keras_training.h"
 #include "io/keras_weights.h"
 #include "io/keras_write.h"
+#include "io/keras_zip.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Of the weights inside a .keras, which are unpacked into memory: eight times the largest weight that we
+ * take. */
+#define MAX_WEIGHT_BYTES ((size_t)64 << 30)
 
 void mr_model_free(mr_model *m)
 {
@@ -208,46 +214,178 @@ static int read_h5(mr_model *m, hid_t file, const char *path, mr_error *e)
     return status;
 }
 
-int mr_model_load(mr_model **out, const char *path, mr_error *e)
+/* --- .keras ------------------------------------------------------------------------------------------- */
+
+/* metadata.json: who wrote it. Missing or odd, it changes nothing but the era, which the configuration tells
+ * too. */
+static void read_metadata(mr_model *m, mr_keras_zip *zip)
 {
-    mr_model *m = NULL;
-    hid_t file = -1;
-    *out = NULL;
-    mr_hdf5_lock();
-    int status = model_create(&m, e);
+    char *text;
+    size_t size;
+    json_t *v = NULL;
+    if (mr_keras_zip_read(&text, &size, zip, "metadata.json", 1 << 20, NULL))
+        return;
+    if (!mr_json_parse(&v, text, size, "metadata.json", NULL) && mr_json_text(v, "keras_version"))
+        m->keras_version = strdup(mr_json_text(v, "keras_version"));
+    json_decref(v);
+    free(text);
+}
+
+static int read_zip_config(mr_model *m, mr_keras_origin *origin, mr_keras_zip *zip, const char *path,
+                           mr_error *e)
+{
+    char *text, what[512];
+    size_t size = 0;
+    json_t *root = NULL, *config = NULL;
+    snprintf(what, sizeof what, "config.json of '%s'", path);
+    int status = mr_keras_zip_read(&text, &size, zip, "config.json", MR_JSON_MAX_BYTES, e);
     if (!status)
-        status = mr_hdf5_open(&file, path, e);
+        status = mr_json_parse(&root, text, size, what, e);
+    if (!status)
+        status = mr_keras_canonical(&config, origin, root, e);
+    if (!status)
+        status = mr_graph_create(&m->graph, config, NULL, e);
+    if (!status)
+        m->training = mr_keras_training(json_object_get(root, "compile_config"), origin->era);
+    json_decref(config);
+    json_decref(root);
+    free(text);
+    return status;
+}
+
+/* Opens model.weights.h5 in memory. *BYTES is freed after the file is closed. */
+static int open_zip_weights(hid_t *file, char **bytes, mr_keras_zip *zip, const char *path, mr_error *e)
+{
+    size_t size = 0;
+    int status = mr_keras_zip_read(bytes, &size, zip, "model.weights.h5", MAX_WEIGHT_BYTES, e);
+    return status ? status : mr_hdf5_open_image(file, *bytes, size, path, e);
+}
+
+static int read_zip(mr_model *m, const char *path, mr_error *e)
+{
+    mr_keras_origin origin = {0};
+    mr_keras_zip *zip = NULL;
+    hid_t file = -1;
+    char *bytes = NULL;
+    int status = mr_keras_zip_open(&zip, path, e);
+    if (!status) {
+        read_metadata(m, zip);
+        origin.era = mr_keras_era(m->keras_version);
+        status = read_zip_config(m, &origin, zip, path, e);
+    }
+    if (!status)
+        status = open_zip_weights(&file, &bytes, zip, path, e);
+    if (!status)
+        status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
+    if (!status)
+        status = mr_keras_read_slots_zip(m, file, &origin, e);
+    if (!status)
+        status = mr_keras_read_own(m, file, e);
+    mr_hdf5_close(file, path, NULL);
+    free(bytes);
+    mr_keras_zip_close(zip);
+    mr_keras_origin_clear(&origin);
+    return status;
+}
+
+/* --- whole models -----------------------------------------------------------------------------------------
+ */
+
+static int read_hdf5(mr_model *m, const char *path, mr_error *e)
+{
+    hid_t file;
+    int status = mr_hdf5_open(&file, path, e);
     if (!status)
         status = read_h5(m, file, path, e);
     mr_hdf5_close(file, path, NULL);
+    return status;
+}
+
+/* What was found wrong inside a file is said with the file's name. */
+static int name_file(int status, const char *path, mr_error *e)
+{
+    if (!status || !e || strstr(e->message, path))
+        return status;
+    mr_error inner = *e;
+    mr_error_clear(e);
+    mr_fail(e, inner.code, "'%s': %s", path, inner.message);
+    if (*inner.hint)
+        mr_hint(e, inner.code, "%s", inner.hint);
+    return status;
+}
+
+int mr_model_load(mr_model **out, const char *path, mr_error *e)
+{
+    mr_model *m = NULL;
+    *out = NULL;
+    int status = model_create(&m, e);
+    mr_hdf5_lock();
+    if (!status)
+        status = mr_keras_is_zip(path) ? read_zip(m, path, e) : read_hdf5(m, path, e);
     mr_hdf5_unlock();
     if (status)
         mr_model_free(m);
     else
         *out = m;
+    return name_file(status, path, e);
+}
+
+/* Weights of either layout, into a model that is there. */
+static int load_weights_h5(mr_model *m, hid_t file, const char *path, mr_error *e)
+{
+    mr_model versions = {0};
+    mr_keras_origin origin = {0};
+    hid_t weights = -1;
+    int status;
+    if (mr_hdf5_is_group(file, "layers") || mr_hdf5_is_group(file, "_layer_checkpoint_dependencies")) {
+        origin.era = 3;
+        status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
+    } else {
+        status = open_weights(&weights, file, path, e);
+        if (!status)
+            status = read_origin(&origin, &versions, file, weights, e);
+        if (!status)
+            status = mr_keras_read_weights_h5(m->graph, weights, &origin, true, e);
+    }
+    mr_hdf5_release(weights);
+    mr_keras_origin_clear(&origin);
+    free(versions.keras_version);
+    free(versions.backend);
+    return status;
+}
+
+static int load_weights_zip(mr_model *m, const char *path, mr_error *e)
+{
+    mr_keras_origin origin = {.era = 3};
+    mr_keras_zip *zip;
+    hid_t file = -1;
+    char *bytes = NULL;
+    int status = mr_keras_zip_open(&zip, path, e);
+    if (!status)
+        status = open_zip_weights(&file, &bytes, zip, path, e);
+    if (!status)
+        status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
+    mr_hdf5_close(file, path, NULL);
+    free(bytes);
+    mr_keras_zip_close(zip);
     return status;
 }
 
 int mr_model_load_weights(mr_model *m, const char *path, mr_error *e)
 {
-    mr_model versions = {0};
-    mr_keras_origin origin = {0};
-    hid_t file = -1, weights = -1;
+    hid_t file = -1;
     mr_hdf5_lock();
-    int status = mr_hdf5_open(&file, path, e);
-    if (!status)
-        status = open_weights(&weights, file, path, e);
-    if (!status)
-        status = read_origin(&origin, &versions, file, weights, e);
-    if (!status)
-        status = mr_keras_read_weights_h5(m->graph, weights, &origin, true, e);
-    mr_hdf5_release(weights);
-    mr_hdf5_close(file, path, NULL);
+    int status;
+    if (mr_keras_is_zip(path)) {
+        status = load_weights_zip(m, path, e);
+    } else {
+        status = mr_hdf5_open(&file, path, e);
+        if (!status)
+            status = load_weights_h5(m, file, path, e);
+        mr_hdf5_close(file, path, NULL);
+    }
     mr_hdf5_unlock();
-    mr_keras_origin_clear(&origin);
-    free(versions.keras_version);
-    free(versions.backend);
-    return status;
+    return name_file(status, path, e);
 }
 
 /* --- saving ---------------------------------------------------------------------------------------- */
@@ -272,6 +410,21 @@ static int write_h5(void *context, const char *temporary, mr_error *e)
     return status ? status : closed;
 }
 
+static int write_zip(void *context, const char *temporary, mr_error *e)
+{
+    const struct saving *s = context;
+    mr_hdf5_lock();
+    int status = mr_keras_write_zip(temporary, &s->output, s->options, e);
+    mr_hdf5_unlock();
+    return status;
+}
+
+static bool named_keras(const char *path)
+{
+    size_t n = strlen(path);
+    return n >= 6 && !strcasecmp(path + n - 6, ".keras");
+}
+
 int mr_model_save(const mr_model *m, const char *path, const mr_save_options *options, mr_error *e)
 {
     static const mr_save_options plain = {.iterations = -1};
@@ -281,5 +434,5 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     s.output.iterations =
         s.options->state && s.options->iterations >= 0 ? s.options->iterations : m->iterations;
     s.output.optimizer = !s.options->no_optimizer;
-    return mr_durable_write(path, write_h5, &s, e);
+    return mr_durable_write(path, named_keras(path) ? write_zip : write_h5, &s, e);
 }

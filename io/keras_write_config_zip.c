@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The canonical configuration as Keras 3 serialises it: every object with its module, calls with the tensors
+ * that they were given. Keys that not every Keras 3 knows were left out by the reader (io/keras_defaults.c).
+ */
+#include "io/keras_internal.h"
+#include "io/keras_write.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct writer {
+    mr_dialect d;
+    const mr_graph *g;
+};
+
+/* --- objects -------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static const char *module_of(const char *key)
+{
+    return ends_with(key, "_initializer")   ? "keras.initializers"
+           : ends_with(key, "_regularizer") ? "keras.regularizers"
+           : ends_with(key, "_constraint")  ? "keras.constraints"
+                                            : "keras.layers";
+}
+
+static json_t *value_json(const char *key, json_t *v)
+{
+    if (!json_is_object(v) || !mr_json_text(v, "class_name"))
+        return json_deep_copy(v);
+    return json_pack("{s:s, s:O, s:O, s:n}", "module", module_of(key), "class_name",
+                     json_object_get(v, "class_name"), "config", json_object_get(v, "config"),
+                     "registered_name");
+}
+
+/* --- shapes ------------------------------------------------------------------------------------------ */
+
+static json_t *shape_json(struct writer *w, const mr_shape *s)
+{
+    json_t *list = json_array();
+    mr_keras_append(&w->d, list, json_null());
+    for (int i = 1; i < s->rank; i++)
+        mr_keras_append(&w->d, list, json_integer(s->dim[i]));
+    return list;
+}
+
+/* Node of call CALL of layer PATH. A model that is called again repeats its layers' calls; those of its first
+ * call come first. NULL for the inputs of nested models, which have no node. */
+static const mr_node *node_of(const struct writer *w, const char *path, json_int_t call)
+{
+    for (int i = 0; i < w->g->nodes; i++)
+        if (!strcmp(w->g->node[i].layer->name, path) && call-- == 0)
+            return &w->g->node[i];
+    return NULL;
+}
+
+static const json_t *find_layer(const json_t *model, const char *name)
+{
+    const json_t *layer;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i,
+                       layer) if (!strcmp(mr_keras_name(layer), name)) return layer;
+    return NULL;
+}
+
+static json_t *tensor_shape(struct writer *w, const json_t *model, const char *prefix, const json_t *ref);
+
+/* Shape of output TENSOR of a nested model. */
+static json_t *model_shape(struct writer *w, const json_t *model, const char *path, size_t tensor)
+{
+    const json_t *config = json_object_get(model, "config"), *layers = json_object_get(config, "layers");
+    if (!mr_keras_is_sequential(model))
+        return tensor_shape(w, model, path, json_array_get(json_object_get(config, "output_layers"), tensor));
+    const json_t *last = json_array_get(layers, json_array_size(layers) - 1);
+    json_t *ref = json_pack("[s,i,I]", mr_keras_name(last), 0, (json_int_t)tensor);
+    json_t *shape = tensor_shape(w, model, path, ref);
+    json_decref(ref);
+    return shape;
+}
+
+/* Shape of [name, call, tensor] within MODEL, which is at PREFIX in the graph. */
+static json_t *tensor_shape(struct writer *w, const json_t *model, const char *prefix, const json_t *ref)
+{
+    const char *name = json_string_value(json_array_get(ref, 0));
+    const json_t *layer = find_layer(model, name ? name : "");
+    char *path = mr_keras_path(prefix, name ? name : "");
+    json_t *shape = NULL;
+    if (!path || !layer) {
+        w->d.failed = true;
+    } else if (mr_keras_is_model(layer)) {
+        shape = model_shape(w, layer, path, (size_t)json_integer_value(json_array_get(ref, 2)));
+    } else {
+        const mr_node *node = node_of(w, path, json_integer_value(json_array_get(ref, 1)));
+        shape = node ? shape_json(w, &node->shape)
+                     : json_deep_copy(json_object_get(json_object_get(layer, "config"), "batch_shape"));
+    }
+    free(path);
+    return shape ? shape : json_null();
+}
+
+/* --- calls --------------------------------------------------------------------------------------------- */
+
+static json_t *tensor_json(struct writer *w, const json_t *model, const char *prefix, const json_t *ref)
+{
+    json_t *history =
+        json_pack("[O,O,O]", json_array_get(ref, 0), json_array_get(ref, 1), json_array_get(ref, 2));
+    return json_pack("{s:s, s:{s:o, s:s, s:o}}", "class_name", "__keras_tensor__", "config", "shape",
+                     tensor_shape(w, model, prefix, ref), "dtype", "float32", "keras_history", history);
+}
+
+/* Merges take one list, whatever is in it; a model of several inputs takes a list too. */
+static bool takes_list(const json_t *layer, size_t inputs)
+{
+    const mr_layer_class *class = mr_layer_class_find(mr_keras_class(layer));
+    return inputs > 1 || (class && class->max_inputs > 1);
+}
+
+static json_t *calls_json(struct writer *w, const json_t *model, const char *prefix, const json_t *layer)
+{
+    json_t *out = json_array(), *call, *ref;
+    size_t i, k;
+    json_array_foreach(json_object_get(layer, "inbound_nodes"), i, call)
+    {
+        json_t *tensors = json_array();
+        json_array_foreach(call, k, ref) mr_keras_append(&w->d, tensors, tensor_json(w, model, prefix, ref));
+        json_t *options = json_deep_copy(json_array_get(json_array_get(call, 0), 3));
+        json_t *args = takes_list(layer, json_array_size(call)) ? json_pack("[o]", tensors) : tensors;
+        mr_keras_append(&w->d, out,
+                        json_pack("{s:o, s:o}", "args", args, "kwargs", options ? options : json_object()));
+    }
+    return out;
+}
+
+/* --- layers and models -------------------------------------------------------------------------------- */
+
+static json_t *input_config(const json_t *config)
+{
+    return json_pack("{s:O, s:s, s:b, s:O}", "batch_shape", json_object_get(config, "batch_shape"), "dtype",
+                     "float32", "sparse", 0, "name", json_object_get(config, "name"));
+}
+
+static json_t *layer_config(struct writer *w, const json_t *layer, const mr_layer *l)
+{
+    const char *key;
+    json_t *out = json_object(), *v;
+    mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(layer)));
+    mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
+    mr_keras_set(&w->d, out, "dtype", json_string("float32"));
+    json_object_foreach(json_object_get(layer, "config"), key,
+                        v) if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
+                               !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
+        mr_keras_set(&w->d, out, key, value_json(key, v));
+    return out;
+}
+
+/* Layers with variables are built when they are read, before they are called: they are told on what shape. */
+static void add_build_config(struct writer *w, json_t *out, const mr_layer *l)
+{
+    const mr_node *node = l && l->params ? node_of(w, l->name, 0) : NULL;
+    if (node && node->inputs == 1)
+        mr_keras_set(&w->d, out, "build_config",
+                     json_pack("{s:o}", "input_shape", shape_json(w, &w->g->node[node->input[0]].shape)));
+}
+
+static json_t *model_json(struct writer *w, const json_t *model, const char *prefix);
+
+static json_t *layer_json(struct writer *w, const json_t *layer, const char *path)
+{
+    if (mr_keras_is_model(layer))
+        return model_json(w, layer, path);
+    const mr_layer *l = mr_graph_layer(w->g, path);
+    json_t *config =
+        mr_keras_is_input(layer) ? input_config(json_object_get(layer, "config")) : layer_config(w, layer, l);
+    json_t *out = json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name",
+                            mr_keras_class(layer), "config", config, "registered_name");
+    add_build_config(w, out, l);
+    return out;
+}
+
+/* Keras 3 counts a nested Functional model's calls from 1 here, and here alone. */
+static json_t *output_layers(struct writer *w, const json_t *model)
+{
+    json_t *ends = json_deep_copy(json_object_get(json_object_get(model, "config"), "output_layers")), *ref;
+    size_t i;
+    json_array_foreach(ends, i, ref)
+    {
+        const json_t *layer = find_layer(model, json_string_value(json_array_get(ref, 0)));
+        if (layer && !strcmp(mr_keras_class(layer), "Functional") &&
+            json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
+            w->d.failed = true;
+    }
+    return ends;
+}
+
+static json_t *layers_json(struct writer *w, const json_t *model, const char *prefix)
+{
+    const json_t *layer;
+    json_t *out = json_array();
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
+    {
+        char *path = mr_keras_path(prefix, mr_keras_name(layer));
+        json_t *made = path ? layer_json(w, layer, path) : NULL;
+        if (!mr_keras_is_sequential(model)) {
+            mr_keras_set(&w->d, made, "name", json_string(mr_keras_name(layer)));
+            mr_keras_set(&w->d, made, "inbound_nodes", calls_json(w, model, prefix, layer));
+        }
+        mr_keras_append(&w->d, out, made);
+        free(path);
+    }
+    return out;
+}
+
+static json_t *first_shape(const json_t *model)
+{
+    const json_t *first = json_array_get(json_object_get(json_object_get(model, "config"), "layers"), 0);
+    return json_deep_copy(json_object_get(json_object_get(first, "config"), "batch_shape"));
+}
+
+static json_t *model_json(struct writer *w, const json_t *model, const char *prefix)
+{
+    const json_t *config = json_object_get(model, "config");
+    bool sequential = mr_keras_is_sequential(model);
+    json_t *inner = json_object(), *out;
+    mr_keras_set(&w->d, inner, "name", json_string(mr_keras_name(model)));
+    mr_keras_set(&w->d, inner, "trainable",
+                 json_boolean(!json_is_false(json_object_get(config, "trainable"))));
+    if (sequential)
+        mr_keras_set(&w->d, inner, "dtype", json_string("float32"));
+    mr_keras_set(&w->d, inner, "layers", layers_json(w, model, prefix));
+    if (sequential) {
+        mr_keras_set(&w->d, inner, "build_input_shape", first_shape(model));
+        out =
+            json_pack("{s:s, s:s, s:o, s:n, s:{s:o}}", "module", "keras", "class_name", "Sequential",
+                      "config", inner, "registered_name", "build_config", "input_shape", first_shape(model));
+    } else {
+        mr_keras_set(&w->d, inner, "input_layers", json_deep_copy(json_object_get(config, "input_layers")));
+        mr_keras_set(&w->d, inner, "output_layers", output_layers(w, model));
+        out = json_pack("{s:s, s:s, s:o, s:s, s:{s:n}}", "module", "keras.src.models.functional",
+                        "class_name", "Functional", "config", inner, "registered_name", "Functional",
+                        "build_config", "input_shape");
+    }
+    if (!out)
+        w->d.failed = true;
+    return out;
+}
+
+int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e)
+{
+    struct writer w = {.d = {.era = 3, .e = e}, .g = g};
+    *out = model_json(&w, g->config, "");
+    if (!w.d.failed)
+        return 0;
+    json_decref(*out);
+    *out = NULL;
+    return mr_fail(e, MR_ENOMEM, "out of memory while writing the model's configuration");
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The zip around a .keras: members in and out. An HDF5 file inside it lives in an anonymous file in memory
+ * (memfd), so that libhdf5 reads and writes it as any other, without a second copy. */
+#ifndef MR_IO_KERAS_ZIP_H
+#define MR_IO_KERAS_ZIP_H
+
+#include "nn/error.h"
+
+#include <stddef.h>
+
+typedef struct mr_keras_zip mr_keras_zip;
+
+/* The first bytes of FILE are a zip's. Missing and unreadable files are none. */
+bool mr_keras_is_zip(const char *file);
+
+int mr_keras_zip_open(mr_keras_zip **out, const char *file, mr_error *e);
+void mr_keras_zip_close(mr_keras_zip *z);
+/* Member NAME, NUL terminated, of at most LIMIT bytes; malloc'ed. MR_ENOTFOUND, MR_ELIMIT, MR_EFORMAT. */
+int mr_keras_zip_read(char **bytes, size_t *size, mr_keras_zip *z, const char *name, size_t limit,
+                      mr_error *e);
+
+typedef struct mr_keras_member {
+    const char *name;
+    const char *text; /* its content, or NULL: that of the file PATH */
+    const char *path;
+} mr_keras_member;
+
+/* Writes COUNT members, stored, in their order, to FILE. */
+int mr_keras_zip_write(const char *file, const mr_keras_member *member, int count, mr_error *e);
+
+#endif
