@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/trainer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t output_width(const mr_trainer *t)
+{
+    return t->output.rank > 1 ? (size_t)t->output.dim[t->output.rank - 1] : 1;
+}
+
+/* Several outputs are fine to look at, not to train. */
+static int configure_loss(mr_trainer *t, mr_error *e)
+{
+    const json_t *loss = t->options.loss;
+    if (!loss || json_is_null(loss))
+        return 0;
+    if (json_is_object(loss) && !json_object_get(loss, "class_name") && json_object_size(loss) == 1)
+        loss = json_object_iter_value(json_object_iter((json_t *)loss)); /* {"output name": loss} */
+    else if (json_is_array(loss) && json_array_size(loss) == 1)
+        loss = json_array_get(loss, 0);
+    int status = mr_loss_configure(&t->loss, loss, e);
+    t->has_loss = status == 0;
+    return status;
+}
+
+static int check_trainable(const mr_trainer *t, mr_error *e)
+{
+    const mr_graph *g = t->model->graph;
+    int trainable = 0;
+    if (g->outputs != 1)
+        return mr_fail(e, MR_EUNSUPPORTED, "training needs a model with one output; '%s' has %d", g->name, g->outputs);
+    if (!t->has_loss)
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "training needs a loss"), "give --loss NAME");
+    for (int i = 0; i < g->layers; i++)
+        if (g->layer[i]->trainable && mr_layer_has_constraint(g->layer[i]))
+            return mr_fail(e, MR_EUNSUPPORTED, "layer '%s': weights with constraints can be run but not trained",
+                           g->layer[i]->name);
+    for (int i = 0; i < g->params; i++)
+        trainable += g->param[i]->trainable;
+    return trainable ? 0 : mr_fail(e, MR_EINVAL, "every layer is frozen: there is nothing to train");
+}
+
+static int make_optimizer(mr_trainer *t, mr_error *e)
+{
+    mr_model *m = t->model;
+    int status = check_trainable(t, e);
+    if (!status)
+        status = mr_optimizer_create(&t->optimizer, t->options.optimizer, e);
+    if (!status)
+        status = mr_optimizer_attach(t->optimizer, m->graph, m->slot, m->has_optimizer_state ? m->slots : 0, &t->restored, e);
+    if (!status && t->restored)
+        t->optimizer->iterations = m->iterations;
+    return status;
+}
+
+static int make_train_plan(mr_trainer *t, mr_error *e)
+{
+    mr_plan_options options = {.kind = MR_PLAN_TRAINING, .batch = t->options.batch_size, .memory_limit = t->options.memory_limit};
+    return mr_plan_create(&t->train, t->model->graph, t->team, options, e);
+}
+
+static int allocate(mr_trainer *t, mr_error *e)
+{
+    size_t rows = (size_t)t->options.batch_size;
+    t->target = calloc(rows * mr_shape_sample(&t->output) + 1, sizeof *t->target);
+    t->weight = calloc(rows + 1, sizeof *t->weight);
+    t->scratch = calloc(output_width(t) + 1, sizeof *t->scratch);
+    return t->target && t->weight && t->scratch ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the targets");
+}
+
+int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr_trainer_options *options, mr_error *e)
+{
+    *out = NULL;
+    mr_trainer *t = calloc(1, sizeof *t);
+    if (!t)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the trainer");
+    t->model = model;
+    t->team = team;
+    t->options = *options;
+    t->output = model->graph->node[model->graph->output[0]].shape;
+    int status = configure_loss(t, e);
+    if (!status)
+        status = allocate(t, e);
+    if (!status && options->optimizer)
+        status = make_optimizer(t, e);
+    if (!status && options->optimizer)
+        status = make_train_plan(t, e);
+    if (status) {
+        mr_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return 0;
+}
+
+void mr_trainer_free(mr_trainer *t)
+{
+    if (!t)
+        return;
+    mr_plan_free(t->train);
+    mr_plan_free(t->infer);
+    mr_optimizer_free(t->optimizer);
+    free(t->target);
+    free(t->weight);
+    free(t->scratch);
+    free(t);
+}
+
+int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape, mr_error *e)
+{
+    const mr_graph *g = t->model->graph;
+    char have[128], want[128];
+    if (input >= g->inputs)
+        return mr_fail(e, MR_EINVAL, "the model '%s' has %d input%s, the data have more", g->name, g->inputs, g->inputs > 1 ? "s" : "");
+    mr_shape expected = g->node[g->input[input]].shape;
+    expected.dim[0] = shape->dim[0];
+    if (!mr_shape_equal(&expected, shape))
+        return mr_fail(e, MR_EINVAL, "the model's input '%s' takes %s, the data are %s", g->node[g->input[input]].layer->name,
+                       mr_shape_text(&expected, true, want, sizeof want), mr_shape_text(shape, true, have, sizeof have));
+    return 0;
+}
+
+/* --- targets ------------------------------------------------------------------ */
+
+static int bad_label(const mr_trainer *t, int32_t label, mr_error *e)
+{
+    size_t width = output_width(t) > 1 ? output_width(t) : 2;
+    return mr_fail(e, MR_EINVAL, "class index %d does not fit the model's %zu classes", label, width);
+}
+
+static int targets_from_labels(mr_trainer *t, const mr_examples *ex, mr_error *e)
+{
+    size_t width = output_width(t);
+    if (mr_shape_sample(&t->output) != width)
+        return mr_fail(e, MR_EINVAL, "class labels do not fit a model whose output is not one vector a sample");
+    for (int i = 0; i < ex->count; i++) {
+        int32_t label = ex->labels[i];
+        bool one_hot = width > 1 && !t->loss.class->sparse;
+        if (label < 0 || (width > 1 && (size_t)label >= width) || (t->loss.class->sparse && (size_t)label >= width))
+            return bad_label(t, label, e);
+        if (!one_hot) {
+            t->target[i] = (float)label;
+            continue;
+        }
+        memset(t->target + (size_t)i * width, 0, width * sizeof *t->target);
+        t->target[(size_t)i * width + (size_t)label] = 1;
+    }
+    return 0;
+}
+
+static int misfit(const mr_trainer *t, const mr_examples *ex, mr_error *e)
+{
+    return mr_fail(e, MR_EINVAL, "the targets have %d numbers a sample, the model's output has %zu", ex->target_width,
+                   mr_shape_sample(&t->output));
+}
+
+/* Class indices from rows that hold them, or from one-hot rows. */
+static int sparse_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
+{
+    size_t width = output_width(t), per_sample = mr_shape_sample(&t->output) / width, given = (size_t)ex->target_width;
+    if (given != per_sample && given != per_sample * width)
+        return misfit(t, ex, e);
+    for (size_t i = 0; i < (size_t)ex->count * per_sample; i++) {
+        const float *y = ex->targets + i * (given / per_sample);
+        size_t label = 0;
+        if (given == per_sample && !(*y >= 0 && *y < (float)width))
+            return bad_label(t, (int32_t)*y, e);
+        if (given == per_sample)
+            label = (size_t)*y;
+        else
+            for (size_t k = 1; k < width; k++)
+                label = y[k] > y[label] ? k : label;
+        t->target[i] = (float)label;
+    }
+    return 0;
+}
+
+static int targets_from_rows(mr_trainer *t, const mr_examples *ex, mr_error *e)
+{
+    if (t->loss.class->sparse)
+        return sparse_targets(t, ex, e);
+    if ((size_t)ex->target_width != mr_shape_sample(&t->output))
+        return misfit(t, ex, e);
+    memcpy(t->target, ex->targets, (size_t)ex->count * (size_t)ex->target_width * sizeof *t->target);
+    return 0;
+}
+
+static int make_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
+{
+    return ex->labels ? targets_from_labels(t, ex, e) : targets_from_rows(t, ex, e);
+}
+
+/* Keras's class_weight: each sample counts by its class. NULL: all count alike. */
+static const float *sample_weights(mr_trainer *t, const mr_examples *ex)
+{
+    size_t width = output_width(t);
+    if (!t->options.class_weight)
+        return NULL;
+    for (int i = 0; i < ex->count; i++) {
+        size_t label = 0;
+        const float *y = t->target + (size_t)i * (t->loss.class->sparse ? 1 : width);
+        if (ex->labels)
+            label = (size_t)ex->labels[i];
+        else if (t->loss.class->sparse || width == 1)
+            label = (size_t)y[0];
+        else
+            for (size_t k = 1; k < width; k++)
+                label = y[k] > y[label] ? k : label;
+        t->weight[i] = label < (size_t)t->options.classes ? (float)t->options.class_weight[label] : 1;
+    }
+    return t->weight;
+}
+
+/* --- one batch ---------------------------------------------------------------- */
+
+static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const float *prediction, mr_sums *sums)
+{
+    sums->loss += loss * ex->count;
+    sums->right += mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
+    sums->samples += ex->count;
+    sums->steps++;
+}
+
+int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss, mr_error *e)
+{
+    mr_graph *g = t->model->graph;
+    int status = make_targets(t, ex, e);
+    if (status)
+        return status;
+    mr_plan_forward(t->train, ex->x, ex->count, (uint64_t)t->optimizer->iterations);
+    const float *prediction = mr_plan_output(t->train, 0);
+    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, sample_weights(t, ex), t->scratch,
+                                 mr_plan_output_gradient(t->train, 0));
+    value += mr_regularization(g);
+    add_sums(t, ex, value, prediction, sums);
+    mr_plan_backward(t->train);
+    mr_optimizer_step(t->optimizer, g, t->team, mr_plan_gradients(t->train), state_out);
+    mr_plan_update_statistics(t->train, state_out);
+    g->state = state_out;
+    if (loss)
+        *loss = value;
+    return 0;
+}
+
+int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_error *e)
+{
+    int status = 0;
+    if (!t->infer) {
+        mr_plan_options options = {.kind = MR_PLAN_INFERENCE, .batch = t->options.batch_size,
+                                   .memory_limit = t->options.memory_limit};
+        status = mr_plan_create(&t->infer, t->model->graph, t->team, options, e);
+    }
+    if (status)
+        return status;
+    mr_plan_forward(t->infer, ex->x, ex->count, 0);
+    if (!sums || !t->has_loss || (!ex->labels && !ex->targets))
+        return 0;
+    status = make_targets(t, ex, e);
+    if (status)
+        return status;
+    const float *prediction = mr_plan_output(t->infer, 0);
+    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
+    add_sums(t, ex, value + mr_regularization(t->model->graph), prediction, sums);
+    return 0;
+}
+
+int mr_trainer_store(mr_trainer *t, mr_error *e)
+{
+    mr_model *m = t->model;
+    mr_slot *slots = malloc(((size_t)t->optimizer->slots + 1) * sizeof *slots);
+    if (!slots)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer's slots");
+    if (t->optimizer->slots)
+        memcpy(slots, t->optimizer->slot, (size_t)t->optimizer->slots * sizeof *slots);
+    free(m->slot);
+    m->slot = slots;
+    m->slots = t->optimizer->slots;
+    m->has_optimizer_state = true;
+    m->iterations = t->optimizer->iterations;
+    json_t *training = json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:b, s:o}", "loss", mr_loss_config(&t->loss), "loss_weights",
+                                 "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0, "steps_per_execution", 1,
+                                 "jit_compile", 0, "optimizer_config", mr_optimizer_config(t->optimizer));
+    if (!training)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the training configuration");
+    json_decref(m->training);
+    m->training = training;
+    return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One model being trained or evaluated: its plans, loss and optimizer, and what happens to one batch. */
+#ifndef MR_PIPELINE_TRAINER_H
+#define MR_PIPELINE_TRAINER_H
+
+#include "io/model_file.h"
+#include "nn/loss.h"
+#include "nn/optimizer.h"
+#include "nn/plan.h"
+#include "pipeline/feed.h"
+
+typedef struct mr_trainer_options {
+    int batch_size;
+    size_t memory_limit;          /* bytes for activations; 0: none */
+    const json_t *optimizer;      /* {"class_name","config"}; NULL: evaluation only */
+    const json_t *loss;           /* string or object; NULL: none, predictions only */
+    const double *class_weight;   /* [classes], or NULL */
+    int classes;
+} mr_trainer_options;
+
+typedef struct mr_sums { /* running means: Keras's trackers, weighted by the samples of each batch */
+    double loss, right, samples;
+    int64_t steps;
+} mr_sums;
+
+typedef struct mr_trainer {
+    mr_model *model;
+    mr_team *team;
+    mr_plan *train, *infer;       /* infer is made when it is first wanted */
+    mr_optimizer *optimizer;
+    mr_loss loss;
+    bool has_loss, restored;      /* restored: the optimizer's state came from the model */
+    mr_trainer_options options;
+    mr_shape output;              /* of the model's first output, dim[0] = 0 */
+    float *target, *weight;       /* [batch] rows of targets, and sample weights */
+    double *scratch;
+} mr_trainer;
+
+/* MODEL and TEAM must outlive the trainer. The model's optimizer slots are used where they fit the optimizer. */
+int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr_trainer_options *options, mr_error *e);
+void mr_trainer_free(mr_trainer *t);
+
+/* Checks once that batches like EX (shapes of a row) fit the model's inputs: SHAPE as stored, dim[0] counts samples. */
+int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape, mr_error *e);
+
+/* Forward, backward, update: the new state goes to STATE_OUT (the graph's own, or a spare one that becomes the graph's own;
+ * the old one is then the caller's). Adds to SUMS (of the loss: with regularizers). *LOSS (may be NULL): of this batch. */
+int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss, mr_error *e);
+
+/* Inference on a batch; the predictions are mr_plan_output(t->infer, i). Adds loss and accuracy to SUMS where both a loss and
+ * the truth are known (SUMS may be NULL). */
+int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_error *e);
+
+/* Brings the model's slots, iterations and training configuration up to what the trainer has, for saving. */
+int mr_trainer_store(mr_trainer *t, mr_error *e);
+
+static inline double mr_mean_loss(const mr_sums *s) { return s->samples > 0 ? s->loss / s->samples : NAN; }
+static inline double mr_mean_accuracy(const mr_sums *s) { return s->samples > 0 ? s->right / s->samples : NAN; }
+
+#endif
