@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From options to data: folders or arrays, their classes, the loader's settings. */
+#ifndef MR_CLI_DATA_H
+#define MR_CLI_DATA_H
+
+#include "cli/options.h"
+#include "pipeline/train.h"
+
+typedef struct mr_cli_data {
+    mr_dataset *training, *validation; /* folders */
+    mr_array x, y, x_val, y_val;       /* arrays */
+    bool from_arrays, has_validation, testing; /* testing: the folder evaluated is the testing one */
+    int classes;                       /* by folders, or by y; 0 where unknown (regression) */
+    char **class_names;                /* of the folders; NULL for arrays */
+    const char *evaluated;             /* evaluate: the folder it looks at */
+    char *owned[4];
+} mr_cli_data;
+
+/* For train: --data, --train-dir, --validation-dir, --validation-split, --arrays. CLASS_NAMES (may be NULL) fixes the
+ * classes and their order. */
+int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e);
+/* For evaluate: --data (its testing part, else validation, else the folder itself) or --arrays (x, y). */
+int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes, mr_error *e);
+void mr_cli_close_data(mr_cli_data *d);
+mr_data mr_cli_training(const mr_cli_data *d);
+mr_data mr_cli_validation(const mr_cli_data *d);
+
+/* "Found 360 images belonging to 2 classes." and what was passed over; TEXT holds SIZE bytes. */
+void mr_cli_found(const mr_dataset *set, char *text, size_t size);
+
+/* Loader settings from the options, for a model with preprocessing PRE. AUGMENTATION may be NULL. */
+mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre, const mr_augmentation *augmentation);
+int mr_cli_augmentation(mr_augmentation *out, const mr_cli *c, mr_error *e);
+int mr_cli_budget(mr_budget *out, const mr_cli *c, mr_error *e);
+/* --threads, else all processors. */
+int mr_cli_threads(const mr_cli *c);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rows of the command line. */
+#include "cli/options.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define AT(field) offsetof(mr_cli, field)
+#define TRAIN MR_FOR_TRAIN
+#define RUNS MR_FOR_MODEL_RUNS
+#define SEES (MR_FOR_TRAIN | MR_FOR_EVALUATE)
+#define PREDICT MR_FOR_PREDICT
+static const char data[] = "Data", preprocessing[] = "Preprocessing", model[] = "Model", training[] = "Training",
+                  optimizer[] = "Optimizer", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
+                  checkpoints[] = "Checkpoints", inference[] = "Inference", everywhere[] = "Everywhere";
+enum { MOST_INT = 1 << 30 };
+static const double huge = 1e300;
+
+const mr_option mr_options[] = {
+    {"data", MR_TEXT, SEES, AT(data), 0, 0, "DIR", "folder with training/, validation/, testing/, or with class folders", data},
+    {"train-dir", MR_TEXT, TRAIN, AT(train_dir), 0, 0, "DIR", "class folders to train on", data},
+    {"validation-dir", MR_TEXT, TRAIN, AT(validation_dir), 0, 0, "DIR", "class folders to validate on", data},
+    {"validation-split", MR_NUMBER, TRAIN, AT(validation_split), 0, .99, "F", "share of each class kept for validation", data},
+    {"images", MR_LIST, PREDICT, AT(images), 0, 0, "PATH", "a folder (walked), a file, or - for a list on standard input", data},
+    {"arrays", MR_TEXT, RUNS, AT(arrays), 0, 0, "FILE.h5", "datasets x, y, x_val, y_val (predict: input_0, …) instead of images", data},
+
+    {"image-size", MR_TEXT, RUNS, AT(image_size), 0, 0, "HxW", "size of the network's input [64x64]", preprocessing},
+    {"color-mode", MR_TEXT, RUNS, AT(color_mode), 0, 0, "MODE", "rgb or grayscale [rgb]", preprocessing},
+    {"rescale", MR_TEXT, RUNS, AT(rescale), 0, 0, "F", "pixels are multiplied by it: a number or 1/255 [1/255]", preprocessing},
+    {"offset", MR_NUMBER, RUNS, AT(offset), -1e9, 1e9, "F", "and this is added [0]", preprocessing},
+    {"interpolation", MR_TEXT, RUNS, AT(interpolation), 0, 0, "NAME",
+     "nearest, bilinear, bicubic, lanczos, box (as Pillow), tf-bilinear [nearest]", preprocessing},
+    {"dct-scaling", MR_FLAG, RUNS, AT(dct_scaling), 0, 0, NULL, "let the JPEG decoder shrink large images", preprocessing},
+    {"override-preprocessing", MR_FLAG, RUNS, AT(override_preprocessing), 0, 0, NULL,
+     "the options above win over what the model file says", preprocessing},
+
+    {"arch", MR_TEXT, TRAIN | PREDICT | MR_FOR_EVALUATE, AT(arch), 0, 0, "NAME|FILE.json",
+     "a built-in architecture, or one as Keras's to_json() writes it [resnet]", model},
+    {"stages", MR_TEXT, TRAIN, AT(stages), 0, 0, "N,N,…", "resnet: blocks per stage [2,2,3]", model},
+    {"filters", MR_TEXT, TRAIN, AT(filters), 0, 0, "N,N,…", "resnet: filters of the stem and of each stage [32,64,128,256]", model},
+    {"regularization", MR_NUMBER, TRAIN, AT(regularization), 0, 1e3, "F", "resnet: L2 of stem and classifier [0.0005]", model},
+    {"weights", MR_TEXT, RUNS, AT(weights), 0, 0, "FILE", "loads weights into the architecture", model},
+    {"from", MR_TEXT, TRAIN, AT(from), 0, 0, "MODEL", "starts from a whole model", model},
+    {"model", MR_TEXT, RUNS, AT(model), 0, 0, "FILE", "the model file: written by train, read by the others (.h5, .keras)", model},
+
+    {"epochs", MR_INT, TRAIN, AT(epochs), 1, 1e6, "N", "passes over the training data [25]", training},
+    {"batch-size", MR_INT, RUNS, AT(batch_size), 1, 65536, "N", "images per step [32]", training},
+    {"seed", MR_INT64, TRAIN | MR_FOR_SAMPLE | PREDICT, AT(seed), 0, 9e15, "N", "of all randomness [1]", training},
+    {"no-shuffle", MR_FLAG, TRAIN, AT(no_shuffle), 0, 0, NULL, "take the samples in their order", training},
+    {"loss", MR_TEXT, SEES, AT(loss), 0, 0, "NAME",
+     "[binary_crossentropy for two classes, categorical_crossentropy for more]", training},
+    {"label-smoothing", MR_NUMBER, TRAIN, AT(label_smoothing), 0, 1, "F", "[0]", training},
+    {"class-weight", MR_TEXT, TRAIN, AT(class_weight), 0, 0, "balanced|NAME=F,…", "how much the samples of a class count", training},
+    {"optimizer", MR_TEXT, TRAIN, AT(optimizer), 0, 0, "NAME", "sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax, nadam [sgd]",
+     optimizer},
+    {"learning-rate", MR_NUMBER, TRAIN, AT(learning_rate), 0, huge, "F", "[sgd 0.1; others as in Keras]", optimizer},
+    {"decay", MR_NUMBER, TRAIN, AT(decay), 0, huge, "F", "inverse time decay per step [0.1/epochs with the defaults]", optimizer},
+    {"momentum", MR_NUMBER, TRAIN, AT(momentum), 0, 1, "F", "sgd, rmsprop [sgd 0.9]", optimizer},
+    {"nesterov", MR_FLAG, TRAIN, AT(nesterov), 0, 0, NULL, "sgd", optimizer},
+    {"beta-1", MR_NUMBER, TRAIN, AT(beta_1), 0, 1, "F", "adam, adamw, adamax, nadam [0.9]", optimizer},
+    {"beta-2", MR_NUMBER, TRAIN, AT(beta_2), 0, 1, "F", "adam, adamw, adamax, nadam [0.999]", optimizer},
+    {"epsilon", MR_NUMBER, TRAIN, AT(epsilon), 0, 1e3, "F", "all but sgd [1e-7]", optimizer},
+    {"rho", MR_NUMBER, TRAIN, AT(rho), 0, 1, "F", "rmsprop [0.9], adadelta [0.95]", optimizer},
+    {"amsgrad", MR_FLAG, TRAIN, AT(amsgrad), 0, 0, NULL, "adam, adamw", optimizer},
+    {"centered", MR_FLAG, TRAIN, AT(centered), 0, 0, NULL, "rmsprop", optimizer},
+    {"initial-accumulator-value", MR_NUMBER, TRAIN, AT(initial_accumulator_value), 0, 1e9, "F", "adagrad [0.1]", optimizer},
+    {"weight-decay", MR_NUMBER, TRAIN, AT(weight_decay), 0, 1e9, "F", "decoupled, times the rate, per step [adamw 0.004]", optimizer},
+    {"clipnorm", MR_NUMBER, TRAIN, AT(clipnorm), 0, 1e30, "F", "most norm of each variable's gradient", optimizer},
+    {"global-clipnorm", MR_NUMBER, TRAIN, AT(global_clipnorm), 0, 1e30, "F", "most norm of all gradients together", optimizer},
+    {"clipvalue", MR_NUMBER, TRAIN, AT(clipvalue), 0, 1e30, "F", "most size of a gradient's element", optimizer},
+
+    {"rotation-range", MR_NUMBER, TRAIN, AT(rotation_range), 0, 360, "DEG", "random rotations", augmentation},
+    {"width-shift-range", MR_NUMBER, TRAIN, AT(width_shift_range), 0, 1e5, "F", "share of the width (below 1) or pixels", augmentation},
+    {"height-shift-range", MR_NUMBER, TRAIN, AT(height_shift_range), 0, 1e5, "F", "share of the height (below 1) or pixels",
+     augmentation},
+    {"shear-range", MR_NUMBER, TRAIN, AT(shear_range), 0, 360, "DEG", "shear angle", augmentation},
+    {"zoom-range", MR_TEXT, TRAIN, AT(zoom_range), 0, 0, "F|A,B", "zoom between 1-F and 1+F, or A and B", augmentation},
+    {"horizontal-flip", MR_FLAG, TRAIN, AT(horizontal_flip), 0, 0, NULL, "mirror half of the images", augmentation},
+    {"vertical-flip", MR_FLAG, TRAIN, AT(vertical_flip), 0, 0, NULL, "turn half of them upside down", augmentation},
+    {"brightness-range", MR_TEXT, TRAIN, AT(brightness_range), 0, 0, "A,B", "factor of the brightness", augmentation},
+    {"channel-shift-range", MR_NUMBER, TRAIN, AT(channel_shift_range), 0, 255, "F", "shift of the intensities", augmentation},
+    {"fill-mode", MR_TEXT, TRAIN, AT(fill_mode), 0, 0, "MODE", "nearest, constant, reflect, wrap [nearest]", augmentation},
+    {"cval", MR_NUMBER, TRAIN, AT(cval), -1e6, 1e6, "F", "the constant of fill mode constant [0]", augmentation},
+
+    {"plot", MR_TEXT, TRAIN, AT(plot), 0, 0, "FILE.png", "loss and accuracy over the epochs", out},
+    {"history", MR_TEXT, TRAIN, AT(history), 0, 0, "FILE.csv", "a row per epoch", out},
+    {"step-log", MR_TEXT, TRAIN, AT(step_log), 0, 0, "FILE.csv", "a row per step: step,loss", out},
+    {"stats", MR_TEXT, RUNS, AT(stats), 0, 0, "FILE.json", "what each stage did and waited for; each checkpoint", out},
+
+    {"checkpoint-dir", MR_TEXT, TRAIN, AT(checkpoint_dir), 0, 0, "DIR", "where snapshots go", checkpoints},
+    {"checkpoint-every", MR_TEXT, TRAIN, AT(checkpoint_every), 0, 0, "1epoch|200steps|10min", "[1epoch]", checkpoints},
+    {"keep", MR_INT, TRAIN, AT(keep), 1, MOST_INT, "N", "newest checkpoints kept [3]", checkpoints},
+
+    {"output", MR_TEXT, PREDICT, AT(output), 0, 0, "FILE", ".csv, .jsonl or .h5 [CSV on standard output]", inference},
+    {"top", MR_INT, PREDICT, AT(top), 1, 1000, "K", "list the K most probable classes", inference},
+    {"montage", MR_TEXT, PREDICT, AT(montage), 0, 0, "FILE.png", "a picture of sampled images with their labels", inference},
+    {"montage-count", MR_INT, PREDICT, AT(montage_count), 1, 400, "N", "images in it [16]", inference},
+
+    {"count", MR_INT, MR_FOR_SAMPLE, AT(count), 12, 1e7, "N", "images to draw [600]", data},
+
+    {"threads", MR_INT, RUNS, AT(threads), 1, 1024, "N", "that compute [all processors]", everywhere},
+    {"decode-threads", MR_INT, RUNS, AT(decode_threads), 1, 1024, "N", "that decode images", everywhere},
+    {"on-error", MR_TEXT, RUNS, AT(on_error), 0, 0, "skip|fail", "what a bad image does [skip]", everywhere},
+    {"max-errors", MR_TEXT, RUNS, AT(max_errors), 0, 0, "N|P%", "how many may be bad [5%]", everywhere},
+    {"max-pixels", MR_INT64, RUNS, AT(max_pixels), 1, 4e9, "N", "larger images are refused [178956970]", everywhere},
+    {"memory-limit", MR_INT64, RUNS, AT(memory_limit), 1 << 20, 9e15, "BYTES", "for the activations", everywhere},
+    {"json", MR_FLAG, MR_FOR_SUMMARY | MR_FOR_EVALUATE | MR_FOR_VERIFY, AT(json), 0, 0, NULL, "print the result as JSON", out},
+    {"quiet", MR_FLAG, MR_FOR_ALL, AT(quiet), 0, 0, NULL, "no progress, only warnings and errors", everywhere},
+    {"log-json", MR_FLAG, MR_FOR_ALL, AT(log_json), 0, 0, NULL, "log lines as JSON objects", everywhere},
+    {"help", MR_FLAG, MR_FOR_ALL, AT(help), 0, 0, NULL, "this text", everywhere},
+};
+const int mr_option_count = sizeof mr_options / sizeof *mr_options;
+
+void mr_cli_default(mr_cli *c)
+{
+    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .learning_rate = -1, .decay = -1, .keep = 3,
+                  .montage_count = 16, .count = 600, .max_pixels = 178956970 /* Pillow's decompression bomb limit, doubled */};
+}
