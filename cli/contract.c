@@ -14,14 +14,14 @@ static int apply_options(mr_preprocess *p, const mr_cli *c, mr_error *e)
     if (!status && c->color_mode) {
         int mode = mr_color_mode_by_name(c->color_mode);
         if (mode < 0)
-            status = mr_fail(e, MR_EINVAL, "--color-mode '%s': rgb or grayscale is expected", c->color_mode);
+            status = mr_fail(e, MR_EUSAGE, "--color-mode '%s': rgb or grayscale is expected", c->color_mode);
         else
             p->color_mode = (mr_color_mode)mode;
     }
     if (!status && c->interpolation) {
         int f = mr_interpolation_by_name(c->interpolation);
         if (f < 0)
-            status = mr_hint(e, mr_fail(e, MR_EINVAL, "--interpolation '%s' is not known", c->interpolation),
+            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "--interpolation '%s' is not known", c->interpolation),
                              "nearest, bilinear, bicubic, lanczos, box or tf-bilinear");
         else
             p->interpolation = (mr_interpolation)f;
@@ -69,7 +69,7 @@ static int from_contract(mr_preprocess *out, const mr_cli *c, const mr_model *m,
     int status = apply_options(out, c, e);
     const char *option = contradicting(&m->preprocess, out);
     if (!status && option && !c->override_preprocessing)
-        status = mr_hint(e, mr_fail(e, MR_EINVAL, "--%s contradicts the preprocessing that the model was trained with: %s", option,
+        status = mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s contradicts the preprocessing that the model was trained with: %s", option,
                                     mr_cli_contract_text(&m->preprocess, text, sizeof text)),
                          "leave the option out, or give --override-preprocessing too");
     return status;
@@ -99,7 +99,7 @@ static int from_options(mr_preprocess *out, const mr_cli *c, const mr_model *m, 
         out->color_mode = (mr_color_mode)channels;
     }
     if (needed && !c->rescale)
-        return mr_hint(e, mr_fail(e, MR_EINVAL, "the model says nothing about its preprocessing"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the model says nothing about its preprocessing"),
                        "give --rescale F (1/255, or 1 where the network scales by itself), and --offset, --interpolation, "
                        "--color-mode as in its training");
     return apply_options(out, c, e);
@@ -115,7 +115,7 @@ static int check_input(const mr_preprocess *p, const mr_model *m, mr_error *e)
         return mr_fail(e, MR_EINVAL, "the model's input '%s' has shape %s: it takes no images of 1 or 3 channels", n->layer->name,
                        mr_shape_text(&n->shape, true, text, sizeof text));
     if (p->height != height || p->width != width || (int)p->color_mode != channels)
-        return mr_hint(e, mr_fail(e, MR_EINVAL, "images of %dx%d %s do not fit the model's input %s", p->height, p->width,
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "images of %dx%d %s do not fit the model's input %s", p->height, p->width,
                                   mr_color_mode_name(p->color_mode), mr_shape_text(&n->shape, true, text, sizeof text)),
                        "--image-size %dx%d --color-mode %s does", height, width, channels == 3 ? "rgb" : "grayscale");
     return 0;

@@ -57,13 +57,13 @@ static int one_of(const mr_cli *c, mr_error *e)
 {
     int sources = (c->data != NULL) + (c->train_dir != NULL) + (c->arrays != NULL);
     if (sources == 0)
-        return mr_hint(e, mr_fail(e, MR_EINVAL, "there is nothing to train on"), "give --data DIR, --train-dir DIR or --arrays FILE.h5");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is nothing to train on"), "give --data DIR, --train-dir DIR or --arrays FILE.h5");
     if (sources > 1)
-        return mr_fail(e, MR_EINVAL, "--data, --train-dir and --arrays exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--data, --train-dir and --arrays exclude one another");
     if (c->arrays && (c->validation_dir || c->validation_split > 0))
-        return mr_fail(e, MR_EINVAL, "--arrays brings its own x_val, y_val: no --validation-dir, no --validation-split");
+        return mr_fail(e, MR_EUSAGE, "--arrays brings its own x_val, y_val: no --validation-dir, no --validation-split");
     if (c->validation_dir && c->validation_split > 0)
-        return mr_fail(e, MR_EINVAL, "--validation-dir and --validation-split exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--validation-dir and --validation-split exclude one another");
     return 0;
 }
 
@@ -108,7 +108,7 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_n
 {
     memset(d, 0, sizeof *d);
     if (!c->data == !c->arrays)
-        return mr_hint(e, mr_fail(e, MR_EINVAL, c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
                        "give --data DIR or --arrays FILE.h5");
     if (c->arrays)
         return open_arrays(d, c->arrays, e);
@@ -193,7 +193,7 @@ int mr_cli_augmentation(mr_augmentation *out, const mr_cli *c, mr_error *e)
     }
     int mode = c->fill_mode ? mr_fill_mode_by_name(c->fill_mode) : (int)MR_FILL_NEAREST;
     if (!status && mode < 0)
-        status = mr_fail(e, MR_EINVAL, "--fill-mode '%s': nearest, constant, reflect or wrap is expected", c->fill_mode);
+        status = mr_fail(e, MR_EUSAGE, "--fill-mode '%s': nearest, constant, reflect or wrap is expected", c->fill_mode);
     out->fill_mode = mode < 0 ? MR_FILL_NEAREST : (mr_fill_mode)mode;
     return status;
 }
@@ -202,7 +202,7 @@ int mr_cli_budget(mr_budget *out, const mr_cli *c, mr_error *e)
 {
     *out = mr_budget_default();
     if (c->on_error && strcmp(c->on_error, "skip") && strcmp(c->on_error, "fail"))
-        return mr_fail(e, MR_EINVAL, "--on-error '%s': skip or fail is expected", c->on_error);
+        return mr_fail(e, MR_EUSAGE, "--on-error '%s': skip or fail is expected", c->on_error);
     out->fail = c->on_error && !strcmp(c->on_error, "fail");
     return c->max_errors ? mr_budget_parse(out, c->max_errors, e) : 0;
 }

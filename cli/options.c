@@ -10,7 +10,7 @@
 
 static int bad(const char *option, const char *text, const char *expected, mr_error *e)
 {
-    return mr_fail(e, MR_EINVAL, "--%s '%s': %s is expected", option, text, expected);
+    return mr_fail(e, MR_EUSAGE, "--%s '%s': %s is expected", option, text, expected);
 }
 
 static int parse_number(const mr_option *o, const char *text, double *out, mr_error *e)
@@ -54,7 +54,7 @@ static int set_option(mr_cli *c, const mr_option *o, const char *text, mr_error 
     case MR_LIST: {
         mr_list *list = field;
         if (list->count == MR_CLI_LIST)
-            return mr_fail(e, MR_EINVAL, "--%s is given more than %d times", o->name, (int)MR_CLI_LIST);
+            return mr_fail(e, MR_EUSAGE, "--%s is given more than %d times", o->name, (int)MR_CLI_LIST);
         list->item[list->count++] = text;
         break;
     }
@@ -86,9 +86,9 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
     optind = 0;
     while (!status && (key = getopt_long(argc, argv, ":", table, NULL)) != -1) {
         if (key == ':')
-            status = mr_fail(e, MR_EINVAL, "%s: it needs an argument", argv[optind - 1]);
+            status = mr_fail(e, MR_EUSAGE, "%s: it needs an argument", argv[optind - 1]);
         else if (key == '?')
-            status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s: there is no such option", argv[optind - 1]), "millrace %s --help lists them",
+            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: there is no such option", argv[optind - 1]), "millrace %s --help lists them",
                              c->command);
         else
             status = set_option(c, &mr_options[key - 256], optarg, e);

@@ -83,7 +83,7 @@ extern const int mr_option_count;
 
 /* The defaults of cli.md. */
 void mr_cli_default(mr_cli *c);
-/* Reads ARGV (argv[0]: the command's name) for COMMAND (MR_FOR_…). MR_EINVAL names the option. GIVEN memory is c's, freed by
+/* Reads ARGV (argv[0]: the command's name) for COMMAND (MR_FOR_…). MR_EUSAGE names the option. GIVEN memory is c's, freed by
  * mr_cli_free. */
 int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e);
 void mr_cli_free(mr_cli *c);

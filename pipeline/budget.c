@@ -18,7 +18,7 @@ int mr_budget_parse(mr_budget *b, const char *text, mr_error *e)
     bool percent = end[0] == '%' && !end[1];
     if (end == text || errno || !(value >= 0) || (!percent && (*end || value != floor(value) || value > 1e15)) ||
         (percent && value > 100))
-        return mr_fail(e, MR_EINVAL, "--max-errors '%s': a count or a percentage (20, 5%%) is expected", text);
+        return mr_fail(e, MR_EUSAGE, "--max-errors '%s': a count or a percentage (20, 5%%) is expected", text);
     b->most = percent ? -1 : (int64_t)value;
     b->percent = percent ? value : 0;
     return 0;

@@ -15,7 +15,7 @@ typedef struct mr_budget {
 
 /* At most 5%. */
 mr_budget mr_budget_default(void);
-/* "20", "5%", "0.5%". MR_EINVAL otherwise. */
+/* "20", "5%", "0.5%". MR_EUSAGE otherwise. */
 int mr_budget_parse(mr_budget *b, const char *text, mr_error *e);
 /* Counts one more bad input of TOTAL (0: not known yet; then only a number is held against it, a percentage at the end by
  * mr_budget_check). MR_ELIMIT when it is one too many; the message names PATH and REASON. */

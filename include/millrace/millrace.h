@@ -20,7 +20,8 @@ enum {
     MR_EINVAL = -5,       /* a wrong argument, option or combination of them */
     MR_ELIMIT = -6,       /* over a limit on pixels, sizes, counts or errors */
     MR_ECANCELED = -7,    /* stopped by a signal or by the other side of a queue closing */
-    MR_ENOTFOUND = -8     /* no such file, folder, layer or entry */
+    MR_ENOTFOUND = -8,    /* no such file, folder, layer or entry */
+    MR_EUSAGE = -9        /* an option, or a combination of them, that cannot be meant */
 };
 
 /* The version of the library, for example "0.1.0". Thread safe. */

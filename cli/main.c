@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
+#include "cli/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const mr_command *const commands[] = {&mr_command_train, &mr_command_evaluate, &mr_command_predict, &mr_command_summary,
+                                             &mr_command_sample, NULL};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: millrace COMMAND [OPTIONS]\n\n");
+    for (int i = 0; commands[i]; i++)
+        fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->description);
+    fprintf(out, "\nmillrace COMMAND --help lists a command's options; millrace --version tells the version.\n");
+}
+
+static void print_help(const mr_command *command)
+{
+    printf("usage: millrace %s%s%s [OPTIONS]\n\n%s\n%s", command->name, *command->operands ? " " : "", command->operands,
+           command->description, command->details);
+    mr_cli_print_options(command->options);
+}
+
+int mr_exit_status(int code)
+{
+    return code == MR_EUSAGE ? MR_EXIT_USAGE : MR_EXIT_FAILED;
+}
+
+static void print_error(const mr_error *e)
+{
+    fprintf(stderr, "millrace: %s%s%s\n", e->message, *e->hint ? "; " : "", e->hint);
+}
+
+static int check_operands(const mr_command *command, const mr_cli *c, mr_error *e)
+{
+    if (c->operands < command->least)
+        mr_fail(e, MR_EUSAGE, "%s: %s is missing", command->name, command->operands);
+    else if (c->operands > command->most)
+        mr_fail(e, MR_EUSAGE, "%s: what is '%s' to mean?", command->name, c->operand[command->most]);
+    else
+        return 0;
+    return mr_hint(e, MR_EUSAGE, "millrace %s --help", command->name);
+}
+
+static int run_command(const mr_command *command, int argc, char **argv)
+{
+    mr_cli c;
+    mr_error e = {0};
+    int status = MR_EXIT_DONE;
+    mr_cli_default(&c);
+    if (mr_cli_parse(&c, argc, argv, command->options, &e))
+        status = MR_EXIT_USAGE;
+    else if (c.help)
+        print_help(command);
+    else
+        status = check_operands(command, &c, &e) ? MR_EXIT_USAGE : command->run(&c, &e);
+    if (e.code)
+        print_error(&e);
+    mr_cli_free(&c);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (!strcmp(name, "--version")) {
+        printf("millrace %s\n", mr_version());
+        return MR_EXIT_DONE;
+    }
+    if (!strcmp(name, "--help") || !strcmp(name, "help")) {
+        print_usage(stdout);
+        return MR_EXIT_DONE;
+    }
+    for (int i = 0; commands[i]; i++)
+        if (!strcmp(commands[i]->name, name))
+            return run_command(commands[i], argc - 1, argv + 1);
+    if (*name)
+        fprintf(stderr, "millrace: there is no command '%s'\n", name);
+    print_usage(stderr);
+    return MR_EXIT_USAGE;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/model.h"
+
+#include "nn/loss.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_json(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 5 && !strcmp(name + n - 5, ".json");
+}
+
+/* --- architectures ------------------------------------------------------------ */
+
+static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+{
+    *o = mr_arch_options_default();
+    o->height = pre->height;
+    o->width = pre->width;
+    o->channels = (int)pre->color_mode;
+    o->classes = classes;
+    o->regularization = c->regularization;
+    int status = c->stages ? mr_parse_ints("stages", c->stages, 1, 1000, o->stages, MR_ARCH_LIST, &o->stage_count, e) : 0;
+    if (!status && c->filters)
+        status = mr_parse_ints("filters", c->filters, 1, 65536, o->filters, MR_ARCH_LIST, &o->filter_count, e);
+    return status;
+}
+
+static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+{
+    mr_arch_options o;
+    int status = arch_options(&o, c, pre, classes, e);
+    if (status)
+        return status;
+    json_t *config = arch->config(&o, e);
+    if (!config)
+        return e->code ? e->code : mr_fail(e, MR_ENOMEM, "out of memory for the architecture");
+    return mr_model_from_config(out, config, e);
+}
+
+static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+{
+    const char *name = c->arch ? c->arch : "resnet";
+    const mr_arch *arch = mr_arch_find(name);
+    if (!arch && !is_json(name))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--arch '%s' is not known", name),
+                       "millrace train --help lists the built-in ones; FILE.json takes what Keras's to_json() writes");
+    int status = arch ? from_builtin(out, arch, c, pre, classes, e) : mr_model_from_json_file(out, name, e);
+    if (!status)
+        status = mr_graph_initialize((*out)->graph, (uint64_t)c->seed, e);
+    if (!status && c->weights)
+        status = mr_model_load_weights(*out, c->weights, e);
+    if (status) {
+        mr_model_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+{
+    *out = NULL;
+    if (!c->from)
+        return from_arch(out, c, pre, classes, e);
+    if (c->arch || c->weights)
+        return mr_fail(e, MR_EUSAGE, "--from brings architecture and weights: no --arch, no --weights with it");
+    int status = mr_model_load(out, c->from, e);
+    if (!status)
+        (*out)->graph->seed = (uint64_t)c->seed;
+    return status;
+}
+
+int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
+{
+    *out = NULL;
+    if (c->model && (c->arch || c->weights))
+        return mr_fail(e, MR_EUSAGE, "--model brings architecture and weights: no --arch, no --weights with it");
+    if (c->model)
+        return mr_model_load(out, c->model, e);
+    if (!c->arch || !c->weights || !is_json(c->arch))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is no model to run"), "give --model FILE, or --arch FILE.json --weights FILE");
+    return from_arch(out, c, NULL, 0, e);
+}
+
+/* --- loss --------------------------------------------------------------------- */
+
+static int default_loss(json_t **out, int classes, mr_error *e)
+{
+    if (classes < 2)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are no classes: which loss?"), "give --loss mse, mae, huber …");
+    *out = json_string(classes == 2 ? "binary_crossentropy" : "categorical_crossentropy");
+    return 0;
+}
+
+static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
+{
+    mr_loss parsed;
+    int status = mr_loss_configure(&parsed, *loss, e);
+    if (status)
+        return status;
+    if (parsed.class->sparse)
+        return mr_fail(e, MR_EUSAGE, "--label-smoothing does not go with %s", parsed.class->name);
+    parsed.label_smoothing = c->label_smoothing;
+    json_decref(*loss);
+    *loss = mr_loss_config(&parsed);
+    return 0;
+}
+
+int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, mr_error *e)
+{
+    json_t *own = m ? json_object_get(m->training, "loss") : NULL;
+    int status = 0;
+    *out = NULL;
+    if (c->loss)
+        *out = json_string(c->loss);
+    else if (own && !json_is_null(own))
+        *out = json_incref(own);
+    else
+        status = default_loss(out, classes, e);
+    if (!status && mr_cli_given(c, "label-smoothing"))
+        status = smoothed(out, c, e);
+    if (status) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* --- optimizer ---------------------------------------------------------------- */
+
+/* The options of the optimizer's own parameters, under Keras's names. */
+static void own_parameters(json_t *config, const mr_cli *c)
+{
+    static const char *const not_own[] = {"optimizer", "learning-rate", "decay", NULL};
+    for (int i = 0; i < mr_option_count; i++) {
+        const mr_option *o = &mr_options[i];
+        char key[64];
+        bool own = !strcmp(o->group, "Optimizer") && c->given[i];
+        for (int k = 0; not_own[k]; k++)
+            own = own && strcmp(o->name, not_own[k]) && strncmp(o->name, "schedule", 8);
+        if (!own)
+            continue;
+        size_t n = 0;
+        for (; o->name[n] && n + 1 < sizeof key; n++)
+            key[n] = o->name[n] == '-' ? '_' : o->name[n];
+        key[n] = '\0';
+        const void *field = (const char *)c + o->field;
+        json_object_set_new(config, key, o->type == MR_FLAG ? json_boolean(*(const bool *)field) : json_real(*(const double *)field));
+    }
+}
+
+static json_t *inverse_time(double rate, double decay)
+{
+    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules", "class_name",
+                     "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps", 1, "decay_rate", decay, "staircase", 0,
+                     "name", "InverseTimeDecay", "registered_name");
+}
+
+static bool any_optimizer_option(const mr_cli *c)
+{
+    for (int i = 0; i < mr_option_count; i++)
+        if (!strcmp(mr_options[i].group, "Optimizer") && c->given[i])
+            return true;
+    return false;
+}
+
+int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, mr_error *e)
+{
+    json_t *own = m ? json_object_get(m->training, "optimizer_config") : NULL;
+    if (own && !any_optimizer_option(c)) {
+        *out = json_incref(own);
+        return 0;
+    }
+    const mr_optimizer_class *class = mr_optimizer_class_find(c->optimizer ? c->optimizer : "sgd");
+    if (!class)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--optimizer '%s' is not known", c->optimizer),
+                       "sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax or nadam");
+    bool sgd = !strcmp(class->name, "sgd"); /* its defaults here are the tutorial's */
+    double rate = c->learning_rate >= 0 ? c->learning_rate : sgd ? .1 : class->learning_rate;
+    double decay = c->decay >= 0 ? c->decay : sgd && c->learning_rate < 0 ? .1 / c->epochs : 0;
+    json_t *config = json_object();
+    json_object_set_new(config, "learning_rate", decay > 0 ? inverse_time(rate, decay) : json_real(rate));
+    if (sgd)
+        json_object_set_new(config, "momentum", json_real(.9));
+    own_parameters(config, c);
+    *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
+    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+}
+
+int mr_cli_set_classes(mr_model *m, char *const *class_names, int classes, mr_error *e)
+{
+    char **names = calloc((size_t)classes + 1, sizeof *names);
+    bool complete = names != NULL;
+    for (int i = 0; complete && i < classes; i++)
+        complete = (names[i] = strdup(class_names[i])) != NULL;
+    if (!complete) {
+        for (int i = 0; names && i < classes; i++)
+            free(names[i]);
+        free(names);
+        return mr_fail(e, MR_ENOMEM, "out of memory for the class names");
+    }
+    for (int i = 0; m->class_names && i < m->classes; i++)
+        free(m->class_names[i]);
+    free(m->class_names);
+    m->class_names = names;
+    m->classes = classes;
+    return 0;
+}
