@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace train */
+#include "cli/class_weight.h"
+#include "cli/commands.h"
+#include "cli/contract.h"
+#include "cli/data.h"
+#include "cli/history.h"
+#include "cli/interrupt.h"
+#include "cli/model.h"
+#include "cli/progress.h"
+#include "cli/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_CHECKPOINTS = 4096 };
+
+struct job {
+    const mr_cli *c;
+    mr_cli_data data;
+    mr_preprocess pre;
+    bool has_contract;           /* arrays of float32 have none */
+    mr_augmentation augmentation;
+    mr_model *model;
+    json_t *loss, *optimizer;
+    double *class_weight;
+    mr_team *team;
+    mr_trainer *trainer;
+    mr_train_options options;
+    mr_train_result result;
+    mr_progress *progress;
+    mr_step_log *step_log;
+    int64_t step;                /* of the run */
+    mr_checkpoint_record checkpoint[MAX_CHECKPOINTS];
+    int checkpoints;
+    bool checkpoint_failed;      /* the newest one could not be written */
+};
+
+/* --- what the run tells --------------------------------------------------------- */
+
+static void epoch_begin(void *context, int epoch, int epochs, int64_t steps)
+{
+    struct job *j = context;
+    mr_progress_epoch_begin(j->progress, epoch, epochs, steps);
+}
+
+static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
+{
+    struct job *j = context;
+    mr_metric metrics[] = {{"loss", mr_mean_loss(sums)}, {"accuracy", mr_mean_accuracy(sums)}};
+    mr_step_log_add(j->step_log, ++j->step, loss);
+    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, 2);
+}
+
+static void epoch_end(void *context, const mr_epoch_record *r)
+{
+    struct job *j = context;
+    mr_metric metrics[] = {{"loss", r->loss}, {"accuracy", r->accuracy}, {"val_loss", r->val_loss}, {"val_accuracy", r->val_accuracy}};
+    mr_progress_epoch_end(j->progress, metrics, isnan(r->val_loss) ? 2 : 4);
+}
+
+static void bad_input(void *context, const char *path, const char *reason)
+{
+    struct job *j = context;
+    mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+}
+
+static void checkpointed(void *context, const mr_checkpoint_record *r)
+{
+    struct job *j = context;
+    j->checkpoint_failed = r->status != 0;
+    if (j->checkpoints < MAX_CHECKPOINTS)
+        j->checkpoint[j->checkpoints++] = *r;
+    if (r->status)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "checkpoint at step %lld not written: %s", (long long)r->iterations,
+                            r->message);
+}
+
+static void told(void *context, const char *text)
+{
+    struct job *j = context;
+    mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+}
+
+static bool stop(void *context)
+{
+    (void)context;
+    return mr_interrupted() != 0;
+}
+
+/* --- setting up ----------------------------------------------------------------- */
+
+/* Before hours of work: can its result be put where it is wanted? */
+static int check_writable(const char *file, const char *option, mr_error *e)
+{
+    if (!file)
+        return 0;
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+    int status = !folder ? mr_fail(e, MR_ENOMEM, "out of memory") : access(folder, W_OK) == 0
+                     ? 0 : mr_fail(e, MR_EIO, "--%s %s: its folder does not exist or cannot be written", option, file);
+    free(folder);
+    return status;
+}
+
+static int check_outputs(const mr_cli *c, mr_error *e)
+{
+    const struct { const char *file, *option; } outputs[] = {
+        {c->model, "model"}, {c->plot, "plot"}, {c->history, "history"}, {c->step_log, "step-log"}, {c->stats, "stats"}};
+    if (!c->model && !c->checkpoint_dir)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"), "give --model FILE.h5 or FILE.keras");
+    int status = 0;
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && !status; i++)
+        status = check_writable(outputs[i].file, outputs[i].option, e);
+    return status;
+}
+
+static int set_contract(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    bool images = !j->data.from_arrays;
+    j->has_contract = images || j->data.x.bytes || c->rescale;
+    if (c->from)
+        return mr_cli_model_contract(&j->pre, c, j->model, images || j->data.x.bytes, e);
+    const mr_arch *arch = mr_arch_find(c->arch ? c->arch : "resnet");
+    int status = mr_cli_new_contract(&j->pre, c, arch ? arch->default_size : 64, e);
+    if (!status && !images && j->data.x.shape.rank == 4) { /* the network is made for the arrays */
+        j->pre.height = (int)j->data.x.shape.dim[1];
+        j->pre.width = (int)j->data.x.shape.dim[2];
+        j->pre.color_mode = (mr_color_mode)j->data.x.shape.dim[3];
+    }
+    return status;
+}
+
+static int make_model(struct job *j, mr_error *e)
+{
+    int status = j->c->from ? mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e) : 0;
+    if (!status)
+        status = set_contract(j, e);
+    if (!status && !j->model)
+        status = mr_cli_training_model(&j->model, j->c, &j->pre, j->data.classes, e);
+    if (status)
+        return status;
+    const mr_graph *g = j->model->graph;
+    const mr_shape in = {4, {0, j->pre.height, j->pre.width, (int)j->pre.color_mode}}, *want = &g->node[g->input[0]].shape;
+    char have[96], need[96];
+    if (!j->data.from_arrays && !mr_shape_equal(&in, want))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "images of %s do not fit the model's input %s", mr_shape_text(&in, true, have, sizeof have),
+                                  mr_shape_text(want, true, need, sizeof need)),
+                       "give --image-size and --color-mode to match");
+    return 0;
+}
+
+/* The outputs must be the classes: one each, or one sigmoid for two. */
+static int check_classes(const struct job *j, mr_error *e)
+{
+    const mr_graph *g = j->model->graph;
+    const mr_shape *out = &g->node[g->output[0]].shape;
+    int64_t width = out->dim[out->rank - 1];
+    if (j->data.from_arrays || width == j->data.classes || (width == 1 && j->data.classes == 2))
+        return 0;
+    return mr_hint(e, mr_fail(e, MR_EINVAL, "the model has %lld outputs, the data have %d classes", (long long)width, j->data.classes),
+                   "train a network made for these classes");
+}
+
+static int make_trainer(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    const mr_model *compiled = c->from ? j->model : NULL;
+    int status = check_classes(j, e);
+    if (!status)
+        status = mr_cli_loss(&j->loss, c, compiled, j->data.classes, e);
+    if (!status)
+        status = mr_cli_optimizer(&j->optimizer, c, compiled, e);
+    if (!status)
+        status = mr_cli_class_weights(&j->class_weight, c->class_weight, &j->data, e);
+    if (!status)
+        status = mr_team_create(&j->team, mr_cli_threads(c), e);
+    if (c->from && c->optimizer) /* named anew: its state starts anew */
+        j->model->has_optimizer_state = false;
+    mr_trainer_options o = {.batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .optimizer = j->optimizer,
+                            .loss = j->loss, .class_weight = j->class_weight, .classes = j->data.classes};
+    if (!status)
+        status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+    return status;
+}
+
+static int describe(struct job *j, mr_error *e)
+{
+    mr_model *m = j->model;
+    if (j->has_contract) {
+        m->has_preprocess = true;
+        m->preprocess = j->pre;
+    }
+    return j->data.class_names ? mr_cli_set_classes(m, j->data.class_names, j->data.classes, e) : 0;
+}
+
+static int set_options(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    mr_interval every = {.epochs = 1};
+    j->options = (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed,
+                                    .checkpoint_dir = c->checkpoint_dir, .keep = c->keep};
+    int status = mr_cli_budget(&j->options.budget, c, e);
+    if (!status)
+        status = mr_cli_augmentation(&j->augmentation, c, e);
+    if (!status && c->checkpoint_every)
+        status = mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e);
+    j->options.checkpoint_every_epochs = every.epochs;
+    return status;
+}
+
+static int set_up(struct job *j, mr_error *e)
+{
+    char text[256];
+    int status = check_outputs(j->c, e);
+    if (!status)
+        status = set_options(j, e);
+    if (!status)
+        status = mr_cli_open_training(&j->data, j->c, e);
+    if (!status)
+        status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
+    if (status)
+        return status;
+    for (int i = 0; i < 2; i++) {
+        const mr_dataset *set = i ? j->data.validation : j->data.training;
+        if (!set)
+            continue;
+        mr_cli_found(set, text, sizeof text);
+        mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+    }
+    status = make_model(j, e);
+    if (!status)
+        status = describe(j, e);
+    if (!status)
+        status = make_trainer(j, e);
+    if (!status)
+        status = mr_step_log_open(&j->step_log, j->c->step_log, e);
+    j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
+    return status;
+}
+
+/* --- results -------------------------------------------------------------------- */
+
+static int write_results(struct job *j, double wall, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    const mr_history *h = &j->result.history;
+    int status = mr_step_log_close(j->step_log, e);
+    j->step_log = NULL;
+    if (!status && c->model)
+        status = mr_model_save(j->model, c->model, NULL, e);
+    if (!status && c->history)
+        status = mr_history_write(h, c->history, e);
+    if (!status && c->plot && h->count)
+        status = mr_history_plot(h, c->plot, e);
+    if (!status && c->stats)
+        status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, j->checkpoint, j->checkpoints, j->result.reader, wall,
+                                    e);
+    return status;
+}
+
+static void tell_end(const struct job *j, double wall)
+{
+    const mr_stage_stats *most = mr_cli_bottleneck(j->result.stage, j->result.stages, wall);
+    if (most && wall > 0)
+        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)", wall, most->name,
+                            100 * most->busy_seconds / (wall * most->threads));
+    if (j->c->model)
+        mr_progress_message(j->progress, MR_LOG_INFO, "model saved to %s", j->c->model);
+    if (j->result.skipped)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%lld inputs were skipped", (long long)j->result.skipped);
+}
+
+static int exit_status(const struct job *j, mr_error *e)
+{
+    if (j->result.stopped)
+        return 128 + mr_interrupted();
+    if (j->checkpoint_failed) {
+        mr_fail(e, MR_EIO, "the last checkpoint could not be written: %s", j->checkpoint[j->checkpoints - 1].message);
+        return MR_EXIT_FAILED;
+    }
+    return j->result.skipped ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
+}
+
+static void tear_down(struct job *j)
+{
+    mr_step_log_close(j->step_log, NULL);
+    mr_train_result_free(&j->result);
+    mr_trainer_free(j->trainer);
+    mr_team_destroy(j->team);
+    free(j->class_weight);
+    json_decref(j->loss);
+    json_decref(j->optimizer);
+    mr_model_free(j->model);
+    mr_cli_close_data(&j->data);
+    mr_progress_destroy(j->progress);
+    free(j);
+}
+
+static int run(mr_cli *c, mr_error *e)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        return mr_exit_status(mr_fail(e, MR_ENOMEM, "out of memory"));
+    j->c = c;
+    mr_train_events events = {.context = j, .epoch_begin = epoch_begin, .step = stepped, .epoch_end = epoch_end,
+                              .bad_input = bad_input, .checkpoint = checkpointed, .message = told, .stop = stop};
+    int status = set_up(j, e);
+    if (!status)
+        mr_catch_interrupts();
+    double start = mr_now();
+    if (!status)
+        status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options, &events, &j->result, e);
+    double wall = mr_now() - start;
+    if (!status)
+        status = write_results(j, wall, e);
+    if (!status)
+        tell_end(j, wall);
+    int code = status ? mr_exit_status(status) : exit_status(j, e);
+    tear_down(j);
+    return code;
+}
+
+const mr_command mr_command_train = {
+    .name = "train",
+    .options = MR_FOR_TRAIN,
+    .operands = "",
+    .description = "trains an image classifier on folders of images (or arrays) and writes it as a Keras model file",
+    .details = "\n  millrace train --data cells --model cells.h5 --plot cells.png\n",
+    .run = run,
+};
