@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace evaluate */
+#include "cli/commands.h"
+#include "cli/contract.h"
+#include "cli/data.h"
+#include "cli/model.h"
+#include "cli/progress.h"
+#include "cli/stats.h"
+#include "nn/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    const mr_cli *c;
+    mr_model *model;
+    mr_cli_data data;
+    mr_preprocess pre;
+    json_t *loss;
+    mr_team *team;
+    mr_trainer *trainer;
+    mr_progress *progress;
+    mr_budget budget;
+    mr_sums sums;
+    size_t count;
+    int32_t *truth, *predicted;  /* [samples] */
+    int classes;
+    const char **names;          /* [classes] */
+    char (*numbers)[16];         /* names of classes that have none */
+};
+
+/* --- one batch ------------------------------------------------------------------ */
+
+static int32_t arg_max(const float *p, size_t n)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        if (p[i] > p[at])
+            at = i;
+    return (int32_t)at;
+}
+
+static int32_t class_of(const float *p, size_t width)
+{
+    return width == 1 ? p[0] > .5f : arg_max(p, width);
+}
+
+static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e)
+{
+    (void)e;
+    struct job *j = context;
+    const mr_shape *out = &j->trainer->output;
+    size_t width = mr_shape_sample(out);
+    const float *p = mr_plan_output(plan, 0);
+    mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
+    for (int i = 0; i < ex->count && j->classes; i++) {
+        j->truth[j->count] = ex->labels ? ex->labels[i] : class_of(ex->targets + (size_t)i * (size_t)ex->target_width, (size_t)ex->target_width);
+        j->predicted[j->count++] = class_of(p + (size_t)i * width, width);
+    }
+    mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples, metrics, 2);
+    return 0;
+}
+
+static void bad_input(void *context, const char *path, const char *reason)
+{
+    struct job *j = context;
+    mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+}
+
+/* --- setting up ----------------------------------------------------------------- */
+
+static int set_names(struct job *j, mr_error *e)
+{
+    const mr_graph *g = j->model->graph;
+    int64_t width = (int64_t)mr_shape_sample(&g->node[g->output[0]].shape);
+    j->classes = j->data.classes < 2 ? 0 : width == 1 ? 2 : (int)width;
+    if (!j->data.from_arrays && j->data.classes > j->classes)
+        return mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs", j->data.evaluated, j->data.classes,
+                       (long long)width);
+    j->names = calloc((size_t)j->classes + 1, sizeof *j->names);
+    j->numbers = calloc((size_t)j->classes + 1, sizeof *j->numbers);
+    size_t samples = mr_data_count(mr_cli_training(&j->data));
+    j->truth = malloc((samples + 1) * sizeof *j->truth);
+    j->predicted = malloc((samples + 1) * sizeof *j->predicted);
+    if (!j->names || !j->numbers || !j->truth || !j->predicted)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the report");
+    for (int i = 0; i < j->classes; i++) {
+        char *const *known = j->model->class_names && j->model->classes == j->classes ? j->model->class_names : j->data.class_names;
+        snprintf(j->numbers[i], sizeof j->numbers[i], "%d", i);
+        j->names[i] = known ? known[i] : j->numbers[i];
+    }
+    return 0;
+}
+
+static int set_up(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    int status = mr_cli_budget(&j->budget, c, e);
+    if (!status)
+        status = mr_cli_trained_model(&j->model, c, e);
+    if (!status)
+        status = mr_cli_open_evaluation(&j->data, c, j->model->class_names, j->model->classes, e);
+    if (!status)
+        status = mr_cli_model_contract(&j->pre, c, j->model, !j->data.from_arrays || j->data.x.bytes, e);
+    if (!status)
+        status = mr_cli_loss(&j->loss, c, j->model, j->data.classes, e);
+    if (!status)
+        status = set_names(j, e);
+    if (!status)
+        status = mr_team_create(&j->team, mr_cli_threads(c), e);
+    mr_trainer_options o = {.batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .loss = j->loss};
+    if (!status)
+        status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+    if (!status && j->data.from_arrays)
+        status = mr_trainer_check_input(j->trainer, 0, &j->data.x.shape, e);
+    if (!status)
+        status = mr_progress_create(&j->progress, c->quiet, c->log_json, e);
+    return status;
+}
+
+/* --- results -------------------------------------------------------------------- */
+
+static int print_text(const struct job *j, mr_error *e)
+{
+    mr_text text = {0};
+    mr_report report = {0};
+    int64_t *counts = calloc((size_t)j->classes * (size_t)j->classes + 1, sizeof *counts);
+    int status = counts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the confusion matrix");
+    mr_text_format(&text, "loss: %.4f - accuracy: %.4f - %lld images\n\n", mr_mean_loss(&j->sums), mr_mean_accuracy(&j->sums),
+                   (long long)j->sums.samples);
+    if (!status)
+        status = mr_report_compute(&report, j->truth, j->predicted, j->count, j->classes, e);
+    if (!status)
+        status = mr_report_text(&text, &report, j->names, e);
+    if (!status)
+        status = mr_confusion_add(counts, j->classes, j->truth, j->predicted, j->count, e);
+    mr_text_append(&text, "\n");
+    if (!status)
+        status = mr_confusion_text(&text, counts, j->classes, j->names, e);
+    if (!status)
+        status = mr_text_check(&text, "the report", e);
+    if (!status)
+        fwrite(text.data, 1, text.length, stdout);
+    mr_report_destroy(&report);
+    mr_text_destroy(&text);
+    free(counts);
+    return status;
+}
+
+static int print_json(const struct job *j, mr_error *e)
+{
+    mr_report r = {0};
+    int status = mr_report_compute(&r, j->truth, j->predicted, j->count, j->classes, e);
+    if (status)
+        return status;
+    json_t *classes = json_array();
+    for (int i = 0; i < j->classes; i++) {
+        const mr_class_scores *s = &r.per_class[i];
+        json_array_append_new(classes, json_pack("{s:s%, s:f, s:f, s:f, s:I}", "class", j->names[i], strlen(j->names[i]), "precision",
+                                                 s->precision, "recall", s->recall, "f1", s->f1, "support", (json_int_t)s->support));
+    }
+    json_t *all = json_pack("{s:f, s:f, s:I, s:I, s:o}", "loss", mr_mean_loss(&j->sums), "accuracy", mr_mean_accuracy(&j->sums),
+                            "images", (json_int_t)j->sums.samples, "skipped", (json_int_t)j->budget.errors, "classes", classes);
+    if (!all || json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)))
+        status = mr_fail(e, MR_EIO, "the result cannot be written as JSON");
+    printf("\n");
+    json_decref(all);
+    mr_report_destroy(&r);
+    return status;
+}
+
+static int print_result(const struct job *j, mr_error *e)
+{
+    int status = 0;
+    if (j->c->json)
+        status = print_json(j, e);
+    else if (j->classes)
+        status = print_text(j, e);
+    else
+        printf("loss: %.6g - %lld samples\n", mr_mean_loss(&j->sums), (long long)j->sums.samples);
+    if (!status && fflush(stdout))
+        status = mr_fail(e, MR_EIO, "standard output cannot be written");
+    return status;
+}
+
+static void tear_down(struct job *j)
+{
+    mr_trainer_free(j->trainer);
+    mr_team_destroy(j->team);
+    json_decref(j->loss);
+    mr_cli_close_data(&j->data);
+    mr_model_free(j->model);
+    mr_progress_destroy(j->progress);
+    free(j->truth);
+    free(j->predicted);
+    free(j->names);
+    free(j->numbers);
+}
+
+static int evaluate(struct job *j, mr_error *e)
+{
+    mr_stage_stats stage[16];
+    char text[256];
+    mr_data data = mr_cli_training(&j->data);
+    int64_t steps = ((int64_t)mr_data_count(data) + j->c->batch_size - 1) / j->c->batch_size;
+    if (j->data.training) {
+        mr_cli_found(j->data.training, text, sizeof text);
+        mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+    }
+    mr_progress_epoch_begin(j->progress, 0, 0, steps);
+    mr_pass pass = {.loader = mr_cli_loader(j->c, &j->pre, NULL), .rescale = j->pre.rescale, .offset = j->pre.offset,
+                    .budget = &j->budget, .context = j, .batch = collect, .bad_input = bad_input, .stage = stage};
+    double start = mr_now();
+    int status = mr_infer_pass(j->trainer, data, &pass, &j->sums, e);
+    mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
+    mr_progress_epoch_end(j->progress, metrics, 2);
+    if (!status && j->sums.samples == 0)
+        status = mr_fail(e, MR_EINVAL, "none of the images could be used");
+    if (!status)
+        status = print_result(j, e);
+    if (!status && j->c->stats)
+        status = mr_cli_write_stats(j->c->stats, stage, pass.stages, NULL, 0, NULL, mr_now() - start, e);
+    return status;
+}
+
+static int run(mr_cli *c, mr_error *e)
+{
+    struct job j = {.c = c};
+    int status = set_up(&j, e);
+    if (!status)
+        status = evaluate(&j, e);
+    int code = status ? mr_exit_status(status) : j.budget.errors ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
+    tear_down(&j);
+    return code;
+}
+
+const mr_command mr_command_evaluate = {
+    .name = "evaluate",
+    .options = MR_FOR_EVALUATE,
+    .operands = "",
+    .description = "loss, accuracy, classification report and confusion matrix of a model on labelled images (or arrays)",
+    .details = "\n  millrace evaluate --model cells.h5 --data cells\n\n--data looks at DIR/testing where there is one, else at\n"
+               "DIR/validation, else at DIR itself.\n",
+    .run = run,
+};
