@@ -221,7 +221,8 @@ const char *mr_layer_untrained_key(const mr_layer *l)
             continue;
         if (ends_with(key, "_constraint"))
             return key;
-        if (!strcmp(key, "activity_regularizer"))
+        bool penalty = !strcmp(key, "l1") || !strcmp(key, "l2"); /* of ActivityRegularization */
+        if (!strcmp(key, "activity_regularizer") || (penalty && json_number_value(value) != 0))
             found = key;
     }
     return found;

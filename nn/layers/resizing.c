@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layers that resize images: UpSampling2D, Resizing, CenterCrop, RandomCrop. */
+#include "nn/layers/draw.h"
+#include "nn/layers/layers.h"
+#include "nn/layers/resample.h"
+
+struct resizing {
+    int64_t size[2]; /* UpSampling2D: factors; else the output's height and width */
+    int interpolation;
+    bool crop;
+};
+
+/* The part of the input that becomes the output. */
+typedef void window_of(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns);
+
+static void run_forward(const mr_call *c, window_of *window)
+{
+    const struct resizing *p = c->layer->impl;
+    mr_image_size in = mr_image_size_of(&c->in[0]), out = mr_image_size_of(&c->out);
+    mr_extent rows = {0, in.h}, columns = {0, in.w};
+    window(c, &in, &rows, &columns);
+    mr_resample(c->team, (mr_interpolation)p->interpolation, c->x[0], &in, rows, columns, c->y, &out, c->scratch);
+}
+
+static void run_backward(const mr_call *c, window_of *window)
+{
+    const struct resizing *p = c->layer->impl;
+    mr_image_size in = mr_image_size_of(&c->in[0]), out = mr_image_size_of(&c->out);
+    mr_extent rows = {0, in.h}, columns = {0, in.w};
+    window(c, &in, &rows, &columns);
+    if (c->dx[0])
+        mr_resample_gradient(c->team, (mr_interpolation)p->interpolation, c->dy, &out, c->dx[0], &in, rows, columns,
+                             c->add_dx[0], c->scratch);
+}
+
+static size_t scratch_size(const mr_call *c)
+{
+    mr_image_size out = mr_image_size_of(&c->out);
+    return mr_resample_scratch(&out);
+}
+
+/* --- configurations -------------------------------------------------------- */
+
+static int configure_up_sampling(mr_layer *l, const json_t *c, mr_error *e)
+{
+    struct resizing *p = l->impl;
+    int status = mr_config_channels_last(l, c, e);
+    if (!status)
+        status = mr_config_pair(l, c, "size", 1, MR_MAX_EXTENT, 2, p->size, e);
+    return status ? status : mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_NEAREST, &p->interpolation, e);
+}
+
+static int read_size(mr_layer *l, const json_t *c, mr_error *e)
+{
+    struct resizing *p = l->impl;
+    static const char *const keys[] = {"height", "width"};
+    int status = mr_config_channels_last(l, c, e);
+    p->interpolation = MR_BILINEAR;
+    for (int i = 0; i < 2 && !status; i++) {
+        status = mr_config_int(l, c, keys[i], 1, MR_MAX_EXTENT, 0, &p->size[i], e);
+        if (!status && p->size[i] == 0)
+            status = mr_layer_invalid(l, e, "\"%s\" is missing", keys[i]);
+    }
+    return status;
+}
+
+static int refuse_true(mr_layer *l, const json_t *c, const char *key, mr_error *e)
+{
+    bool on;
+    int status = mr_config_bool(l, c, key, false, &on, e);
+    return status || !on ? status : mr_layer_refuse(l, e, "\"%s\" is not done", key);
+}
+
+static int configure_resizing(mr_layer *l, const json_t *c, mr_error *e)
+{
+    struct resizing *p = l->impl;
+    int status = read_size(l, c, e);
+    if (!status)
+        status = mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR, &p->interpolation, e);
+    if (!status)
+        status = mr_config_bool(l, c, "crop_to_aspect_ratio", false, &p->crop, e);
+    if (!status)
+        status = refuse_true(l, c, "pad_to_aspect_ratio", e);
+    return status ? status : refuse_true(l, c, "antialias", e);
+}
+
+/* --- shapes ---------------------------------------------------------------- */
+
+static int enlarged_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
+{
+    (void)inputs;
+    const struct resizing *p = l->impl;
+    int status = mr_layer_check_rank(l, in, 4, e);
+    if (status)
+        return status;
+    *out = (mr_shape){4, {in->dim[0], in->dim[1] * p->size[0], in->dim[2] * p->size[1], in->dim[3]}};
+    return mr_layer_check_output(l, out, e);
+}
+
+static int resized_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
+{
+    (void)inputs;
+    const struct resizing *p = l->impl;
+    int status = mr_layer_check_rank(l, in, 4, e);
+    if (status)
+        return status;
+    *out = (mr_shape){4, {in->dim[0], p->size[0], p->size[1], in->dim[3]}};
+    return mr_layer_check_output(l, out, e);
+}
+
+/* --- windows --------------------------------------------------------------- */
+
+static void whole(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
+{
+    const struct resizing *p = c->layer->impl;
+    if (p->crop)
+        mr_crop_to_aspect(in, (size_t)p->size[0], (size_t)p->size[1], rows, columns);
+}
+
+/* An image that is too small is resized, cut to the aspect ratio. */
+static void centre(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
+{
+    const struct resizing *p = c->layer->impl;
+    size_t h = (size_t)p->size[0], w = (size_t)p->size[1];
+    if (in->h < h || in->w < w) {
+        mr_crop_to_aspect(in, h, w, rows, columns);
+        return;
+    }
+    *rows = (mr_extent){(in->h - h) / 2, h};
+    *columns = (mr_extent){(in->w - w) / 2, w};
+}
+
+/* In training one place for the whole batch, as Keras does; else (and where the image is no larger) the largest window of the
+ * aspect ratio, resized. */
+static void drawn(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
+{
+    const struct resizing *p = c->layer->impl;
+    size_t h = (size_t)p->size[0], w = (size_t)p->size[1];
+    mr_philox g;
+    if (!c->training || in->h <= h || in->w <= w) {
+        mr_crop_to_aspect(in, h, w, rows, columns);
+        return;
+    }
+    mr_draw_sample(c, 0, &g);
+    *rows = (mr_extent){mr_philox_below(&g, (uint32_t)(in->h - h + 1)), h};
+    *columns = (mr_extent){mr_philox_below(&g, (uint32_t)(in->w - w + 1)), w};
+}
+
+static void forward_whole(const mr_call *c) { run_forward(c, whole); }
+static void backward_whole(const mr_call *c) { run_backward(c, whole); }
+static void forward_centre(const mr_call *c) { run_forward(c, centre); }
+static void backward_centre(const mr_call *c) { run_backward(c, centre); }
+static void forward_drawn(const mr_call *c) { run_forward(c, drawn); }
+static void backward_drawn(const mr_call *c) { run_backward(c, drawn); }
+
+#define COMMON .size = sizeof(struct resizing), .max_inputs = 1, .scratch_size = scratch_size
+
+const mr_layer_class mr_layer_up_sampling2d = {
+    .name = "UpSampling2D", .config_keys = "size data_format interpolation", .configure = configure_up_sampling,
+    .output_shape = enlarged_shape, .forward = forward_whole, .backward = backward_whole, COMMON};
+const mr_layer_class mr_layer_resizing = {
+    .name = "Resizing",
+    .config_keys = "height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value antialias data_format",
+    .configure = configure_resizing, .output_shape = resized_shape, .forward = forward_whole, .backward = backward_whole, COMMON};
+const mr_layer_class mr_layer_center_crop = {
+    .name = "CenterCrop", .config_keys = "height width data_format", .configure = read_size, .output_shape = resized_shape,
+    .forward = forward_centre, .backward = backward_centre, COMMON};
+const mr_layer_class mr_layer_random_crop = {
+    .name = "RandomCrop", .config_keys = "height width seed data_format", .configure = read_size, .output_shape = resized_shape,
+    .forward = forward_drawn, .backward = backward_drawn, COMMON};
