@@ -85,6 +85,19 @@ tests_test_progress_SOURCES = tests/test_progress.c
 tests_test_progress_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_table_SOURCES = tests/test_table.c
 tests_test_table_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+CMOCKA_TESTS += tests/test_team
+tests_test_team_SOURCES = tests/test_team.c
+tests_test_team_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+# In double, where differences are exact enough to hold gradients against.
+DOUBLE_TESTS = tests/test_loss tests/test_plan
+CMOCKA_TESTS += $(DOUBLE_TESTS)
+tests_test_loss_SOURCES = tests/test_loss.c
+tests_test_loss_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
+tests_test_loss_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_plan_SOURCES = tests/test_plan.c
+tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
+tests_test_plan_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
