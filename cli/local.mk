@@ -6,3 +6,22 @@ libdisplay_la_SOURCES = \
   cli/progress_line.c cli/progress_line.h \
   cli/table.c cli/table.h \
   cli/terminal.c cli/terminal.h
+
+bin_PROGRAMS += millrace
+millrace_SOURCES = \
+  cli/class_weight.c cli/class_weight.h \
+  cli/commands.h \
+  cli/contract.c cli/contract.h \
+  cli/data.c cli/data.h \
+  cli/evaluate.c \
+  cli/history.c cli/history.h \
+  cli/interrupt.c cli/interrupt.h \
+  cli/main.c \
+  cli/model.c cli/model.h \
+  cli/options.c cli/options.h \
+  cli/options_table.c \
+  cli/sample.c \
+  cli/stats.c cli/stats.h \
+  cli/summary.c \
+  cli/train.c
+millrace_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS)

@@ -54,7 +54,7 @@ static bool contains(char *const *names, size_t count, const char *name)
 }
 
 /* FOUND (sorted) must be the CLASSES names of WANTED. */
-static int check_names(const char *dir, const mr_names *found, char *const *wanted, int classes, mr_error *e)
+static int check_names(const char *dir, const mr_paths *found, char *const *wanted, int classes, mr_error *e)
 {
     for (int i = 0; i < classes; i++)
         if (!contains(found->name, found->count, wanted[i]))
@@ -65,7 +65,7 @@ static int check_names(const char *dir, const mr_names *found, char *const *want
     return 0;
 }
 
-static int check_classes(const char *dir, const mr_names *found, char *const *wanted, int classes,
+static int check_classes(const char *dir, const mr_paths *found, char *const *wanted, int classes,
                          int min_classes, mr_error *e)
 {
     if (found->count == 0) {
@@ -83,7 +83,7 @@ static int check_classes(const char *dir, const mr_names *found, char *const *wa
 
 /* --- scanning --------------------------------------------------------------------------------- */
 
-static int add_samples(mr_dataset *d, const mr_names *files, int label, mr_error *e)
+static int add_samples(mr_dataset *d, const mr_paths *files, int label, mr_error *e)
 {
     if (files->count == 0)
         return 0;
@@ -98,7 +98,7 @@ static int add_samples(mr_dataset *d, const mr_names *files, int label, mr_error
 
 static int scan_class(mr_dataset *d, const char *dir, int label, mr_error *e)
 {
-    mr_names files = {0};
+    mr_paths files = {0};
     mr_folder_counts counts = {0};
     const char *path = mr_strings_join(d->arena, dir, d->class_names[label]);
     int status = path ? mr_folder_walk(path, d->arena, &files, &counts, e)
@@ -130,7 +130,7 @@ static int scan_classes(mr_dataset *d, const char *dir, char *const *names, mr_e
 int mr_dataset_scan(mr_dataset **out, const char *dir, char *const *class_names, int classes, int min_classes,
                     mr_error *e)
 {
-    mr_names found = {0};
+    mr_paths found = {0};
     mr_folder_counts counts = {0};
     mr_dataset *d = NULL;
     mr_strings *arena = mr_strings_create();

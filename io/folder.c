@@ -11,7 +11,7 @@
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-int mr_names_add(mr_names *names, char *name, mr_error *e)
+int mr_paths_add(mr_paths *names, char *name, mr_error *e)
 {
     if (!name)
         return mr_fail(e, MR_ENOMEM, "no memory for file names");
@@ -32,7 +32,7 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void mr_names_sort(mr_names *names)
+void mr_paths_sort(mr_paths *names)
 {
     if (names->count)
         qsort(names->name, names->count, sizeof *names->name, by_bytes);
@@ -53,8 +53,8 @@ bool mr_is_image_name(const char *name)
 
 typedef struct walk {
     mr_strings *strings;
-    mr_names *folders; /* NULL: they are not asked for */
-    mr_names *files;   /* the same */
+    mr_paths *folders; /* NULL: they are not asked for */
+    mr_paths *files;   /* the same */
     mr_folder_counts *counts;
     void *seen; /* tsearch tree of folder_id */
     mr_error *e;
@@ -84,12 +84,12 @@ static int take_entry(walk *w, const char *dir, const struct dirent *entry)
     }
     char *path = mr_strings_join(w->strings, dir, name);
     if (path && is_folder(path, entry->d_type))
-        return mr_names_add(w->folders, path, w->e);
+        return mr_paths_add(w->folders, path, w->e);
     if (path && !(image && w->files)) {
         w->counts->not_images++;
         return 0;
     }
-    return mr_names_add(w->files, path, w->e);
+    return mr_paths_add(w->files, path, w->e);
 }
 
 static int read_folder(walk *w, const char *dir)
@@ -110,14 +110,14 @@ static int read_folder(walk *w, const char *dir)
     return status;
 }
 
-int mr_folder_list(const char *dir, mr_strings *strings, mr_names *folders, mr_folder_counts *counts,
+int mr_folder_list(const char *dir, mr_strings *strings, mr_paths *folders, mr_folder_counts *counts,
                    mr_error *e)
 {
     walk w = {.strings = strings, .folders = folders, .counts = counts, .e = e};
     int status = read_folder(&w, dir);
     for (size_t i = 0; i < folders->count; i++)
         folders->name[i] = strrchr(folders->name[i], '/') + 1;
-    mr_names_sort(folders);
+    mr_paths_sort(folders);
     return status;
 }
 
@@ -152,23 +152,23 @@ static int first_time(walk *w, const char *dir)
     return found ? *found == id : mr_fail(w->e, MR_ENOMEM, "no memory for folder %s", dir);
 }
 
-int mr_folder_walk(const char *dir, mr_strings *strings, mr_names *files, mr_folder_counts *counts,
+int mr_folder_walk(const char *dir, mr_strings *strings, mr_paths *files, mr_folder_counts *counts,
                    mr_error *e)
 {
-    mr_names folders = {0}, found = {0};
+    mr_paths folders = {0}, found = {0};
     walk w = {.strings = strings, .folders = &found, .files = files, .counts = counts, .e = e};
-    int status = mr_names_add(&folders, mr_strings_join(strings, NULL, dir), e);
+    int status = mr_paths_add(&folders, mr_strings_join(strings, NULL, dir), e);
     /* A stack; of two ways to a folder the one whose name sorts first is taken. */
     while (!status && folders.count > 0) {
         const char *next = folders.name[--folders.count];
         status = first_time(&w, next);
         if (status > 0)
             status = read_folder(&w, next);
-        mr_names_sort(&found);
+        mr_paths_sort(&found);
         while (!status && found.count > 0)
-            status = mr_names_add(&folders, found.name[--found.count], e);
+            status = mr_paths_add(&folders, found.name[--found.count], e);
     }
-    mr_names_sort(files);
+    mr_paths_sort(files);
     tdestroy(w.seen, free);
     free(folders.name);
     free(found.name);

@@ -63,3 +63,5 @@ io_keras_sources = \
   io/keras_zip.c io/keras_zip.h \
   io/model_file.c io/model_file.h
 libio_la_SOURCES += $(io_keras_sources)
+io_array_sources = io/arrays.c io/arrays.h
+libio_la_SOURCES += $(io_array_sources)

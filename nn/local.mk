@@ -19,7 +19,8 @@ nn_core_sources = \
   nn/real.h \
   nn/schedule.c nn/schedule.h \
   nn/shape.c nn/shape.h \
-  nn/team.c nn/team.h
+  nn/team.c nn/team.h \
+  nn/version.c
 libnn_la_SOURCES = $(nn_core_sources)
 nn_report_sources = \
   nn/confusion.c \

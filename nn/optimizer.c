@@ -425,7 +425,7 @@ double mr_regularization(const mr_graph *g)
         const mr_param *p = g->param[i];
         const mr_real *w = mr_param_value(g, p);
         double absolute = 0, squares = 0;
-        if (p->l1 == 0 && p->l2 == 0)
+        if (!p->trainable || (p->l1 == 0 && p->l2 == 0)) /* Keras counts what can be trained */
             continue;
         for (size_t k = 0; k < p->count; k++) {
             absolute += fabs((double)w[k]);

@@ -4,15 +4,21 @@ libpipeline_la_SOURCES = \
   pipeline/atomic.h \
   pipeline/augment.c pipeline/augment.h \
   pipeline/batch.c pipeline/batch.h \
+  pipeline/budget.c pipeline/budget.h \
+  pipeline/checkpoint.c pipeline/checkpoint.h \
   pipeline/decode_stage.c \
   pipeline/epochs.c \
   pipeline/eventcount.c pipeline/eventcount.h \
+  pipeline/feed.c pipeline/feed.h \
+  pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
   pipeline/queue.c pipeline/queue.h \
   pipeline/read_stage.c \
   pipeline/ring.c pipeline/ring.h \
   pipeline/stages.h \
   pipeline/stats.c pipeline/stats.h \
+  pipeline/train.c pipeline/train.h \
+  pipeline/trainer.c pipeline/trainer.h \
   pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
   pipeline/warp_avx2.c \
   pipeline/warp_avx512.c

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace sample */
+#include "cli/commands.h"
+#include "io/sample.h"
+
+#include <stdio.h>
+
+static int run(mr_cli *c, mr_error *e)
+{
+    mr_sample_split split = mr_sample_split_of(c->count);
+    int status = mr_sample_write(c->operand[0], c->count, (uint64_t)c->seed, NULL, NULL, e);
+    if (status)
+        return mr_exit_status(status);
+    if (!c->quiet)
+        fprintf(stderr, "%s: %lld images for training, %lld for validation, %lld for testing, in 2 classes\n", c->operand[0],
+                (long long)split.training, (long long)split.validation, (long long)split.testing);
+    return MR_EXIT_DONE;
+}
+
+const mr_command mr_command_sample = {
+    .name = "sample",
+    .options = MR_FOR_SAMPLE,
+    .operands = "DIR",
+    .least = 1,
+    .most = 1,
+    .description = "draws a small labelled set of cell images, for trying things out",
+    .details = "\n  millrace sample cells --count 600\n",
+    .run = run,
+};

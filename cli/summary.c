@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace summary */
+#include "cli/commands.h"
+#include "cli/contract.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "io/model_file.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct totals {
+    int64_t trainable, frozen;
+};
+
+static int64_t params_of(const mr_layer *l, struct totals *t)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < l->params; i++) {
+        sum += (int64_t)l->param[i].count;
+        *(l->param[i].trainable ? &t->trainable : &t->frozen) += (int64_t)l->param[i].count;
+    }
+    return sum;
+}
+
+/* The calls of layer L: the shape of the first one's output, and what all of them are connected to. */
+static const mr_node *calls_of(const mr_graph *g, const mr_layer *l, mr_text *connected)
+{
+    const mr_node *first = NULL;
+    mr_text_clear(connected);
+    for (int i = 0; i < g->nodes; i++) {
+        const mr_node *n = &g->node[i];
+        if (n->layer != l)
+            continue;
+        first = first ? first : n;
+        for (int k = 0; k < n->inputs; k++) {
+            int call = 0;
+            for (int p = 0; p < n->input[k]; p++)
+                call += g->node[p].layer == g->node[n->input[k]].layer;
+            mr_text_format(connected, "%s%s[%d][0]", connected->length ? ",\n" : "", g->node[n->input[k]].layer->name, call);
+        }
+    }
+    return first;
+}
+
+/* --- as a table ----------------------------------------------------------------- */
+
+static int add_layer(mr_table *table, const mr_graph *g, const mr_layer *l, struct totals *t, mr_error *e)
+{
+    mr_text connected = {0}, name = {0};
+    char shape[96] = "-", count[32];
+    const mr_node *n = calls_of(g, l, &connected);
+    if (n)
+        mr_shape_text(&n->shape, true, shape, sizeof shape);
+    snprintf(count, sizeof count, "%lld", (long long)params_of(l, t));
+    mr_text_format(&name, "%s (%s)", l->name, l->class->name);
+    const char *cells[] = {mr_text_string(&name), shape, count, connected.length ? mr_text_string(&connected) : "-"};
+    int status = mr_table_add(table, cells, e);
+    mr_text_destroy(&connected);
+    mr_text_destroy(&name);
+    return status;
+}
+
+static int print_table(const mr_graph *g, struct totals *t, mr_error *e)
+{
+    const mr_table_column columns[] = {{"Layer (type)", MR_ALIGN_LEFT}, {"Output Shape", MR_ALIGN_LEFT},
+                                       {"Param #", MR_ALIGN_RIGHT}, {"Connected to", MR_ALIGN_LEFT}};
+    mr_table table;
+    mr_text text = {0};
+    int width = mr_terminal_columns(stdout);
+    int status = mr_table_create(&table, columns, 4, e);
+    for (int i = 0; i < g->layers && !status; i++)
+        status = add_layer(&table, g, g->layer[i], t, e);
+    if (!status)
+        status = mr_table_text(&text, &table, width, mr_terminal_is_utf8(stdout) ? MR_TABLE_BOX : MR_TABLE_ASCII, e);
+    if (!status)
+        fwrite(text.data, 1, text.length, stdout);
+    mr_text_destroy(&text);
+    mr_table_destroy(&table);
+    return status;
+}
+
+static void print_training(const mr_model *m)
+{
+    const json_t *optimizer = json_object_get(m->training, "optimizer_config");
+    if (!m->training) {
+        printf("Training configuration: none\n");
+        return;
+    }
+    char *loss = json_dumps(json_object_get(m->training, "loss"), JSON_ENCODE_ANY | JSON_COMPACT);
+    char *config = json_dumps(json_object_get(optimizer, "config"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
+    const char *name = json_string_value(json_object_get(optimizer, "class_name"));
+    printf("Training configuration: loss %s, optimizer %s %s\n", loss ? loss : "none", name ? name : "none", config ? config : "");
+    if (m->has_optimizer_state)
+        printf("Optimizer state: %d variables, %lld finished updates\n", m->slots, (long long)m->iterations);
+    else
+        printf("Optimizer state: none\n");
+    free(loss);
+    free(config);
+}
+
+static void print_rest(const mr_model *m, const struct totals *t)
+{
+    char text[160];
+    printf("Total params: %lld (%.2f MiB)\n", (long long)(t->trainable + t->frozen),
+           (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
+    printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable, (long long)t->frozen);
+    print_training(m);
+    printf("Preprocessing: %s\n", m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
+    if (m->class_names) {
+        printf("Classes:");
+        for (int i = 0; i < m->classes; i++)
+            printf(" %s", m->class_names[i]);
+        printf("\n");
+    }
+    printf("Written by Keras version %s, backend %s\n", m->keras_version ? m->keras_version : "unknown", m->backend ? m->backend : "unknown");
+}
+
+/* --- as JSON -------------------------------------------------------------------- */
+
+static json_t *shape_json(const mr_shape *s)
+{
+    json_t *a = json_array();
+    json_array_append_new(a, json_null());
+    for (int i = 1; i < s->rank; i++)
+        json_array_append_new(a, json_integer(s->dim[i]));
+    return a;
+}
+
+static json_t *layers_json(const mr_graph *g, struct totals *t)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < g->layers; i++) {
+        const mr_layer *l = g->layer[i];
+        mr_text connected = {0};
+        const mr_node *n = calls_of(g, l, &connected);
+        json_t *inputs = json_array();
+        for (int k = 0; n && k < n->inputs; k++)
+            json_array_append_new(inputs, json_string(g->node[n->input[k]].layer->name));
+        json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", l->name, "class_name", l->class->name,
+                                             "output_shape", n ? shape_json(&n->shape) : json_null(), "params",
+                                             (json_int_t)params_of(l, t), "trainable", l->trainable, "connected_to", inputs));
+        mr_text_destroy(&connected);
+    }
+    return all;
+}
+
+static json_t *contract_json(const mr_model *m)
+{
+    const mr_preprocess *p = &m->preprocess;
+    if (!m->has_preprocess)
+        return json_null();
+    return json_pack("{s:[i,i], s:s, s:s, s:f, s:f, s:b}", "image_size", p->height, p->width, "color_mode",
+                     mr_color_mode_name(p->color_mode), "interpolation", mr_interpolation_name(p->interpolation), "rescale", p->rescale,
+                     "offset", p->offset, "dct_scaling", p->dct_scaling);
+}
+
+static int print_json(const mr_model *m, struct totals *t, mr_error *e)
+{
+    json_t *layers = layers_json(m->graph, t), *classes = json_array();
+    for (int i = 0; m->class_names && i < m->classes; i++)
+        json_array_append_new(classes, json_string(m->class_names[i]));
+    json_t *all = json_pack("{s:s, s:o, s:I, s:I, s:I, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name, "layers", layers,
+                            "total_params", (json_int_t)(t->trainable + t->frozen), "trainable_params", (json_int_t)t->trainable,
+                            "non_trainable_params", (json_int_t)t->frozen, "training_config", m->training, "optimizer_state",
+                            m->has_optimizer_state, "iterations", (json_int_t)m->iterations, "preprocessing", contract_json(m),
+                            "class_names", classes, "keras_version", m->keras_version, "backend", m->backend);
+    int status = all && !json_dumpf(all, stdout, JSON_INDENT(1)) ? 0 : mr_fail(e, MR_EIO, "the summary cannot be written as JSON");
+    printf("\n");
+    json_decref(all);
+    return status;
+}
+
+static int run(mr_cli *c, mr_error *e)
+{
+    mr_model *m;
+    struct totals t = {0};
+    int status = mr_model_load(&m, c->operand[0], e);
+    if (status)
+        return mr_exit_status(status);
+    if (c->json) {
+        status = print_json(m, &t, e);
+    } else {
+        printf("Model: \"%s\"\n", m->graph->name);
+        status = print_table(m->graph, &t, e);
+        print_rest(m, &t);
+    }
+    if (!status && fflush(stdout))
+        status = mr_fail(e, MR_EIO, "standard output cannot be written");
+    mr_model_free(m);
+    return status ? mr_exit_status(status) : MR_EXIT_DONE;
+}
+
+const mr_command mr_command_summary = {
+    .name = "summary",
+    .options = MR_FOR_SUMMARY,
+    .operands = "MODEL",
+    .least = 1,
+    .most = 1,
+    .description = "layers, shapes, parameter counts, preprocessing contract and optimizer state of a model file",
+    .details = "\n  millrace summary cells.h5\n",
+    .run = run,
+};
