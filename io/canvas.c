@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/canvas.h"
 
+#include "io/durable.h"
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 static int check_cairo(cairo_status_t status, const char *what, mr_error *e)
 {
@@ -61,19 +60,34 @@ static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsign
     return fwrite(bytes, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
-static int write_png(mr_canvas *c, const char *temporary, const char *path, mr_error *e)
+/* A picture on its way to PATH. */
+typedef struct errand {
+    mr_canvas *canvas;
+    const char *path;
+} errand;
+
+/* Writes the PNG into the file TARGET; errors name the path where the picture is wanted. */
+static int write_png(void *context, const char *target, mr_error *e)
 {
-    FILE *f = fopen(temporary, "wbe");
+    const errand *a = context;
+    FILE *f = fopen(target, "wbe");
     if (!f)
-        return mr_fail_errno(e, errno, "cannot create %s", path);
+        return mr_fail_errno(e, errno, "cannot create %s", a->path);
     errno = 0;
-    cairo_status_t drawn = cairo_surface_write_to_png_stream(c->surface, write_bytes, f);
+    cairo_status_t drawn = cairo_surface_write_to_png_stream(a->canvas->surface, write_bytes, f);
     int why = errno ? errno : EIO;
     if (fclose(f) != 0 && drawn == CAIRO_STATUS_SUCCESS)
-        return mr_fail_errno(e, errno, "cannot write %s", path);
+        return mr_fail_errno(e, errno, "cannot write %s", a->path);
     if (drawn == CAIRO_STATUS_WRITE_ERROR)
-        return mr_fail_errno(e, why, "cannot write %s", path);
-    return check_cairo(drawn, path, e);
+        return mr_fail_errno(e, why, "cannot write %s", a->path);
+    return check_cairo(drawn, a->path, e);
+}
+
+/* A device or a pipe is written to: renaming a file to its name would do away with it. */
+static bool is_special(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
 }
 
 int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e)
@@ -81,17 +95,9 @@ int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e)
     int status = check_cairo(cairo_status(c->cr), path, e);
     if (status)
         return status;
-    char *temporary;
-    if (asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0)
-        return mr_fail(e, MR_ENOMEM, "out of memory while writing %s", path);
+    errand a = {c, path};
     cairo_surface_flush(c->surface);
-    status = write_png(c, temporary, path, e);
-    if (!status && rename(temporary, path) != 0)
-        status = mr_fail_errno(e, errno, "cannot put the finished picture at %s", path);
-    if (status)
-        unlink(temporary);
-    free(temporary);
-    return status;
+    return is_special(path) ? write_png(&a, path, e) : mr_durable_write(path, write_png, &a, e);
 }
 
 void mr_canvas_color(mr_canvas *c, uint32_t rgb, double alpha)

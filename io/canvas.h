@@ -22,8 +22,8 @@ typedef struct mr_canvas {
 int mr_canvas_create(mr_canvas *c, int width, int height, uint32_t background, mr_error *e);
 void mr_canvas_destroy(mr_canvas *c);
 
-/* Writes the picture to PATH by way of a file beside it and a rename, so that who watches PATH never sees
- * half a picture. No fsync: a picture can be drawn again. Errors: MR_EIO, MR_ENOTFOUND, MR_ENOMEM. */
+/* Writes the picture to PATH in one step (io/durable.h), so that who watches PATH never sees half a picture;
+ * a device or a pipe is written to as it is. Errors: MR_EIO, MR_ENOTFOUND, MR_ENOMEM. */
 int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e);
 
 void mr_canvas_color(mr_canvas *c, uint32_t rgb, double alpha);

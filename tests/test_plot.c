@@ -7,7 +7,9 @@
 #include "io/plot.h"
 #include "nn/random.h"
 #include <cairo.h>
+#include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
 
 #define BLUE 0x0072b2u
 #define ORANGE 0xd55e00u
@@ -187,6 +189,28 @@ static void huge_and_many(void **state)
     cairo_surface_destroy(s);
 }
 
+/* What a name may also stand for: a pipe gets the picture and stays a pipe. */
+static void a_pipe_stays_a_pipe(void **state)
+{
+    (void)state;
+    char fifo[1100];
+    double one = 0.5;
+    mr_plot_series series = {"training", &one, 1};
+    mr_plot_panel panel = {"Loss", &series, 1, true, 0};
+    mr_plot p = {NULL, NULL, 1, &panel, 1, 400, 300};
+    unsigned char start[8] = {0};
+    struct stat s;
+    snprintf(fifo, sizeof fifo, "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    int fd = open(fifo, O_RDWR); /* keeps the pipe's 64 KB open at both ends: the small picture fits in */
+    assert_int_equal(mr_plot_write(&p, fifo, NULL), 0);
+    assert_int_equal(read(fd, start, 8), 8);
+    assert_memory_equal(start, "\x89PNG\r\n\x1a\n", 8);
+    assert_true(stat(fifo, &s) == 0 && S_ISFIFO(s.st_mode));
+    close(fd);
+    unlink(fifo);
+}
+
 static void errors_are_told(void **state)
 {
     (void)state;
@@ -197,6 +221,15 @@ static void errors_are_told(void **state)
     mr_error e = {0};
     assert_int_equal(mr_plot_write(&p, "/no/such/folder/x.png", &e), MR_ENOTFOUND);
     assert_string_equal(e.message, "cannot create /no/such/folder/x.png: No such file or directory");
+    mr_error_clear(&e);
+    assert_int_equal(mr_plot_write(&p, "/tmp", &e), MR_EIO);
+    assert_string_equal(e.message, "cannot create /tmp: Is a directory");
+    mr_error_clear(&e);
+    if (access("/dev/full", W_OK) == 0) {
+        assert_int_equal(mr_plot_write(&p, "/dev/full", &e), MR_EIO);
+        assert_string_equal(e.message, "cannot write /dev/full: No space left on device");
+        assert_int_equal(access("/dev/full", W_OK), 0);
+    }
     mr_error_clear(&e);
     p.width = 100;
     assert_int_equal(mr_plot_write(&p, path, &e), MR_EINVAL);
@@ -234,6 +267,7 @@ int main(void)
         cmocka_unit_test(one_epoch_is_a_dot),
         cmocka_unit_test(odd_values_are_gaps),
         cmocka_unit_test(huge_and_many),
+        cmocka_unit_test(a_pipe_stays_a_pipe),
         cmocka_unit_test(errors_are_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
