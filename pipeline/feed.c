@@ -13,7 +13,7 @@ struct mr_feed {
     /* arrays */
     const mr_array *x, *y;
     int inputs, batch_size;
-    float rescale, offset;
+    double rescale, offset;
     mr_feed_order order;
     uint32_t epoch, *permutation;
     size_t count, position;
@@ -117,8 +117,8 @@ int mr_feed_arrays(mr_feed **out, const mr_array *x, int inputs, const mr_array 
     f->y = y;
     f->inputs = inputs;
     f->batch_size = batch_size;
-    f->rescale = (float)rescale;
-    f->offset = (float)offset;
+    f->rescale = rescale;
+    f->offset = offset;
     f->order = order;
     f->epoch = order.first_epoch;
     f->count = (size_t)x[0].shape.dim[0];
@@ -134,14 +134,15 @@ int mr_feed_arrays(mr_feed **out, const mr_array *x, int inputs, const mr_array 
     return 0;
 }
 
-static void copy_row(const mr_array *a, size_t from, float *to, float rescale, float offset)
+/* In double, rounded once: so 1/255 gives what a division by 255 gives, as array programs have it. */
+static void copy_row(const mr_array *a, size_t from, float *to, double rescale, double offset)
 {
     size_t n = row_size(a);
     if (!a->bytes)
         memcpy(to, a->f32 + from * n, n * sizeof *to);
     else
         for (size_t i = 0; i < n; i++)
-            to[i] = (float)a->u8[from * n + i] * rescale + offset;
+            to[i] = (float)((double)a->u8[from * n + i] * rescale + offset);
 }
 
 static int next_rows(mr_feed *f, mr_examples *out)

@@ -90,13 +90,14 @@ static double difference(const mr_real *a, const mr_real *b, size_t n)
     return most / size;
 }
 
-static void compare_weights(const struct run *r, const char *name, double tolerance)
+/* BETA: tolerance for the offsets of BatchNormalizations. */
+static void compare_weights(const struct run *r, const char *name, double tolerance, double beta)
 {
     const mr_graph *a = r->model->graph, *b = r->end->graph;
     assert_int_equal(a->params, b->params);
     for (int i = 0; i < a->params; i++) {
         double d = difference(mr_param_value(a, a->param[i]), mr_param_value(b, b->param[i]), a->param[i]->count);
-        if (d > tolerance && !ill_conditioned(name, a->param[i]))
+        if (d > (strcmp(a->param[i]->kind, "beta") ? tolerance : beta) && !ill_conditioned(name, a->param[i]))
             fail_msg("%s: %s/%s differs by %.2g of its largest", name, a->param[i]->layer->name, a->param[i]->kind, d);
     }
 }
@@ -143,7 +144,7 @@ static void every_case(void **state)
         snprintf(dir, sizeof dir, "%s/%s", root, entry->d_name);
         open_run(&r, dir, 8, !strcmp(entry->d_name, "class_weight"));
         train(&r, entry->d_name, 8, 1e-4);
-        compare_weights(&r, entry->d_name, adaptive(entry->d_name) ? 1e-3 : 1e-4);
+        compare_weights(&r, entry->d_name, adaptive(entry->d_name) ? 1e-3 : 1e-4, adaptive(entry->d_name) ? 1e-3 : 1e-4);
         compare_slots(&r, entry->d_name, adaptive(entry->d_name) ? 1e-3 : 1e-4);
         close_run(&r);
         cases++;
@@ -152,14 +153,16 @@ static void every_case(void **state)
     assert_true(cases >= 24);
 }
 
-/* The network is ill-conditioned: Keras with another thread count differs by 7e-3 itself. */
+/* The betas of this network, zero at the start and 1e-5 … 1e-4 after the four steps, are ill-conditioned: the same steps in
+ * double (libnn_double), our float32 and Keras's float32 are 2e-2 … 1.2e-1 of the largest apart from one another, each from
+ * each. All other weights agree to 1e-4. */
 static void tutorial_resnet(void **state)
 {
     (void)state;
     struct run r = {0};
     open_run(&r, shared_or_skip("golden/tutorial_resnet"), 32, false);
     train(&r, "tutorial_resnet", 32, 2e-4);
-    compare_weights(&r, "tutorial_resnet", 2e-2);
+    compare_weights(&r, "tutorial_resnet", 1e-3, .2);
     close_run(&r);
 }
 
