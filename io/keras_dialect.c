@@ -2,6 +2,7 @@
 /* Models: Sequential of every form, Model and Functional, one inside the other. Their layers:
  * io/keras_layer.c; calls: io/keras_call.c. */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +301,10 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     mr_dialect d = {.era = origin->era, .theano = origin->theano, .e = e};
     json_t *made = NULL;
     int status = convert_model(&made, &d, root, 0);
+    if (!status && !origin->layouts && !(origin->layouts = json_object()))
+        status = mr_fail(e, MR_ENOMEM, "out of memory");
+    if (!status)
+        status = mr_keras_channels_last(&d, &made, origin->layouts);
     if (!status)
         status = mr_keras_modernize(&d, made);
     if (!status)

@@ -41,6 +41,8 @@ io_keras_sources = \
   io/keras_defaults.c \
   io/keras_dialect.c io/keras_dialect.h \
   io/keras_layer.c \
+  io/keras_layout.c io/keras_layout.h \
+  io/keras_layout_shapes.c \
   io/keras_object.c \
   io/keras_order.c \
   io/keras_own.c io/keras_own.h \

@@ -7,6 +7,7 @@
 #include "io/hdf5.h"
 #include "io/json_tree.h"
 #include "io/keras_dialect.h"
+#include "io/keras_layout.h"
 #include "io/keras_own.h"
 #include "io/keras_slots.h"
 #include "io/keras_training.h"
@@ -38,6 +39,7 @@ void mr_model_free(mr_model *m)
         free(m->class_names[i]);
     free(m->class_names);
     json_decref(m->extra);
+    json_decref(m->layouts);
     free(m->keras_version);
     free(m->backend);
     free(m);
@@ -107,6 +109,13 @@ static int read_text(char **text, size_t *size, const char *file, mr_error *e)
     return status;
 }
 
+/* Weights for this architecture lie in their files as ORIGIN says. */
+static int keep_layouts(mr_model *m, const mr_keras_origin *origin, mr_error *e)
+{
+    m->layouts = json_incref(origin->layouts);
+    return mr_keras_layout_shapes(m->layouts, m->graph, e);
+}
+
 int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e)
 {
     mr_keras_origin origin = {0};
@@ -119,6 +128,12 @@ int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e)
         status = mr_keras_parse_config(&config, &origin, text, size, file, e);
     if (!status)
         status = mr_model_from_config(out, config, e);
+    if (!status)
+        status = keep_layouts(*out, &origin, e);
+    if (status) {
+        mr_model_free(*out);
+        *out = NULL;
+    }
     mr_keras_origin_clear(&origin);
     free(text);
     return status;
@@ -158,6 +173,12 @@ static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t w
     return status;
 }
 
+static int make_graph(mr_model *m, json_t *config, mr_keras_origin *origin, mr_error *e)
+{
+    int status = mr_graph_create(&m->graph, config, NULL, e);
+    return status ? status : keep_layouts(m, origin, e);
+}
+
 static int read_config(mr_model *m, mr_keras_origin *origin, hid_t file, const char *path, mr_error *e)
 {
     char *text, what[512];
@@ -171,7 +192,7 @@ static int read_config(mr_model *m, mr_keras_origin *origin, hid_t file, const c
     if (!status)
         status = mr_keras_parse_config(&config, origin, text, size, what, e);
     if (!status)
-        status = mr_graph_create(&m->graph, config, NULL, e);
+        status = make_graph(m, config, origin, e);
     json_decref(config);
     free(text);
     return status;
@@ -244,7 +265,7 @@ static int read_zip_config(mr_model *m, mr_keras_origin *origin, mr_keras_zip *z
     if (!status)
         status = mr_keras_canonical(&config, origin, root, e);
     if (!status)
-        status = mr_graph_create(&m->graph, config, NULL, e);
+        status = make_graph(m, config, origin, e);
     if (!status)
         m->training = mr_keras_training(json_object_get(root, "compile_config"), origin->era);
     json_decref(config);

@@ -27,6 +27,7 @@ typedef struct mr_model {
     /* Attributes of the file's root that are neither Keras's nor ours, kept to be written again: name → value, encoded by
      * the reader (opaque to others). */
     json_t *extra;
+    json_t *layouts;          /* where the architecture came from a channels_first one: how its own weight files lie (opaque) */
     char *keras_version;      /* of the writer, or NULL */
     char *backend;
 } mr_model;
@@ -34,6 +35,8 @@ typedef struct mr_model {
 /* Reads FILE (.h5 or .keras: the content decides). Every weight of the file lands somewhere, or the load fails and names
  * the entry, layer, expected and found shape. One HDF5 user at a time in the process: an internal lock sees to it. */
 int mr_model_load(mr_model **out, const char *file, mr_error *e);
+/* The same from SIZE bytes in memory, which may be changed; WHAT names them in errors. */
+int mr_model_load_memory(mr_model **out, void *bytes, size_t size, const char *what, mr_error *e);
 /* An architecture alone (Keras's to_json(), any dialect), from JSON text in a file. Weights are zero. */
 int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e);
 /* Takes over CONFIG (canonical; a reference is stolen) as a new model without weights. */
