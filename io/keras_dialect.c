@@ -56,6 +56,7 @@ int mr_keras_era(const char *keras_version)
 void mr_keras_origin_clear(mr_keras_origin *origin)
 {
     json_decref(origin->layouts);
+    json_decref(origin->names);
     memset(origin, 0, sizeof *origin);
 }
 

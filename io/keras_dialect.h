@@ -12,9 +12,11 @@
 /* Who wrote a model, as far as that changes what its configuration and weights mean. */
 typedef struct mr_keras_origin {
     int era;         /* 1, 2 (Keras 2 and tf.keras) or 3; 0: to be told from the configuration */
+    bool sorted;     /* Keras 1 and 2.0: optimizers kept their weights sorted by name */
     bool theano;     /* convolution kernels are flipped, 'same' pads symmetrically */
     json_t *layouts; /* object, path of a layer → how its weights lie in the file where that is not as
                         canonical (io/keras_layout.h); owned */
+    json_t *names;   /* object, "LAYER/KIND" → what the file calls that weight; owned */
 } mr_keras_origin;
 
 void mr_keras_origin_clear(mr_keras_origin *origin);

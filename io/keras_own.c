@@ -356,9 +356,9 @@ static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
 
 int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
 {
-    int status = m->has_preprocess
-                     ? write_json(file, "millrace_preprocessing", mr_preprocess_json(&m->preprocess), e)
-                     : 0;
+    int status = mr_hdf5_write_text(file, "millrace_version", MR_VERSION_STRING, false, e);
+    if (!status && m->has_preprocess)
+        status = write_json(file, "millrace_preprocessing", mr_preprocess_json(&m->preprocess), e);
     if (!status && m->class_names) {
         json_t *list = json_array();
         for (int i = 0; i < m->classes; i++)

@@ -130,6 +130,12 @@ static int check_shape(const mr_param *p, const struct layout *l, hid_t at, cons
                    mr_shape_text(&found, false, found_text, sizeof found_text));
 }
 
+bool mr_keras_param_fits(const mr_param *p, hid_t at, const char *path, const mr_keras_origin *origin)
+{
+    struct layout l = layout_of(p, origin);
+    return check_shape(p, &l, at, path, NULL) == 0;
+}
+
 int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *path,
                         const mr_keras_origin *origin, mr_error *e)
 {

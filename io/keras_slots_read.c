@@ -21,22 +21,36 @@ struct state {
 
 /* --- variables in the writer's order ------------------------------------------------------- */
 
-/* Keras 1 sorted its weights by name: LAYER_W, LAYER_b, LAYER_beta, LAYER_gamma. */
-static void old_name(char *text, size_t size, const mr_param *p)
+/* The names by which the oldest Keras sorted its weights. */
+struct named {
+    const char *name;
+    const mr_param *param;
+};
+
+static int compare_names(const void *a, const void *b)
 {
-    const char *kind = !strcmp(p->kind, "kernel") ? "W" : !strcmp(p->kind, "bias") ? "b" : p->kind;
-    snprintf(text, size, "%s_%s", p->layer->local_name, kind);
+    return strcmp(((const struct named *)a)->name, ((const struct named *)b)->name);
 }
 
-static int compare_old_names(const void *a, const void *b)
+static int sort_by_name(struct state *s, const mr_keras_origin *origin, mr_error *e)
 {
-    char x[1200], y[1200];
-    old_name(x, sizeof x, *(const mr_param *const *)a);
-    old_name(y, sizeof y, *(const mr_param *const *)b);
-    return strcmp(x, y);
+    struct named *named = calloc((size_t)s->params + 1, sizeof *named);
+    if (!named)
+        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+    for (int i = 0; i < s->params; i++) {
+        char *key = mr_keras_path(s->param[i]->layer->name, s->param[i]->kind);
+        const char *name = key ? mr_json_text(origin->names, key) : NULL;
+        named[i] = (struct named){name ? name : "", s->param[i]};
+        free(key);
+    }
+    qsort(named, (size_t)s->params, sizeof *named, compare_names);
+    for (int i = 0; i < s->params; i++)
+        s->param[i] = named[i].param;
+    free(named);
+    return 0;
 }
 
-static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g, int era, mr_error *e)
+static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g, mr_error *e)
 {
     memset(s, 0, sizeof *s);
     s->o = o;
@@ -48,8 +62,6 @@ static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g,
     for (int i = 0; i < g->params; i++)
         if (g->param[i]->trainable)
             s->param[s->params++] = g->param[i];
-    if (era == 1)
-        qsort(s->param, (size_t)s->params, sizeof *s->param, compare_old_names);
     return 0;
 }
 
@@ -245,22 +257,40 @@ static int keep_slots(mr_model *m, mr_optimizer *o, mr_error *e)
     return 0;
 }
 
+/* Every array has the shape of its variable. */
+static bool shapes_fit(const struct state *s, hid_t group, const mr_keras_origin *origin)
+{
+    for (int k = 0; k < s->slots; k++)
+        for (int p = 0; p < s->params; p++)
+            if (!mr_keras_param_fits(s->param[p], group, s->array[k * s->params + p], origin))
+                return false;
+    return true;
+}
+
+static int read_values(struct state *s, mr_model *m, mr_optimizer *o, hid_t group,
+                       const mr_keras_origin *origin, mr_error *e)
+{
+    int status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
+    for (int i = 0; !status && i < o->slots; i++)
+        if (read_slot(s, m->graph, &o->slot[i], group, origin))
+            return 0;
+    if (!status && s->iterations && mr_hdf5_read_int(&m->iterations, group, s->iterations, NULL))
+        return 0;
+    if (m->iterations < 0)
+        m->iterations = 0;
+    return status ? status : keep_slots(m, o, e);
+}
+
+/* Where the variables' order is in doubt, the shapes decide. */
 static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
                        const mr_keras_origin *origin, mr_error *e)
 {
     struct state s;
-    int status = state_open(&s, o, m->graph, origin->era, e);
-    bool fits = !status && sort_arrays(&s, group, names);
-    if (fits)
-        status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
-    for (int i = 0; fits && !status && i < o->slots; i++)
-        fits = read_slot(&s, m->graph, &o->slot[i], group, origin) == 0;
-    if (fits && !status && s.iterations && mr_hdf5_read_int(&m->iterations, group, s.iterations, NULL))
-        fits = false;
-    if (m->iterations < 0)
-        m->iterations = 0;
-    if (fits && !status)
-        status = keep_slots(m, o, e);
+    int status = state_open(&s, o, m->graph, e);
+    if (!status && origin->sorted)
+        status = sort_by_name(&s, origin, e);
+    if (!status && sort_arrays(&s, group, names) && shapes_fit(&s, group, origin))
+        status = read_values(&s, m, o, group, origin, e);
     state_close(&s);
     return status;
 }

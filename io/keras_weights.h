@@ -34,6 +34,9 @@ void mr_keras_targets_free(mr_keras_targets *t);
 int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *path,
                         const mr_keras_origin *origin, mr_error *e);
 
+/* Whether that would be the right shape. */
+bool mr_keras_param_fits(const mr_param *p, hid_t at, const char *path, const mr_keras_origin *origin);
+
 /* Marks which variables were filled: one flag per g->param. Fails where one was not, or was filled twice. */
 typedef struct mr_keras_filled {
     const mr_graph *graph;
@@ -49,6 +52,8 @@ int mr_keras_filled_check(const mr_keras_filled *f, mr_error *e);
  * load_weights does. */
 int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *origin, bool by_order_too,
                              mr_error *e);
+/* ROOT holds Keras 3's own layout. */
+bool mr_keras_has_store(hid_t root);
 /* Reads Keras 3's own layout: ROOT of model.weights.h5, or of a .weights.h5. */
 int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *origin, mr_error *e);
 

@@ -184,12 +184,22 @@ static int no_place(const struct load *l, const struct group *gr)
         gr->weights.name[i], gr->name, gr->weights.count, gr->targets.count);
 }
 
+/* Notes what the file calls a variable: the oldest optimizers sorted by that. */
+static void note_name(const struct load *l, const mr_param *p, const char *name)
+{
+    char *key = mr_keras_path(p->layer->name, p->kind);
+    if (key && json_is_object(l->origin->names))
+        json_object_set_new(l->origin->names, key, json_string(name));
+    free(key);
+}
+
 static int fill_targets(struct load *l, struct group *gr)
 {
     int status = 0;
     for (size_t i = 0; i < gr->weights.count && !status; i++) {
         mr_param *p = gr->targets.target[gr->choice[i]].param;
         status = mr_keras_filled_mark(&l->filled, p, gr->weights.name[i], l->e);
+        note_name(l, p, gr->weights.name[i]);
         if (!status)
             status =
                 mr_keras_read_param(mr_param_value(l->g, p), p, gr->id, gr->weights.name[i], l->origin, l->e);

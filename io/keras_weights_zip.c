@@ -293,3 +293,10 @@ int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *or
     mr_names_free(&l.read);
     return status;
 }
+
+bool mr_keras_has_store(hid_t root)
+{
+    struct load l = {.root = root, .separator = find_separator(root)};
+    return !mr_hdf5_has_names(root, "layer_names") &&
+           (is_container(&l, containers[0]) || is_container(&l, containers[1]));
+}

@@ -34,31 +34,50 @@ bool mr_keras_is_zip(const char *file)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-int mr_keras_zip_open(mr_keras_zip **out, const char *file, mr_error *e)
+static int fail_code(mr_error *e, int code, const char *file, int zip_code)
+{
+    zip_error_t reason;
+    zip_error_init_with_code(&reason, zip_code);
+    mr_fail(e, code, "'%s' is a damaged zip file: %s", file, zip_error_strerror(&reason));
+    zip_error_fini(&reason);
+    return code;
+}
+
+static int open_file(mr_keras_zip *z, const char *file, mr_error *e)
 {
     struct stat info;
-    int code = 0, status = 0;
-    *out = NULL;
+    int code = 0;
+    if (stat(file, &info))
+        return mr_fail_errno(e, errno, "cannot open '%s'", file);
+    z->bytes = (uint64_t)info.st_size;
+    z->zip = zip_open(file, ZIP_RDONLY, &code);
+    return z->zip ? 0 : fail_code(e, MR_EFORMAT, file, code);
+}
+
+static int open_bytes(mr_keras_zip *z, const char *what, const void *bytes, size_t size, mr_error *e)
+{
+    zip_error_t reason;
+    zip_error_init(&reason);
+    z->bytes = size;
+    zip_source_t *source = zip_source_buffer_create(bytes, size, 0, &reason);
+    z->zip = source ? zip_open_from_source(source, ZIP_RDONLY, &reason) : NULL;
+    int status = z->zip ? 0 : fail_code(e, MR_EFORMAT, what, zip_error_code_zip(&reason));
+    if (status && source)
+        zip_source_free(source);
+    zip_error_fini(&reason);
+    return status;
+}
+
+int mr_keras_zip_open(mr_keras_zip **out, const char *file, const void *bytes, size_t size, mr_error *e)
+{
     mr_keras_zip *z = calloc(1, sizeof *z);
-    char *path = strdup(file);
-    if (!z || !path)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
-    else if (stat(file, &info))
-        status = mr_fail_errno(e, errno, "cannot open '%s'", file);
-    if (!status) {
-        z->path = path;
-        path = NULL;
-        z->bytes = (uint64_t)info.st_size;
-        z->zip = zip_open(file, ZIP_RDONLY, &code);
-        if (!z->zip) {
-            zip_error_t reason;
-            zip_error_init_with_code(&reason, code);
-            status =
-                mr_fail(e, MR_EFORMAT, "'%s' is a damaged zip file: %s", file, zip_error_strerror(&reason));
-            zip_error_fini(&reason);
-        }
-    }
-    free(path);
+    *out = NULL;
+    if (!z)
+        return mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+    z->path = strdup(file);
+    int status = z->path ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+    if (!status)
+        status = bytes ? open_bytes(z, file, bytes, size, e) : open_file(z, file, e);
     if (status)
         mr_keras_zip_close(z);
     else

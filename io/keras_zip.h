@@ -13,7 +13,8 @@ typedef struct mr_keras_zip mr_keras_zip;
 /* The first bytes of FILE are a zip's. Missing and unreadable files are none. */
 bool mr_keras_is_zip(const char *file);
 
-int mr_keras_zip_open(mr_keras_zip **out, const char *file, mr_error *e);
+/* Opens the zip FILE; with BYTES not NULL, those SIZE bytes, which stay the caller's. */
+int mr_keras_zip_open(mr_keras_zip **out, const char *file, const void *bytes, size_t size, mr_error *e);
 void mr_keras_zip_close(mr_keras_zip *z);
 /* Member NAME, NUL terminated, of at most LIMIT bytes; malloc'ed. MR_ENOTFOUND, MR_ELIMIT, MR_EFORMAT. */
 int mr_keras_zip_read(char **bytes, size_t *size, mr_keras_zip *z, const char *name, size_t limit,

@@ -63,7 +63,10 @@ io_keras_sources = \
   io/keras_write_h5.c \
   io/keras_write_zip.c \
   io/keras_zip.c io/keras_zip.h \
-  io/model_file.c io/model_file.h
+  io/model_file.c io/model_file.h \
+  io/model_read.h \
+  io/model_read_h5.c \
+  io/model_read_zip.c
 libio_la_SOURCES += $(io_keras_sources)
 io_array_sources = io/arrays.c io/arrays.h
 libio_la_SOURCES += $(io_array_sources)

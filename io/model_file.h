@@ -35,10 +35,14 @@ typedef struct mr_model {
 /* Reads FILE (.h5 or .keras: the content decides). Every weight of the file lands somewhere, or the load fails and names
  * the entry, layer, expected and found shape. One HDF5 user at a time in the process: an internal lock sees to it. */
 int mr_model_load(mr_model **out, const char *file, mr_error *e);
+/* The same, with INPUT ([batch ignored], H, W, C) in the place of sizes that the model leaves open (null): fully convolutional
+ * models. NULL: such a model is MR_EINVAL. */
+int mr_model_load_sized(mr_model **out, const char *file, const mr_shape *input, mr_error *e);
 /* The same from SIZE bytes in memory, which may be changed; WHAT names them in errors. */
 int mr_model_load_memory(mr_model **out, void *bytes, size_t size, const char *what, mr_error *e);
 /* An architecture alone (Keras's to_json(), any dialect), from JSON text in a file. Weights are zero. */
 int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e);
+int mr_model_from_json_file_sized(mr_model **out, const char *file, const mr_shape *input, mr_error *e);
 /* Takes over CONFIG (canonical; a reference is stolen) as a new model without weights. */
 int mr_model_from_config(mr_model **out, json_t *config, mr_error *e);
 /* Loads weights by Keras's rules (whole-model or weights-only .h5, .weights.h5, .keras) into a model that is there. */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole models and weights from an .h5. */
+#include "io/hdf5.h"
+#include "io/json_tree.h"
+#include "io/keras_own.h"
+#include "io/keras_slots.h"
+#include "io/keras_training.h"
+#include "io/keras_weights.h"
+#include "io/model_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int open_file(hid_t *file, const mr_model_source *s, mr_error *e)
+{
+    return s->bytes ? mr_hdf5_open_image(file, s->bytes, s->size, s->name, e)
+                    : mr_hdf5_open(file, s->name, e);
+}
+
+/* The group with @layer_names, whose version and backend count: /model_weights, or / itself. */
+static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *e)
+{
+    *weights = -1;
+    if (!mr_hdf5_has_names(file, "layer_names") && mr_hdf5_is_group(file, "model_weights"))
+        return mr_hdf5_open_group(weights, file, "model_weights", e);
+    if (!mr_hdf5_has_names(file, "layer_names"))
+        return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
+                       path);
+    H5Iinc_ref(file);
+    *weights = file;
+    return 0;
+}
+
+static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t weights, mr_error *e)
+{
+    int status = mr_hdf5_find_text(&m->keras_version, NULL, file, "keras_version", e);
+    if (!status && !m->keras_version)
+        status = mr_hdf5_find_text(&m->keras_version, NULL, weights, "keras_version", e);
+    if (!status)
+        status = mr_hdf5_find_text(&m->backend, NULL, weights, "backend", e);
+    if (!status && !m->backend)
+        status = mr_hdf5_find_text(&m->backend, NULL, file, "backend", e);
+    origin->era = mr_keras_era(m->keras_version);
+    if (!m->keras_version && mr_hdf5_has_names(weights, "layer_names"))
+        origin->era = 1; /* the first versions wrote none */
+    origin->sorted = origin->era == 1 || (m->keras_version && !strncmp(m->keras_version, "2.0.", 4));
+    origin->names = json_object();
+    if (!status)
+        origin->theano =
+            (m->backend && !strcmp(m->backend, "theano")) || mr_keras_weights_by_theano(weights, origin->era);
+    return status;
+}
+
+static int read_config(mr_model *m, mr_keras_origin *origin, hid_t file, const mr_model_source *s,
+                       mr_error *e)
+{
+    char *text, what[512];
+    size_t size = 0;
+    json_t *config = NULL;
+    snprintf(what, sizeof what, "model_config of '%s'", s->name);
+    if (!mr_hdf5_has_attribute(file, "model_config"))
+        return mr_hint(e,
+                       mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", s->name),
+                       "give --arch FILE.json and --weights %s", s->name);
+    int status = mr_hdf5_read_text(&text, &size, file, "model_config", e);
+    if (!status)
+        status = mr_keras_parse_config(&config, origin, text, size, what, e);
+    if (!status)
+        status = mr_model_adopt(m, config, origin, s->input, e);
+    json_decref(config);
+    free(text);
+    return status;
+}
+
+static int read_training(mr_model *m, int era, hid_t file, mr_error *e)
+{
+    char *text = NULL;
+    size_t size = 0;
+    json_t *found = NULL;
+    int status = mr_hdf5_find_text(&text, &size, file, "training_config", e);
+    if (!status && text)
+        status = mr_json_parse(&found, text, size, "training_config", e);
+    if (!status)
+        m->training = mr_keras_training(found, era);
+    json_decref(found);
+    free(text);
+    return status;
+}
+
+static int read_all(mr_model *m, hid_t file, hid_t weights, const mr_model_source *s, mr_error *e)
+{
+    mr_keras_origin origin = {0};
+    int status = read_origin(&origin, m, file, weights, e);
+    if (!status)
+        status = read_config(m, &origin, file, s, e);
+    if (!status)
+        status = mr_keras_read_weights_h5(m->graph, weights, &origin, false, e);
+    if (!status)
+        status = read_training(m, origin.era, file, e);
+    if (!status)
+        status = mr_keras_read_slots_h5(m, file, &origin, e);
+    if (!status)
+        status = mr_keras_read_own(m, file, e);
+    mr_keras_origin_clear(&origin);
+    return status;
+}
+
+int mr_model_read_h5(mr_model *m, const mr_model_source *s, mr_error *e)
+{
+    hid_t file = -1, weights = -1;
+    int status = open_file(&file, s, e);
+    if (!status)
+        status = open_weights(&weights, file, s->name, e);
+    if (!status)
+        status = read_all(m, file, weights, s, e);
+    mr_hdf5_release(weights);
+    mr_hdf5_close(file, s->name, NULL);
+    return status;
+}
+
+/* --- weights alone -------------------------------------------------------------------------------- */
+
+/* Weights in the old layout, for an architecture that may have come as channels_first: then files of other
+ * writers lie as that says, ours do not. */
+static int read_listed(mr_model *m, hid_t file, const mr_model_source *s, mr_error *e)
+{
+    mr_model writer = {0};
+    mr_keras_origin origin = {0};
+    hid_t weights = -1;
+    int status = open_weights(&weights, file, s->name, e);
+    if (!status)
+        status = read_origin(&origin, &writer, file, weights, e);
+    if (!mr_hdf5_has_attribute(file, "millrace_version"))
+        origin.layouts = json_incref(m->layouts);
+    if (!status)
+        status = mr_keras_read_weights_h5(m->graph, weights, &origin, true, e);
+    mr_hdf5_release(weights);
+    mr_keras_origin_clear(&origin);
+    free(writer.keras_version);
+    free(writer.backend);
+    return status;
+}
+
+int mr_model_read_weights_h5(mr_model *m, const mr_model_source *s, mr_error *e)
+{
+    mr_keras_origin plain = {.era = 3};
+    hid_t file = -1;
+    int status = open_file(&file, s, e);
+    if (status)
+        return status;
+    if (mr_keras_has_store(file))
+        status = mr_keras_read_weights_zip(m->graph, file, &plain, e);
+    else
+        status = read_listed(m, file, s, e);
+    mr_hdf5_close(file, s->name, NULL);
+    return status;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole models and weights from a .keras. */
+#include "io/hdf5.h"
+#include "io/json_tree.h"
+#include "io/keras_own.h"
+#include "io/keras_slots.h"
+#include "io/keras_training.h"
+#include "io/keras_weights.h"
+#include "io/keras_zip.h"
+#include "io/model_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the weights inside, which are unpacked into memory: eight times the largest weight that we take. */
+#define MAX_WEIGHT_BYTES ((size_t)64 << 30)
+
+/* metadata.json: who wrote it. Missing or odd, it changes nothing but the era, which the configuration tells
+ * too. */
+static void read_metadata(mr_model *m, mr_keras_zip *zip)
+{
+    char *text;
+    size_t size;
+    json_t *v = NULL;
+    if (mr_keras_zip_read(&text, &size, zip, "metadata.json", 1 << 20, NULL))
+        return;
+    if (!mr_json_parse(&v, text, size, "metadata.json", NULL) && mr_json_text(v, "keras_version"))
+        m->keras_version = strdup(mr_json_text(v, "keras_version"));
+    json_decref(v);
+    free(text);
+}
+
+static int read_config(mr_model *m, mr_keras_origin *origin, mr_keras_zip *zip, const mr_model_source *s,
+                       mr_error *e)
+{
+    char *text, what[512];
+    size_t size = 0;
+    json_t *root = NULL, *config = NULL;
+    snprintf(what, sizeof what, "config.json of '%s'", s->name);
+    int status = mr_keras_zip_read(&text, &size, zip, "config.json", MR_JSON_MAX_BYTES, e);
+    if (!status)
+        status = mr_json_parse(&root, text, size, what, e);
+    if (!status)
+        status = mr_keras_canonical(&config, origin, root, e);
+    if (!status)
+        status = mr_model_adopt(m, config, origin, s->input, e);
+    if (!status)
+        m->training = mr_keras_training(json_object_get(root, "compile_config"), origin->era);
+    json_decref(config);
+    json_decref(root);
+    free(text);
+    return status;
+}
+
+/* Opens model.weights.h5 in memory. *BYTES is freed after the file is closed. */
+static int open_weights(hid_t *file, char **bytes, mr_keras_zip *zip, const char *name, mr_error *e)
+{
+    size_t size = 0;
+    int status = mr_keras_zip_read(bytes, &size, zip, "model.weights.h5", MAX_WEIGHT_BYTES, e);
+    return status ? status : mr_hdf5_open_image(file, *bytes, size, name, e);
+}
+
+int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
+{
+    mr_keras_origin origin = {0};
+    mr_keras_zip *zip = NULL;
+    hid_t file = -1;
+    char *bytes = NULL;
+    int status = mr_keras_zip_open(&zip, s->name, s->bytes, s->size, e);
+    if (!status) {
+        read_metadata(m, zip);
+        origin.era = mr_keras_era(m->keras_version);
+        status = read_config(m, &origin, zip, s, e);
+    }
+    if (!status)
+        status = open_weights(&file, &bytes, zip, s->name, e);
+    if (!status)
+        status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
+    if (!status)
+        status = mr_keras_read_slots_zip(m, file, &origin, e);
+    if (!status)
+        status = mr_keras_read_own(m, file, e);
+    mr_hdf5_close(file, s->name, NULL);
+    free(bytes);
+    mr_keras_zip_close(zip);
+    mr_keras_origin_clear(&origin);
+    return status;
+}
+
+int mr_model_read_weights_zip(mr_model *m, const mr_model_source *s, mr_error *e)
+{
+    mr_keras_origin origin = {.era = 3};
+    mr_keras_zip *zip = NULL;
+    hid_t file = -1;
+    char *bytes = NULL;
+    int status = mr_keras_zip_open(&zip, s->name, s->bytes, s->size, e);
+    if (!status)
+        status = open_weights(&file, &bytes, zip, s->name, e);
+    if (!status)
+        status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
+    mr_hdf5_close(file, s->name, NULL);
+    free(bytes);
+    mr_keras_zip_close(zip);
+    return status;
+}
