@@ -127,8 +127,9 @@ static int read_whole(mr_decoder *d, open_image *image, mr_error *e)
 {
     mr_image *shape = &image->shape;
     size_t stride = (size_t)shape->width * (size_t)shape->channels;
-    shape->pixels = mr_scratch_reserve(&d->pixels, stride * (size_t)shape->height, e);
-    int status = shape->pixels ? 0 : MR_ENOMEM;
+    uint8_t *block = mr_scratch_reserve(&d->pixels, MR_ROW_OFFSET + stride * (size_t)shape->height, e);
+    int status = block ? 0 : MR_ENOMEM;
+    shape->pixels = block ? block + MR_ROW_OFFSET : NULL;
     for (int y = 0; !status && y < shape->height; y += MR_ROW_BATCH) {
         uint8_t *rows[MR_ROW_BATCH];
         int n = shape->height - y < MR_ROW_BATCH ? shape->height - y : MR_ROW_BATCH;
@@ -255,11 +256,12 @@ static int stream_rows(mr_decoder *d, open_image *image, const mr_preprocess *pr
 }
 
 /* Opens an image whose rows will be resized to PRE's size; FLOATS: not to bytes. */
-static int open_to_resize(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, bool floats,
-                          open_image *image, mr_error *e)
+static int open_to_resize(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre,
+                          bool floats, open_image *image, mr_error *e)
 {
     int status = open_rows(d, bytes, size, pre, image, e);
-    return status ? status : check_resize(&image->shape, pre->width, pre->height, pre->interpolation, floats, e);
+    return status ? status
+                  : check_resize(&image->shape, pre->width, pre->height, pre->interpolation, floats, e);
 }
 
 int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst,
