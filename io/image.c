@@ -212,10 +212,6 @@ int mr_resize(mr_decoder *d, const mr_image *src, int width, int height, mr_inte
 int mr_resize_float(mr_decoder *d, const mr_image *src, int width, int height, mr_interpolation f, float *dst,
                     mr_error *e)
 {
-    if (f == MR_TF_BILINEAR) {
-        int status = check_resize(src, width, height, f, true, e);
-        return status ? status : mr_resize_half_pixel(d->resizer, src, width, height, dst, e);
-    }
     int status = resize(d, src, width, height, f, true, e);
     if (!status)
         mr_resizer_floats(d->resizer, 1.0f, 0.0f, dst);
@@ -223,18 +219,6 @@ int mr_resize_float(mr_decoder *d, const mr_image *src, int width, int height, m
 }
 
 /* --- the whole contract ----------------------------------------------------------------------- */
-
-static int load_whole(mr_decoder *d, open_image *image, const mr_preprocess *pre, float *dst, mr_error *e)
-{
-    float scale = (float)pre->rescale, offset = (float)pre->offset;
-    size_t count = (size_t)pre->width * (size_t)pre->height * (size_t)image->shape.channels;
-    int status = read_whole(d, image, e);
-    if (!status)
-        status = mr_resize_float(d, &image->shape, pre->width, pre->height, pre->interpolation, dst, e);
-    for (size_t i = 0; !status && i < count; i++)
-        dst[i] = dst[i] * scale + offset;
-    return status;
-}
 
 /* Rows go to the resizer while they are in the cache. All of them are decoded, whatever the result needs: a
  * damaged file must be found to be one. The result waits in the resizer. */
@@ -269,8 +253,6 @@ int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_prepr
 {
     open_image image = {0};
     int status = open_to_resize(d, bytes, size, pre, true, &image, e);
-    if (!status && pre->interpolation == MR_TF_BILINEAR)
-        return load_whole(d, &image, pre, dst, e);
     if (!status)
         status = stream_rows(d, &image, pre, e);
     if (!status)

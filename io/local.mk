@@ -21,7 +21,9 @@ io_image_sources = \
   io/resize.c io/resize.h \
   io/taps.c \
   io/resize_plain.c \
-  io/resize_x86.c
+  io/resize_kernels.c \
+  io/resize_avx2.c \
+  io/resize_vnni.c
 io_file_sources = \
   io/reader.c io/reader.h io/reader_backend.h \
   io/buffer_pool.c \

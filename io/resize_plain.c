@@ -11,11 +11,12 @@ static uint8_t rounded(int32_t sum)
 enum { HALF = 1 << (MR_TAP_BITS - 1) };
 
 static void horizontal(const mr_taps *t, int channels, const uint8_t *const *rows, int count, uint8_t *dst,
-                       size_t dst_stride)
+                       size_t dst_stride, uint8_t *scratch)
 {
+    (void)scratch;
     for (int y = 0; y < count; y++)
         for (int x = 0; x < t->out; x++) {
-            const int32_t *w = t->weights + (size_t)x * (size_t)t->stride;
+            const int32_t *w = t->weights + mr_taps_at(t, x);
             const uint8_t *src = rows[y] + (size_t)t->first[x] * (size_t)channels;
             for (int c = 0; c < channels; c++) {
                 int32_t sum = HALF;
@@ -29,7 +30,7 @@ static void horizontal(const mr_taps *t, int channels, const uint8_t *const *row
 static void vertical(const mr_taps *t, int y, const uint8_t *src, size_t src_stride, int first_row,
                      size_t size, uint8_t *dst)
 {
-    const int32_t *w = t->weights + (size_t)y * (size_t)t->stride;
+    const int32_t *w = t->weights + mr_taps_at(t, y);
     src += (size_t)(t->first[y] - first_row) * src_stride;
     for (size_t x = 0; x < size; x++) {
         int32_t sum = HALF;
@@ -45,6 +46,22 @@ static void to_float(const uint8_t *src, size_t count, float scale, float offset
         dst[i] = (float)src[i] * scale + offset;
 }
 
+static void lerp(const mr_between *columns, int width, int channels, const uint8_t *row, float *dst)
+{
+    for (int x = 0; x < width; x++)
+        for (int c = 0; c < channels; c++) {
+            float share = columns[x].share;
+            *dst++ = (1 - share) * (float)row[columns[x].low + c] + share * (float)row[columns[x].high + c];
+        }
+}
+
+static void blend(const float *low, const float *high, float share, size_t count, float scale, float offset,
+                  float *dst)
+{
+    for (size_t i = 0; i < count; i++)
+        dst[i] = ((1 - share) * low[i] + share * high[i]) * scale + offset;
+}
+
 static bool always(void)
 {
     return true;
@@ -56,4 +73,6 @@ const mr_resize_kernels mr_resize_plain = {
     .horizontal = horizontal,
     .vertical = vertical,
     .to_float = to_float,
+    .lerp = lerp,
+    .blend = blend,
 };

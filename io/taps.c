@@ -64,24 +64,39 @@ void mr_taps_free(mr_taps *t)
     *t = (mr_taps){0};
 }
 
-/* first, count, weights, high, low in one block. */
+/* All arrays in one block. */
 static int allocate(mr_taps *t, mr_error *e)
 {
-    size_t n = (size_t)t->out, w = n * (size_t)t->stride;
-    char *block = calloc(1, 2 * n * sizeof(int) + w * (sizeof(int32_t) + 2 * sizeof(int16_t)));
+    size_t n = ((size_t)t->out + 3) & ~(size_t)3, w = n * (size_t)t->stride;
+    char *block = calloc(1, 3 * n * sizeof(int) + w * MR_TAP_BYTES);
     if (!block)
         return mr_fail(e, MR_ENOMEM, "no memory for resizing %d to %d pixels", t->in, t->out);
     t->first = (int *)block;
     t->count = t->first + n;
-    t->weights = (int32_t *)(t->count + n);
+    t->lead = t->count + n;
+    t->weights = (int32_t *)(t->lead + n);
     t->high = (int16_t *)(t->weights + w);
     t->low = t->high + w;
+    for (int d = 0; d < 3; d++)
+        t->digit[d] = (int8_t *)(t->low + w) + (size_t)d * w;
     return 0;
 }
 
 static int32_t to_fixed(double w)
 {
     return (int32_t)((w < 0 ? -0.5 : 0.5) + w * (1 << MR_TAP_BITS));
+}
+
+/* Weight K in all its forms. */
+static void put_weight(mr_taps *t, size_t at, int32_t k)
+{
+    t->weights[at] = k;
+    t->high[at] = (int16_t)(k >> 15);
+    t->low[at] = (int16_t)(k & 0x7fff);
+    for (int d = 0; d < 3; d++) {
+        t->digit[d][at] = (int8_t)(k & 0xff);
+        k = (k - t->digit[d][at]) >> 8;
+    }
 }
 
 /* Fills row I; W is room for its weights in double. */
@@ -98,21 +113,18 @@ static void fill_row(mr_taps *t, int i, double scale, double *w)
         sum += w[x] = f->weight((x + low - center + 0.5) * inverse);
     t->first[i] = low;
     t->count[i] = n;
-    size_t row = (size_t)i * (size_t)t->stride;
-    for (int x = 0; x < n; x++) {
-        int32_t k = to_fixed(sum != 0.0 ? w[x] / sum : w[x]);
-        t->weights[row + (size_t)x] = k;
-        t->high[row + (size_t)x] = (int16_t)(k >> 15);
-        t->low[row + (size_t)x] = (int16_t)(k & 0x7fff);
-    }
+    t->lead[i] = low % 4;
+    t->most = low % 4 + n > t->most ? low % 4 + n : t->most;
+    for (int x = 0; x < n; x++)
+        put_weight(t, mr_taps_at(t, i) + (size_t)x, to_fixed(sum != 0.0 ? w[x] / sum : w[x]));
 }
 
 int mr_taps_create(mr_taps *t, int in, int out, mr_interpolation f, mr_error *e)
 {
     double scale = (double)in / out;
     double support = filters[f].support * (scale < 1.0 ? 1.0 : scale);
-    int64_t most = 2 * (int64_t)ceil(support) + 1;
-    int64_t stride = ((most < in ? most : in) + MR_TAP_GROUP - 1) / MR_TAP_GROUP * MR_TAP_GROUP;
+    int64_t most = 2 * (int64_t)ceil(support) + 1, room = (most < in ? most : in) + 3 + 3;
+    int64_t stride = (room + MR_TAP_GROUP - 1) / MR_TAP_GROUP * MR_TAP_GROUP;
     *t = (mr_taps){.in = in, .out = out, .filter = f, .stride = (int)stride};
     if (stride * out > MAX_WEIGHTS)
         return mr_fail(e, MR_ELIMIT, "resizing %d to %d pixels is out of all proportion", in, out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The passes of resizing for AVX2, and the choice of the best version for this processor.
+/* The passes of resizing for AVX2.
  *
  * Exactness: a weight has 23 to 24 bits, pmaddwd takes 16. So a weight is split, weight = high * 2^15 + low,
  * the two halves are summed apart, and (sum_high << 15) + sum_low is the exact sum modulo 2^32, which is the
@@ -9,6 +9,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <string.h>
+
+/* Sums in small arrays stay in registers only where the loop over them is gone. */
+#define UNROLL _Pragma("GCC unroll 4")
 
 #define AVX2 __attribute__((target("avx2")))
 
@@ -55,16 +58,28 @@ AVX2 static inline __m256i rgb_sum(const uint8_t *a, const uint8_t *b, const int
     return finish(sum_high, sum_low);
 }
 
+/* Four lanes of r g b - to twelve bytes. */
+#define DROP_FOURTH 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1
+
+/* Four outputs at a time; behind the last output up to 16 bytes of the row are written over. */
 AVX2 static void rgb_rows(const mr_taps *t, const uint8_t *a, const uint8_t *b, uint8_t *to_a, uint8_t *to_b)
 {
-    for (int x = 0; x < t->out; x++) {
-        size_t row = (size_t)x * (size_t)t->stride, at = (size_t)t->first[x] * 3;
-        __m256i v = rgb_sum(a + at, b + at, t->high + row, t->low + row, t->count[x]);
-        v = _mm256_packs_epi32(v, v);
-        v = _mm256_packus_epi16(v, v);
-        uint32_t rgb_a = (uint32_t)_mm256_extract_epi32(v, 0), rgb_b = (uint32_t)_mm256_extract_epi32(v, 4);
-        memcpy(to_a + (size_t)x * 3, &rgb_a, 3);
-        memcpy(to_b + (size_t)x * 3, &rgb_b, 3);
+    const __m256i drop = _mm256_setr_epi8(DROP_FOURTH, DROP_FOURTH);
+    /* copies, since the bytes that are stored might lie anywhere for all that the compiler knows */
+    const int *first = t->first, *count = t->count, *lead = t->lead, out = t->out;
+    const int16_t *high = t->high, *low = t->low;
+    const size_t stride = (size_t)t->stride;
+    for (int x = 0; x < out; x += 4, to_a += 12, to_b += 12, high += 4 * stride, low += 4 * stride) {
+        __m256i v[4];
+        UNROLL
+        for (int i = 0; i < 4; i++) { /* rows of zeros fill up OUT */
+            size_t w = (size_t)i * stride + (size_t)lead[x + i], at = (size_t)first[x + i] * 3;
+            v[i] = rgb_sum(a + at, b + at, high + w, low + w, count[x + i]);
+        }
+        __m256i p = _mm256_packus_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+        p = _mm256_shuffle_epi8(p, drop);
+        _mm_storeu_si128((__m128i *)to_a, _mm256_castsi256_si128(p));
+        _mm_storeu_si128((__m128i *)to_b, _mm256_extracti128_si256(p, 1));
     }
 }
 
@@ -94,13 +109,16 @@ AVX2 static uint8_t gray_sum(const uint8_t *src, const int16_t *high, const int1
 }
 
 AVX2 static void horizontal_avx2(const mr_taps *t, int channels, const uint8_t *const *rows, int count,
-                                 uint8_t *dst, size_t dst_stride)
+                                 uint8_t *dst, size_t dst_stride, uint8_t *scratch)
 {
+    (void)scratch;
     for (int y = 0; y < count && channels == 1; y++)
         for (int x = 0; x < t->out; x++) {
-            size_t row = (size_t)x * (size_t)t->stride;
+            size_t row =
+                (size_t)x * (size_t)t->stride; /* from the zeros on, or the last load would go over */
+            int lead = t->lead[x];
             dst[(size_t)y * dst_stride + (size_t)x] =
-                gray_sum(rows[y] + t->first[x], t->high + row, t->low + row, t->count[x]);
+                gray_sum(rows[y] + t->first[x] - lead, t->high + row, t->low + row, lead + t->count[x]);
         }
     for (int y = 0; y < count && channels == 3; y += 2) {
         int other = y + 1 < count ? y + 1 : y; /* a single last row is computed twice */
@@ -144,7 +162,7 @@ AVX2 static void vertical_32(const int16_t *high, const int16_t *low, int n, con
 AVX2 static void vertical_avx2(const mr_taps *t, int y, const uint8_t *src, size_t src_stride, int first_row,
                                size_t size, uint8_t *dst)
 {
-    size_t row = (size_t)y * (size_t)t->stride, whole = size & ~(size_t)31;
+    size_t row = mr_taps_at(t, y), whole = size & ~(size_t)31;
     const uint8_t *first = src + (size_t)(t->first[y] - first_row) * src_stride;
     for (size_t x = 0; x < whole; x += 32)
         vertical_32(t->high + row, t->low + row, t->count[y], first + x, src_stride, dst + x);
@@ -152,7 +170,7 @@ AVX2 static void vertical_avx2(const mr_taps *t, int y, const uint8_t *src, size
         mr_resize_plain.vertical(t, y, src + whole, src_stride, first_row, size - whole, dst + whole);
 }
 
-AVX2 static void to_float_avx2(const uint8_t *src, size_t count, float scale, float offset, float *dst)
+AVX2 void mr_to_float_avx2(const uint8_t *src, size_t count, float scale, float offset, float *dst)
 {
     const __m256 s = _mm256_set1_ps(scale), o = _mm256_set1_ps(offset);
     size_t i = 0;
@@ -163,24 +181,51 @@ AVX2 static void to_float_avx2(const uint8_t *src, size_t count, float scale, fl
     mr_resize_plain.to_float(src + i, count - i, scale, offset, dst + i);
 }
 
-static const mr_resize_kernels avx2_kernels = {
+/* --- half-pixel bilinear ---------------------------------------------------------------------- */
+
+/* Four bytes; the fourth is the next pixel's and is written over by it. */
+AVX2 static inline __m128 four_bytes(const uint8_t *p)
+{
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return _mm_cvtepi32_ps(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes)));
+}
+
+AVX2 void mr_lerp_avx2(const mr_between *columns, int width, int channels, const uint8_t *row, float *dst)
+{
+    if (channels != 3) {
+        mr_resize_plain.lerp(columns, width, channels, row, dst);
+        return;
+    }
+    for (int x = 0; x < width; x++, dst += 3) {
+        __m128 share = _mm_set1_ps(columns[x].share), rest = _mm_set1_ps(1 - columns[x].share);
+        __m128 low = four_bytes(row + columns[x].low), high = four_bytes(row + columns[x].high);
+        _mm_storeu_ps(dst, _mm_add_ps(_mm_mul_ps(rest, low), _mm_mul_ps(share, high)));
+    }
+}
+
+AVX2 void mr_blend_avx2(const float *low, const float *high, float share, size_t count, float scale,
+                        float offset, float *dst)
+{
+    const __m256 s = _mm256_set1_ps(share), t = _mm256_set1_ps(1 - share);
+    const __m256 factor = _mm256_set1_ps(scale), o = _mm256_set1_ps(offset);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 a = _mm256_mul_ps(t, _mm256_loadu_ps(low + i)),
+               b = _mm256_mul_ps(s, _mm256_loadu_ps(high + i));
+        _mm256_storeu_ps(dst + i, _mm256_add_ps(_mm256_mul_ps(_mm256_add_ps(a, b), factor), o));
+    }
+    mr_resize_plain.blend(low + i, high + i, share, count - i, scale, offset, dst + i);
+}
+
+const mr_resize_kernels mr_resize_avx2 = {
     .name = "avx2",
     .supported = has_avx2,
     .horizontal = horizontal_avx2,
     .vertical = vertical_avx2,
-    .to_float = to_float_avx2,
+    .to_float = mr_to_float_avx2,
+    .lerp = mr_lerp_avx2,
+    .blend = mr_blend_avx2,
 };
 
-const mr_resize_kernels *const mr_resize_all[] = {&mr_resize_plain, &avx2_kernels, NULL};
-#else
-const mr_resize_kernels *const mr_resize_all[] = {&mr_resize_plain, NULL};
 #endif
-
-const mr_resize_kernels *mr_resize_best(void)
-{
-    const mr_resize_kernels *best = &mr_resize_plain;
-    for (int i = 0; mr_resize_all[i]; i++)
-        if (mr_resize_all[i]->supported())
-            best = mr_resize_all[i];
-    return best;
-}
