@@ -108,7 +108,7 @@ enum { WAYS = sizeof ways / sizeof *ways };
 static void load(bench *b, const char *folder)
 {
     mr_error e = {0};
-    mr_names names = {0};
+    mr_paths names = {0};
     mr_folder_counts counts = {0};
     mr_reader *reader;
     mr_strings *strings = mr_strings_create();
