@@ -5,6 +5,7 @@ TEST_EXTENSIONS = .sh
 LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 LOG_COMPILER = $(top_builddir)/tests/run-cmocka
+SH_LOG_COMPILER = bash
 AM_TESTS_ENVIRONMENT = \
   MILLRACE_SHARED="$${MILLRACE_SHARED-$(abs_top_srcdir)/../shared}"; export MILLRACE_SHARED; \
   MILLRACE_SRC='$(abs_top_srcdir)'; export MILLRACE_SRC; \
@@ -98,6 +99,10 @@ tests_test_loss_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_plan_SOURCES = tests/test_plan.c
 tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_plan_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+
+# Through the program itself, in TAP.
+TESTS += tests/test_cli.sh
+EXTRA_DIST += tests/tap.sh tests/test_cli.sh
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)

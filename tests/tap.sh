@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the shell tests: TAP lines, a folder of its own, and the program under test as `millrace`.
+# A test case is a function; `run_cases a b c` runs them in turn. A case fails when it returns other than 0.
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 99
+millrace() { "$MILLRACE_BUILD/millrace" "$@"; }
+
+# The exit status of a command whose output goes to out and err.
+status_of() { "$@" >out 2>err; echo $?; }
+
+# expect STATUS TEXT COMMAND…: its exit status, and one line on standard error that holds TEXT.
+expect() {
+  local want=$1 text=$2 got; shift 2
+  got=$(status_of "$@")
+  [ "$got" = "$want" ] || { echo "# $*: exit status $got, not $want: $(tail -1 err)"; return 1; }
+  grep -qF -- "$text" err || { echo "# $*: '$text' is not said: $(tail -1 err)"; return 1; }
+  [ "$want" != 2 ] && [ "$want" != 1 ] || [ "$(grep -c '^millrace: ' err)" = 1 ] || { echo "# $*: not one line: $(cat err)"; return 1; }
+}
+
+run_cases() {
+  local n=0 case
+  echo "1..$#"
+  for case in "$@"; do
+    n=$((n + 1))
+    if ( set -e; "$case" ) >case.log 2>&1; then
+      grep -q '^SKIP' case.log && echo "ok $n - $case # SKIP $(sed -n 's/^SKIP *//p' case.log | head -1)" || echo "ok $n - $case"
+    else
+      sed 's/^/# /' case.log | tail -20
+      echo "not ok $n - $case"
+    fi
+  done
+}

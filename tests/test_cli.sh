@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The program as a person meets it: a small run end to end, what it refuses and how.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+small=(--image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2 --quiet)
+millrace sample cells --count 60 --seed 3 --quiet || exit 99
+millrace train --data cells --model base.h5 "${small[@]}" --epochs 2 --history h.csv --plot p.png --step-log s.csv --stats t.json || exit 99
+
+results_are_there() {
+  head -c 8 p.png | grep -q PNG
+  [ "$(head -1 h.csv)" = epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,images_per_second ]
+  [ "$(wc -l <h.csv)" = 3 ]
+  [ "$(head -1 s.csv)" = step,loss ]
+  [ "$(wc -l <s.csv)" = 7 ]
+  grep -q '"bottleneck"' t.json
+  grep -q '"stage": "decode"' t.json
+}
+
+evaluate_obeys_the_contract() {
+  millrace evaluate --model base.h5 --data cells --quiet >report
+  grep -q 'Parasitized' report
+  grep -q 'weighted avg' report
+  grep -q 'Confusion matrix' report
+  expect 2 contradicts millrace evaluate --model base.h5 --data cells --rescale 1/127.5
+  expect 2 contradicts millrace evaluate --model base.h5 --data cells --interpolation bilinear
+  expect 2 contradicts millrace evaluate --model base.h5 --data cells --image-size 64x64
+  millrace evaluate --model base.h5 --data cells --interpolation bilinear --override-preprocessing --quiet >report
+}
+
+summary_tells() {
+  millrace summary base.h5 >s.txt
+  grep -q 'Total params:' s.txt
+  grep -q '32x32 rgb, nearest' s.txt
+  grep -q 'Parasitized Uninfected' s.txt
+  millrace summary --json base.h5 | python3 -c 'import json,sys; d=json.load(sys.stdin); assert d["total_params"] == d["trainable_params"] + d["non_trainable_params"] > 0'
+}
+
+# The same seed, other numbers of threads that decode and compute: the same bytes.
+threads_do_not_matter() {
+  local common=("${small[@]}" --data cells --epochs 1 --rotation-range 20 --zoom-range 0.05 --horizontal-flip --seed 7)
+  millrace train "${common[@]}" --model a.h5 --decode-threads 1
+  millrace train "${common[@]}" --model b.h5 --decode-threads 8
+  cmp a.h5 b.h5
+  millrace train "${common[@]}" --model c.h5 --threads 1
+  cmp a.h5 c.h5
+  millrace train "${common[@]}" --model d.h5 --seed 8
+  ! cmp -s a.h5 d.h5
+}
+
+checkpoints_are_models() {
+  millrace train --data cells --model e.h5 --checkpoint-dir ck --keep 2 "${small[@]}" --epochs 4
+  [ "$(find ck -name '*.h5' | wc -l)" = 2 ]
+  [ -z "$(find ck -name '*tmp*')" ]
+  millrace evaluate --model "$(find ck -name '*.h5' | sort | tail -1)" --data cells --quiet >ck.report
+  millrace evaluate --model e.h5 --data cells --quiet >e.report
+  cmp ck.report e.report
+}
+
+wrong_usage() {
+  expect 2 "no such option" millrace train --frobnicate
+  expect 2 "nothing to train on" millrace train --model x.h5
+  expect 2 "nowhere to go" millrace train --data cells
+  expect 2 "--epochs '0'" millrace train --data cells --model x.h5 --epochs 0
+  expect 2 "--batch-size 'many'" millrace train --data cells --model x.h5 --batch-size many
+  expect 2 "there is no command" millrace frob
+  expect 2 "MODEL is missing" millrace summary
+  expect 2 "--optimizer 'sdg'" millrace train --data cells --model x.h5 --optimizer sdg
+  expect 2 "--arch 'resnext'" millrace train --data cells --model x.h5 --arch resnext
+  expect 2 "--zoom-range" millrace train --data cells --model x.h5 --zoom-range big
+}
+
+bad_folders() {
+  expect 1 "no-such-folder" millrace train --data no-such-folder --model x.h5
+  mkdir -p one/training/only && cp cells/training/Uninfected/*1.jpg one/training/only
+  expect 1 "one/training" millrace train --data one --model x.h5
+  mkdir -p empty/training/a empty/training/b && cp cells/training/Uninfected/*1.jpg empty/training/a
+  expect 1 "empty/training/b" millrace train --data empty --model x.h5
+  mkdir -p text/training/a text/training/b && cp cells/training/Uninfected/*1.jpg text/training/a && echo hello >text/training/b/note.txt
+  expect 1 "text/training/b" millrace train --data text --model x.h5
+  expect 1 "folder does not exist" millrace train --data cells --model no/such/place/x.h5
+}
+
+truncated_among_good() {
+  cp -r cells broken
+  local file; file=$(find broken/training -name '*.jpg' | sort | head -1)
+  head -c 700 "$file" >cut && mv cut "$file"
+  expect 3 "$(basename "$file")" millrace train --data broken --model y.h5 --image-size 32x32 --stages 1 --filters 8,16 --epochs 1
+  [ -s y.h5 ]
+  expect 1 "$(basename "$file")" millrace train --data broken --model z.h5 "${small[@]}" --epochs 1 --on-error fail
+  expect 1 "over the 0" millrace train --data broken --model z.h5 "${small[@]}" --epochs 1 --max-errors 0
+  [ ! -e z.h5 ]
+}
+
+files_that_are_no_models() {
+  echo "not a model" >fake.h5
+  expect 1 fake.h5 millrace evaluate --model fake.h5 --data cells
+  expect 1 missing.h5 millrace evaluate --model missing.h5 --data cells
+  head -c 3000 base.h5 >short.h5
+  expect 1 short.h5 millrace summary short.h5
+  expect 1 cells millrace summary cells
+}
+
+split_of_class_folders() {
+  millrace train --data cells/training --validation-split 0.25 --model split.h5 "${small[@]}" --epochs 1 --history split.csv
+  ! tail -1 split.csv | grep -q ',,'
+}
+
+interrupt_leaves_a_checkpoint() {
+  "$MILLRACE_BUILD/millrace" train --data cells --model i.h5 --checkpoint-dir ick "${small[@]}" --epochs 100000 &
+  local pid=$! status=0
+  sleep 2
+  kill -TERM $pid
+  wait $pid || status=$?
+  [ "$status" = 143 ]
+  [ -n "$(find ick -name '*.h5')" ]
+}
+
+run_cases results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models wrong_usage \
+  bad_folders truncated_among_good files_that_are_no_models split_of_class_folders interrupt_leaves_a_checkpoint
