@@ -101,9 +101,14 @@ static int read_pieces(mr_schedule *s, const json_t *c, mr_error *e)
                        (int)MAX_PIECES);
     s->pieces = (int)n;
     for (size_t i = 0; i <= n; i++) {
-        s->value[i] = json_number_value(json_array_get(values, i));
+        const json_t *value = json_array_get(values, i), *boundary = json_array_get(boundaries, i);
+        if (!json_is_number(value) || (i < n && !json_is_number(boundary)))
+            return mr_fail(e, MR_EINVAL, "PiecewiseConstantDecay: boundaries and values must be numbers");
+        s->value[i] = json_number_value(value);
         if (i < n)
-            s->boundary[i] = json_number_value(json_array_get(boundaries, i));
+            s->boundary[i] = json_number_value(boundary);
+        if (i > 0 && i < n && s->boundary[i] <= s->boundary[i - 1])
+            return mr_fail(e, MR_EINVAL, "PiecewiseConstantDecay: boundaries must rise");
     }
     return 0;
 }
@@ -118,7 +123,7 @@ static int read_kind(mr_schedule *s, const char *class_name, const json_t *c, mr
                        "name a rate with --learning-rate, or a --schedule");
     if (s->kind->rate == piecewise)
         return read_pieces(s, c, e);
-    s->initial = number(c, "initial_learning_rate", 0);
+    s->initial = number(c, "initial_learning_rate", NAN);
     s->steps = number(c, s->kind->steps_key, 0);
     if (!(s->steps > 0))
         return mr_fail(e, MR_EINVAL, "%s: %s must be above 0", class_name, s->kind->steps_key);
@@ -130,6 +135,8 @@ static int read_kind(mr_schedule *s, const char *class_name, const json_t *c, mr
     s->alpha = number(c, "alpha", 0);
     s->t_mul = number(c, "t_mul", 2);
     s->m_mul = number(c, "m_mul", 1);
+    if (!(s->t_mul > 0))
+        return mr_fail(e, MR_EINVAL, "%s: t_mul must be above 0", class_name);
     s->warms_up = json_is_number(json_object_get(c, "warmup_target"));
     s->warmup_target = number(c, "warmup_target", 0);
     s->warmup_steps = number(c, "warmup_steps", 0);
@@ -153,7 +160,7 @@ int mr_schedule_create(mr_schedule **out, const json_t *config, mr_error *e)
         status = mr_fail(e, MR_EINVAL, "a learning rate is neither a number nor a schedule");
     }
     if (!status && !isfinite(s->initial))
-        status = mr_fail(e, MR_EINVAL, "a learning rate of %g", s->initial);
+        status = mr_fail(e, MR_EINVAL, "a learning rate that is no finite number");
     if (status) {
         mr_schedule_free(s);
         return status;

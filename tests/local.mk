@@ -91,7 +91,7 @@ tests_test_team_SOURCES = tests/test_team.c
 tests_test_team_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # In double, where differences are exact enough to hold gradients against.
-DOUBLE_TESTS = tests/test_loss tests/test_plan
+DOUBLE_TESTS = tests/test_loss tests/test_plan tests/test_optimizer tests/test_schedule
 CMOCKA_TESTS += $(DOUBLE_TESTS)
 tests_test_loss_SOURCES = tests/test_loss.c
 tests_test_loss_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
@@ -99,6 +99,16 @@ tests_test_loss_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_plan_SOURCES = tests/test_plan.c
 tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_plan_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_optimizer_SOURCES = tests/test_optimizer.c
+tests_test_optimizer_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
+tests_test_optimizer_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_schedule_SOURCES = tests/test_schedule.c
+tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
+tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+
+CMOCKA_TESTS += tests/test_training
+tests_test_training_SOURCES = tests/test_training.c
+tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Through the program itself, in TAP.
 TESTS += tests/test_cli.sh
