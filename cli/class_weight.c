@@ -11,7 +11,8 @@ static size_t label_of(const mr_array *y, size_t row)
     if (width == 1)
         return y->bytes ? y->u8[row] : (size_t)y->f32[row];
     for (size_t k = 1; k < width; k++)
-        if (y->bytes ? y->u8[row * width + k] > y->u8[row * width + label] : y->f32[row * width + k] > y->f32[row * width + label])
+        if (y->bytes ? y->u8[row * width + k] > y->u8[row * width + label]
+                     : y->f32[row * width + k] > y->f32[row * width + label])
             label = k;
     return label;
 }

@@ -42,8 +42,9 @@ int mr_cli_new_contract(mr_preprocess *out, const mr_cli *c, int size, mr_error 
 
 const char *mr_cli_contract_text(const mr_preprocess *p, char *text, size_t size)
 {
-    snprintf(text, size, "%dx%d %s, %s%s, pixel * %.9g + %g", p->height, p->width, mr_color_mode_name(p->color_mode),
-             mr_interpolation_name(p->interpolation), p->dct_scaling ? ", DCT scaling" : "", p->rescale, p->offset);
+    snprintf(text, size, "%dx%d %s, %s%s, pixel * %.9g + %g", p->height, p->width,
+             mr_color_mode_name(p->color_mode), mr_interpolation_name(p->interpolation),
+             p->dct_scaling ? ", DCT scaling" : "", p->rescale, p->offset);
     return text;
 }
 
@@ -69,8 +70,10 @@ static int from_contract(mr_preprocess *out, const mr_cli *c, const mr_model *m,
     int status = apply_options(out, c, e);
     const char *option = contradicting(&m->preprocess, out);
     if (!status && option && !c->override_preprocessing)
-        status = mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s contradicts the preprocessing that the model was trained with: %s", option,
-                                    mr_cli_contract_text(&m->preprocess, text, sizeof text)),
+        status = mr_hint(e,
+                         mr_fail(e, MR_EUSAGE,
+                                 "--%s contradicts the preprocessing that the model was trained with: %s",
+                                 option, mr_cli_contract_text(&m->preprocess, text, sizeof text)),
                          "leave the option out, or give --override-preprocessing too");
     return status;
 }
@@ -100,7 +103,8 @@ static int from_options(mr_preprocess *out, const mr_cli *c, const mr_model *m, 
     }
     if (needed && !c->rescale)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the model says nothing about its preprocessing"),
-                       "give --rescale F (1/255, or 1 where the network scales by itself), and --offset, --interpolation, "
+                       "give --rescale F (1/255, or 1 where the network scales by itself), and --offset, "
+                       "--interpolation, "
                        "--color-mode as in its training");
     return apply_options(out, c, e);
 }
@@ -112,12 +116,15 @@ static int check_input(const mr_preprocess *p, const mr_model *m, mr_error *e)
     bool image = image_input(m, &height, &width, &channels);
     const mr_node *n = &m->graph->node[m->graph->input[0]];
     if (!image)
-        return mr_fail(e, MR_EINVAL, "the model's input '%s' has shape %s: it takes no images of 1 or 3 channels", n->layer->name,
-                       mr_shape_text(&n->shape, true, text, sizeof text));
+        return mr_fail(e, MR_EINVAL,
+                       "the model's input '%s' has shape %s: it takes no images of 1 or 3 channels",
+                       n->layer->name, mr_shape_text(&n->shape, true, text, sizeof text));
     if (p->height != height || p->width != width || (int)p->color_mode != channels)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "images of %dx%d %s do not fit the model's input %s", p->height, p->width,
-                                  mr_color_mode_name(p->color_mode), mr_shape_text(&n->shape, true, text, sizeof text)),
-                       "--image-size %dx%d --color-mode %s does", height, width, channels == 3 ? "rgb" : "grayscale");
+        return mr_hint(
+            e,
+            mr_fail(e, MR_EUSAGE, "images of %dx%d %s do not fit the model's input %s", p->height, p->width,
+                    mr_color_mode_name(p->color_mode), mr_shape_text(&n->shape, true, text, sizeof text)),
+            "--image-size %dx%d --color-mode %s does", height, width, channels == 3 ? "rgb" : "grayscale");
     return 0;
 }
 

@@ -7,7 +7,8 @@
 
 /* --- arrays ------------------------------------------------------------------- */
 
-/* Classes by y: its width, or for class indices their largest plus one (at least two); 0 for other numbers. */
+/* Classes by y: its width, or for class indices their largest plus one (at least two); 0 for other numbers.
+ */
 static int classes_of(const mr_array *y)
 {
     size_t width = mr_shape_sample(&y->shape), rows = (size_t)y->shape.dim[0];
@@ -57,11 +58,13 @@ static int one_of(const mr_cli *c, mr_error *e)
 {
     int sources = (c->data != NULL) + (c->train_dir != NULL) + (c->arrays != NULL);
     if (sources == 0)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is nothing to train on"), "give --data DIR, --train-dir DIR or --arrays FILE.h5");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is nothing to train on"),
+                       "give --data DIR, --train-dir DIR or --arrays FILE.h5");
     if (sources > 1)
         return mr_fail(e, MR_EUSAGE, "--data, --train-dir and --arrays exclude one another");
     if (c->arrays && (c->validation_dir || c->validation_split > 0))
-        return mr_fail(e, MR_EUSAGE, "--arrays brings its own x_val, y_val: no --validation-dir, no --validation-split");
+        return mr_fail(e, MR_EUSAGE,
+                       "--arrays brings its own x_val, y_val: no --validation-dir, no --validation-split");
     if (c->validation_dir && c->validation_split > 0)
         return mr_fail(e, MR_EUSAGE, "--validation-dir and --validation-split exclude one another");
     return 0;
@@ -77,7 +80,8 @@ static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validatio
     if (!*validation_dir && !(c->validation_split > 0))
         *validation_dir = d->owned[0];
     if (!status && !training)
-        status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s has no training/ folder", c->data), "name one with --train-dir");
+        status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s has no training/ folder", c->data),
+                         "name one with --train-dir");
     if (!status)
         status = mr_dataset_scan(&d->training, training, NULL, 0, 2, e);
     free(training);
@@ -104,12 +108,16 @@ int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e)
     return status;
 }
 
-int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes, mr_error *e)
+int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes,
+                           mr_error *e)
 {
     memset(d, 0, sizeof *d);
     if (!c->data == !c->arrays)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
-                       "give --data DIR or --arrays FILE.h5");
+        return mr_hint(
+            e,
+            mr_fail(e, MR_EUSAGE,
+                    c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
+            "give --data DIR or --arrays FILE.h5");
     if (c->arrays)
         return open_arrays(d, c->arrays, e);
     int status = mr_dataset_layout(c->data, &d->owned[0], &d->owned[1], &d->owned[2], e);
@@ -152,7 +160,8 @@ void mr_cli_found(const mr_dataset *set, char *text, size_t size)
 {
     int n = snprintf(text, size, "Found %zu images belonging to %d classes.", set->count, set->classes);
     if ((set->hidden || set->not_images) && n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, " Passed over: %zu hidden files, %zu that are no images by name.", set->hidden,
+        snprintf(text + n, size - (size_t)n,
+                 " Passed over: %zu hidden files, %zu that are no images by name.", set->hidden,
                  set->not_images);
 }
 
@@ -163,7 +172,8 @@ int mr_cli_threads(const mr_cli *c)
     return c->threads > 0 ? c->threads : mr_processors();
 }
 
-mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre, const mr_augmentation *augmentation)
+mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
+                                const mr_augmentation *augmentation)
 {
     mr_loader_options o = mr_loader_options_default();
     o.batch_size = c->batch_size;
@@ -193,7 +203,8 @@ int mr_cli_augmentation(mr_augmentation *out, const mr_cli *c, mr_error *e)
     }
     int mode = c->fill_mode ? mr_fill_mode_by_name(c->fill_mode) : (int)MR_FILL_NEAREST;
     if (!status && mode < 0)
-        status = mr_fail(e, MR_EUSAGE, "--fill-mode '%s': nearest, constant, reflect or wrap is expected", c->fill_mode);
+        status = mr_fail(e, MR_EUSAGE, "--fill-mode '%s': nearest, constant, reflect or wrap is expected",
+                         c->fill_mode);
     out->fill_mode = mode < 0 ? MR_FILL_NEAREST : (mr_fill_mode)mode;
     return status;
 }

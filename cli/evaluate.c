@@ -24,10 +24,10 @@ struct job {
     mr_budget budget;
     mr_sums sums;
     size_t count;
-    int32_t *truth, *predicted;  /* [samples] */
+    int32_t *truth, *predicted; /* [samples] */
     int classes;
-    const char **names;          /* [classes] */
-    char (*numbers)[16];         /* names of classes that have none */
+    const char **names;  /* [classes] */
+    char (*numbers)[16]; /* names of classes that have none */
 };
 
 /* --- one batch ------------------------------------------------------------------ */
@@ -55,7 +55,9 @@ static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr
     const float *p = mr_plan_output(plan, 0);
     mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
     for (int i = 0; i < ex->count && j->classes; i++) {
-        j->truth[j->count] = ex->labels ? ex->labels[i] : class_of(ex->targets + (size_t)i * (size_t)ex->target_width, (size_t)ex->target_width);
+        j->truth[j->count] = ex->labels ? ex->labels[i]
+                                        : class_of(ex->targets + (size_t)i * (size_t)ex->target_width,
+                                                   (size_t)ex->target_width);
         j->predicted[j->count++] = class_of(p + (size_t)i * width, width);
     }
     mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples, metrics, 2);
@@ -76,8 +78,8 @@ static int set_names(struct job *j, mr_error *e)
     int64_t width = (int64_t)mr_shape_sample(&g->node[g->output[0]].shape);
     j->classes = j->data.classes < 2 ? 0 : width == 1 ? 2 : (int)width;
     if (!j->data.from_arrays && j->data.classes > j->classes)
-        return mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs", j->data.evaluated, j->data.classes,
-                       (long long)width);
+        return mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs", j->data.evaluated,
+                       j->data.classes, (long long)width);
     j->names = calloc((size_t)j->classes + 1, sizeof *j->names);
     j->numbers = calloc((size_t)j->classes + 1, sizeof *j->numbers);
     size_t samples = mr_data_count(mr_cli_training(&j->data));
@@ -86,7 +88,8 @@ static int set_names(struct job *j, mr_error *e)
     if (!j->names || !j->numbers || !j->truth || !j->predicted)
         return mr_fail(e, MR_ENOMEM, "out of memory for the report");
     for (int i = 0; i < j->classes; i++) {
-        char *const *known = j->model->class_names && j->model->classes == j->classes ? j->model->class_names : j->data.class_names;
+        char *const *known = j->model->class_names && j->model->classes == j->classes ? j->model->class_names
+                                                                                      : j->data.class_names;
         snprintf(j->numbers[i], sizeof j->numbers[i], "%d", i);
         j->names[i] = known ? known[i] : j->numbers[i];
     }
@@ -109,7 +112,8 @@ static int set_up(struct job *j, mr_error *e)
         status = set_names(j, e);
     if (!status)
         status = mr_team_create(&j->team, mr_cli_threads(c), e);
-    mr_trainer_options o = {.batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .loss = j->loss};
+    mr_trainer_options o = {
+        .batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .loss = j->loss};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     if (!status && j->data.from_arrays)
@@ -127,8 +131,8 @@ static int print_text(const struct job *j, mr_error *e)
     mr_report report = {0};
     int64_t *counts = calloc((size_t)j->classes * (size_t)j->classes + 1, sizeof *counts);
     int status = counts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the confusion matrix");
-    mr_text_format(&text, "loss: %.4f - accuracy: %.4f - %lld images\n\n", mr_mean_loss(&j->sums), mr_mean_accuracy(&j->sums),
-                   (long long)j->sums.samples);
+    mr_text_format(&text, "loss: %.4f - accuracy: %.4f - %lld images\n\n", mr_mean_loss(&j->sums),
+                   mr_mean_accuracy(&j->sums), (long long)j->sums.samples);
     if (!status)
         status = mr_report_compute(&report, j->truth, j->predicted, j->count, j->classes, e);
     if (!status)
@@ -157,11 +161,13 @@ static int print_json(const struct job *j, mr_error *e)
     json_t *classes = json_array();
     for (int i = 0; i < j->classes; i++) {
         const mr_class_scores *s = &r.per_class[i];
-        json_array_append_new(classes, json_pack("{s:s%, s:f, s:f, s:f, s:I}", "class", j->names[i], strlen(j->names[i]), "precision",
-                                                 s->precision, "recall", s->recall, "f1", s->f1, "support", (json_int_t)s->support));
+        json_array_append_new(classes, json_pack("{s:s%, s:f, s:f, s:f, s:I}", "class", j->names[i],
+                                                 strlen(j->names[i]), "precision", s->precision, "recall",
+                                                 s->recall, "f1", s->f1, "support", (json_int_t)s->support));
     }
-    json_t *all = json_pack("{s:f, s:f, s:I, s:I, s:o}", "loss", mr_mean_loss(&j->sums), "accuracy", mr_mean_accuracy(&j->sums),
-                            "images", (json_int_t)j->sums.samples, "skipped", (json_int_t)j->budget.errors, "classes", classes);
+    json_t *all = json_pack("{s:f, s:f, s:I, s:I, s:o}", "loss", mr_mean_loss(&j->sums), "accuracy",
+                            mr_mean_accuracy(&j->sums), "images", (json_int_t)j->sums.samples, "skipped",
+                            (json_int_t)j->budget.errors, "classes", classes);
     if (!all || json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)))
         status = mr_fail(e, MR_EIO, "the result cannot be written as JSON");
     printf("\n");
@@ -209,8 +215,14 @@ static int evaluate(struct job *j, mr_error *e)
         mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
     }
     mr_progress_epoch_begin(j->progress, 0, 0, steps);
-    mr_pass pass = {.loader = mr_cli_loader(j->c, &j->pre, NULL), .rescale = j->pre.rescale, .offset = j->pre.offset,
-                    .budget = &j->budget, .context = j, .batch = collect, .bad_input = bad_input, .stage = stage};
+    mr_pass pass = {.loader = mr_cli_loader(j->c, &j->pre, NULL),
+                    .rescale = j->pre.rescale,
+                    .offset = j->pre.offset,
+                    .budget = &j->budget,
+                    .context = j,
+                    .batch = collect,
+                    .bad_input = bad_input,
+                    .stage = stage};
     double start = mr_now();
     int status = mr_infer_pass(j->trainer, data, &pass, &j->sums, e);
     mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
@@ -239,8 +251,10 @@ const mr_command mr_command_evaluate = {
     .name = "evaluate",
     .options = MR_FOR_EVALUATE,
     .operands = "",
-    .description = "loss, accuracy, classification report and confusion matrix of a model on labelled images (or arrays)",
-    .details = "\n  millrace evaluate --model cells.h5 --data cells\n\n--data looks at DIR/testing where there is one, else at\n"
+    .description = "loss, accuracy, classification report and confusion matrix of a model on labelled images "
+                   "(or arrays)",
+    .details = "\n  millrace evaluate --model cells.h5 --data cells\n\n--data looks at DIR/testing where "
+               "there is one, else at\n"
                "DIR/validation, else at DIR itself.\n",
     .run = run,
 };

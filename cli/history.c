@@ -20,8 +20,8 @@ static void number(mr_csv *w, double v)
 
 static int write_rows(void *context, const char *temporary, mr_error *e)
 {
-    static const char *const columns[] = {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds",
-                                          "images_per_second"};
+    static const char *const columns[] = {"epoch",        "loss",          "accuracy", "val_loss",
+                                          "val_accuracy", "learning_rate", "seconds",  "images_per_second"};
     const mr_history *h = context;
     FILE *file = fopen(temporary, "w");
     mr_csv w = {0};
@@ -33,7 +33,8 @@ static int write_rows(void *context, const char *temporary, mr_error *e)
     for (int i = 0; i < h->count; i++) {
         const mr_epoch_record *r = &h->record[i];
         mr_csv_integer(&w, r->epoch);
-        const double values[] = {r->loss, r->accuracy, r->val_loss, r->val_accuracy, r->learning_rate, r->seconds, r->images_per_second};
+        const double values[] = {r->loss,          r->accuracy, r->val_loss,         r->val_accuracy,
+                                 r->learning_rate, r->seconds,  r->images_per_second};
         for (size_t k = 0; k < sizeof values / sizeof *values; k++)
             number(&w, values[k]);
         mr_csv_end_row(&w);
@@ -66,9 +67,13 @@ int mr_history_plot(const mr_history *h, const char *file, mr_error *e)
     }
     const mr_plot_series loss[] = {{"train", v, n}, {"validation", v + n, validated ? n : 0}};
     const mr_plot_series accuracy[] = {{"train", v + 2 * n, n}, {"validation", v + 3 * n, validated ? n : 0}};
-    const mr_plot_panel panels[] = {{.title = "Loss", .series = loss, .series_count = 2, .may_be_logarithmic = true},
-                                    {.title = "Accuracy", .series = accuracy, .series_count = 2, .ceiling = 1}};
-    const mr_plot plot = {.title = "Training", .x_label = "Epoch", .first_x = n ? h->record[0].epoch : 1, .panels = panels,
+    const mr_plot_panel panels[] = {
+        {.title = "Loss", .series = loss, .series_count = 2, .may_be_logarithmic = true},
+        {.title = "Accuracy", .series = accuracy, .series_count = 2, .ceiling = 1}};
+    const mr_plot plot = {.title = "Training",
+                          .x_label = "Epoch",
+                          .first_x = n ? h->record[0].epoch : 1,
+                          .panels = panels,
                           .panel_count = 2};
     int status = mr_plot_write(&plot, file, e);
     free(v);

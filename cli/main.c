@@ -13,13 +13,14 @@ static void print_usage(FILE *out)
     fprintf(out, "usage: millrace COMMAND [OPTIONS]\n\n");
     for (int i = 0; commands[i]; i++)
         fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->description);
-    fprintf(out, "\nmillrace COMMAND --help lists a command's options; millrace --version tells the version.\n");
+    fprintf(out,
+            "\nmillrace COMMAND --help lists a command's options; millrace --version tells the version.\n");
 }
 
 static void print_help(const mr_command *command)
 {
-    printf("usage: millrace %s%s%s [OPTIONS]\n\n%s\n%s", command->name, *command->operands ? " " : "", command->operands,
-           command->description, command->details);
+    printf("usage: millrace %s%s%s [OPTIONS]\n\n%s\n%s", command->name, *command->operands ? " " : "",
+           command->operands, command->description, command->details);
     mr_cli_print_options(command->options);
 }
 

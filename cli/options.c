@@ -19,12 +19,14 @@ static int parse_number(const mr_option *o, const char *text, double *out, mr_er
     bool whole = o->type != MR_NUMBER;
     errno = 0;
     *out = strtod(text, &end);
-    if (end != text && !*end && !errno && *out >= o->low && *out <= o->high && (!whole || *out == floor(*out)))
+    if (end != text && !*end && !errno && *out >= o->low && *out <= o->high &&
+        (!whole || *out == floor(*out)))
         return 0;
     if (o->high > 1e15)
         snprintf(expected, sizeof expected, "a%s number of at least %g", whole ? " whole" : "", o->low);
     else
-        snprintf(expected, sizeof expected, "a%s number of %.10g to %.10g", whole ? " whole" : "", o->low, o->high);
+        snprintf(expected, sizeof expected, "a%s number of %.10g to %.10g", whole ? " whole" : "", o->low,
+                 o->high);
     return bad(o->name, text, expected, e);
 }
 
@@ -32,7 +34,9 @@ static int set_option(mr_cli *c, const mr_option *o, const char *text, mr_error 
 {
     void *field = (char *)c + o->field;
     double number = 0;
-    int status = o->type == MR_INT || o->type == MR_INT64 || o->type == MR_NUMBER ? parse_number(o, text, &number, e) : 0;
+    int status = o->type == MR_INT || o->type == MR_INT64 || o->type == MR_NUMBER
+                     ? parse_number(o, text, &number, e)
+                     : 0;
     if (status)
         return status;
     switch (o->type) {
@@ -68,7 +72,8 @@ static struct option *long_options(unsigned command)
     struct option *all = calloc((size_t)mr_option_count + 1, sizeof *all), *next = all;
     for (int i = 0; all && i < mr_option_count; i++)
         if (mr_options[i].commands & command)
-            *next++ = (struct option){mr_options[i].name, mr_options[i].argument ? required_argument : no_argument, NULL, 256 + i};
+            *next++ = (struct option){
+                mr_options[i].name, mr_options[i].argument ? required_argument : no_argument, NULL, 256 + i};
     return all;
 }
 
@@ -88,8 +93,8 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
         if (key == ':')
             status = mr_fail(e, MR_EUSAGE, "%s: it needs an argument", argv[optind - 1]);
         else if (key == '?')
-            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: there is no such option", argv[optind - 1]), "millrace %s --help lists them",
-                             c->command);
+            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: there is no such option", argv[optind - 1]),
+                             "millrace %s --help lists them", c->command);
         else
             status = set_option(c, &mr_options[key - 256], optarg, e);
     }
@@ -124,7 +129,8 @@ void mr_cli_print_options(unsigned command)
         if (o->group != group)
             printf("\n%s:\n", o->group);
         group = o->group;
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
         if (strlen(left) > 30)
             printf("  %s\n  %30s  %s\n", left, "", o->help);
         else
@@ -147,7 +153,8 @@ int mr_parse_quotient(const char *option, const char *text, double *out, mr_erro
     return 0;
 }
 
-int mr_parse_ints(const char *option, const char *text, int low, int high, int *out, int max, int *count, mr_error *e)
+int mr_parse_ints(const char *option, const char *text, int low, int high, int *out, int max, int *count,
+                  mr_error *e)
 {
     char expected[96];
     const char *p = text;

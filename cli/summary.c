@@ -39,7 +39,8 @@ static const mr_node *calls_of(const mr_graph *g, const mr_layer *l, mr_text *co
             int call = 0;
             for (int p = 0; p < n->input[k]; p++)
                 call += g->node[p].layer == g->node[n->input[k]].layer;
-            mr_text_format(connected, "%s%s[%d][0]", connected->length ? ",\n" : "", g->node[n->input[k]].layer->name, call);
+            mr_text_format(connected, "%s%s[%d][0]", connected->length ? ",\n" : "",
+                           g->node[n->input[k]].layer->name, call);
         }
     }
     return first;
@@ -56,7 +57,8 @@ static int add_layer(mr_table *table, const mr_graph *g, const mr_layer *l, stru
         mr_shape_text(&n->shape, true, shape, sizeof shape);
     snprintf(count, sizeof count, "%lld", (long long)params_of(l, t));
     mr_text_format(&name, "%s (%s)", l->name, l->class->name);
-    const char *cells[] = {mr_text_string(&name), shape, count, connected.length ? mr_text_string(&connected) : "-"};
+    const char *cells[] = {mr_text_string(&name), shape, count,
+                           connected.length ? mr_text_string(&connected) : "-"};
     int status = mr_table_add(table, cells, e);
     mr_text_destroy(&connected);
     mr_text_destroy(&name);
@@ -65,8 +67,10 @@ static int add_layer(mr_table *table, const mr_graph *g, const mr_layer *l, stru
 
 static int print_table(const mr_graph *g, struct totals *t, mr_error *e)
 {
-    const mr_table_column columns[] = {{"Layer (type)", MR_ALIGN_LEFT}, {"Output Shape", MR_ALIGN_LEFT},
-                                       {"Param #", MR_ALIGN_RIGHT}, {"Connected to", MR_ALIGN_LEFT}};
+    const mr_table_column columns[] = {{"Layer (type)", MR_ALIGN_LEFT},
+                                       {"Output Shape", MR_ALIGN_LEFT},
+                                       {"Param #", MR_ALIGN_RIGHT},
+                                       {"Connected to", MR_ALIGN_LEFT}};
     mr_table table;
     mr_text text = {0};
     int width = mr_terminal_columns(stdout);
@@ -74,7 +78,8 @@ static int print_table(const mr_graph *g, struct totals *t, mr_error *e)
     for (int i = 0; i < g->layers && !status; i++)
         status = add_layer(&table, g, g->layer[i], t, e);
     if (!status)
-        status = mr_table_text(&text, &table, width, mr_terminal_is_utf8(stdout) ? MR_TABLE_BOX : MR_TABLE_ASCII, e);
+        status = mr_table_text(&text, &table, width,
+                               mr_terminal_is_utf8(stdout) ? MR_TABLE_BOX : MR_TABLE_ASCII, e);
     if (!status)
         fwrite(text.data, 1, text.length, stdout);
     mr_text_destroy(&text);
@@ -92,7 +97,8 @@ static void print_training(const mr_model *m)
     char *loss = json_dumps(json_object_get(m->training, "loss"), JSON_ENCODE_ANY | JSON_COMPACT);
     char *config = json_dumps(json_object_get(optimizer, "config"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
     const char *name = json_string_value(json_object_get(optimizer, "class_name"));
-    printf("Training configuration: loss %s, optimizer %s %s\n", loss ? loss : "none", name ? name : "none", config ? config : "");
+    printf("Training configuration: loss %s, optimizer %s %s\n", loss ? loss : "none", name ? name : "none",
+           config ? config : "");
     if (m->has_optimizer_state)
         printf("Optimizer state: %d variables, %lld finished updates\n", m->slots, (long long)m->iterations);
     else
@@ -106,16 +112,19 @@ static void print_rest(const mr_model *m, const struct totals *t)
     char text[160];
     printf("Total params: %lld (%.2f MiB)\n", (long long)(t->trainable + t->frozen),
            (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
-    printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable, (long long)t->frozen);
+    printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable,
+           (long long)t->frozen);
     print_training(m);
-    printf("Preprocessing: %s\n", m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
+    printf("Preprocessing: %s\n",
+           m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
     if (m->class_names) {
         printf("Classes:");
         for (int i = 0; i < m->classes; i++)
             printf(" %s", m->class_names[i]);
         printf("\n");
     }
-    printf("Written by Keras version %s, backend %s\n", m->keras_version ? m->keras_version : "unknown", m->backend ? m->backend : "unknown");
+    printf("Written by Keras version %s, backend %s\n", m->keras_version ? m->keras_version : "unknown",
+           m->backend ? m->backend : "unknown");
 }
 
 /* --- as JSON -------------------------------------------------------------------- */
@@ -139,9 +148,10 @@ static json_t *layers_json(const mr_graph *g, struct totals *t)
         json_t *inputs = json_array();
         for (int k = 0; n && k < n->inputs; k++)
             json_array_append_new(inputs, json_string(g->node[n->input[k]].layer->name));
-        json_array_append_new(all, json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", l->name, "class_name", l->class->name,
-                                             "output_shape", n ? shape_json(&n->shape) : json_null(), "params",
-                                             (json_int_t)params_of(l, t), "trainable", l->trainable, "connected_to", inputs));
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:o, s:I, s:b, s:o}", "name", l->name, "class_name", l->class->name,
+                           "output_shape", n ? shape_json(&n->shape) : json_null(), "params",
+                           (json_int_t)params_of(l, t), "trainable", l->trainable, "connected_to", inputs));
         mr_text_destroy(&connected);
     }
     return all;
@@ -153,8 +163,9 @@ static json_t *contract_json(const mr_model *m)
     if (!m->has_preprocess)
         return json_null();
     return json_pack("{s:[i,i], s:s, s:s, s:f, s:f, s:b}", "image_size", p->height, p->width, "color_mode",
-                     mr_color_mode_name(p->color_mode), "interpolation", mr_interpolation_name(p->interpolation), "rescale", p->rescale,
-                     "offset", p->offset, "dct_scaling", p->dct_scaling);
+                     mr_color_mode_name(p->color_mode), "interpolation",
+                     mr_interpolation_name(p->interpolation), "rescale", p->rescale, "offset", p->offset,
+                     "dct_scaling", p->dct_scaling);
 }
 
 static int print_json(const mr_model *m, struct totals *t, mr_error *e)
@@ -162,12 +173,16 @@ static int print_json(const mr_model *m, struct totals *t, mr_error *e)
     json_t *layers = layers_json(m->graph, t), *classes = json_array();
     for (int i = 0; m->class_names && i < m->classes; i++)
         json_array_append_new(classes, json_string(m->class_names[i]));
-    json_t *all = json_pack("{s:s, s:o, s:I, s:I, s:I, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name, "layers", layers,
-                            "total_params", (json_int_t)(t->trainable + t->frozen), "trainable_params", (json_int_t)t->trainable,
-                            "non_trainable_params", (json_int_t)t->frozen, "training_config", m->training, "optimizer_state",
-                            m->has_optimizer_state, "iterations", (json_int_t)m->iterations, "preprocessing", contract_json(m),
-                            "class_names", classes, "keras_version", m->keras_version, "backend", m->backend);
-    int status = all && !json_dumpf(all, stdout, JSON_INDENT(1)) ? 0 : mr_fail(e, MR_EIO, "the summary cannot be written as JSON");
+    json_t *all =
+        json_pack("{s:s, s:o, s:I, s:I, s:I, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name,
+                  "layers", layers, "total_params", (json_int_t)(t->trainable + t->frozen),
+                  "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
+                  "training_config", m->training, "optimizer_state", m->has_optimizer_state, "iterations",
+                  (json_int_t)m->iterations, "preprocessing", contract_json(m), "class_names", classes,
+                  "keras_version", m->keras_version, "backend", m->backend);
+    int status = all && !json_dumpf(all, stdout, JSON_INDENT(1))
+                     ? 0
+                     : mr_fail(e, MR_EIO, "the summary cannot be written as JSON");
     printf("\n");
     json_decref(all);
     return status;
@@ -199,7 +214,8 @@ const mr_command mr_command_summary = {
     .operands = "MODEL",
     .least = 1,
     .most = 1,
-    .description = "layers, shapes, parameter counts, preprocessing contract and optimizer state of a model file",
+    .description =
+        "layers, shapes, parameter counts, preprocessing contract and optimizer state of a model file",
     .details = "\n  millrace summary cells.h5\n",
     .run = run,
 };

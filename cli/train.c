@@ -54,6 +54,12 @@ static void stepped(void *context, int64_t step, const mr_sums *sums, double los
     mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, 2);
 }
 
+static void validation_begin(void *context)
+{
+    struct job *j = context;
+    mr_progress_note(j->progress, "validating");
+}
+
 static void epoch_end(void *context, const mr_epoch_record *r)
 {
     struct job *j = context;
@@ -306,7 +312,7 @@ static int run(mr_cli *c, mr_error *e)
     if (!j)
         return mr_exit_status(mr_fail(e, MR_ENOMEM, "out of memory"));
     j->c = c;
-    mr_train_events events = {.context = j, .epoch_begin = epoch_begin, .step = stepped, .epoch_end = epoch_end,
+    mr_train_events events = {.context = j, .epoch_begin = epoch_begin, .step = stepped, .validation_begin = validation_begin, .epoch_end = epoch_end,
                               .bad_input = bad_input, .checkpoint = checkpointed, .message = told, .stop = stop};
     int status = set_up(j, e);
     if (!status)

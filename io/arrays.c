@@ -11,7 +11,8 @@ static bool stored_as_bytes(hid_t file, const char *name)
 {
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     hid_t type = set >= 0 ? H5Dget_type(set) : -1;
-    bool bytes = type >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
+    bool bytes = type >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 &&
+                 H5Tget_sign(type) == H5T_SGN_NONE;
     mr_hdf5_release(type);
     mr_hdf5_release(set);
     return bytes;
@@ -99,8 +100,8 @@ static int write_all(void *context, const char *temporary, mr_error *e)
     return status;
 }
 
-int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape, const float *const *values,
-                    mr_error *e)
+int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape,
+                    const float *const *values, mr_error *e)
 {
     struct arrays a = {count, name, shape, values};
     return mr_durable_write(file, write_all, &a, e);

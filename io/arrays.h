@@ -7,19 +7,20 @@
 #include "nn/shape.h"
 
 typedef struct mr_array {
-    mr_shape shape;   /* as stored: dim[0] counts the samples */
-    bool bytes;       /* uint8, in `u8`; else float32, in `f32` */
+    mr_shape shape; /* as stored: dim[0] counts the samples */
+    bool bytes;     /* uint8, in `u8`; else float32, in `f32` */
     uint8_t *u8;
     float *f32;
 } mr_array;
 
-/* Reads dataset NAME of FILE. MR_ENOTFOUND where the file or the dataset is missing (the message says which). */
+/* Reads dataset NAME of FILE. MR_ENOTFOUND where the file or the dataset is missing (the message says which).
+ */
 int mr_array_read(mr_array *out, const char *file, const char *name, mr_error *e);
 /* Is there such a dataset? Errors only where FILE cannot be opened. */
 int mr_array_exists(bool *out, const char *file, const char *name, mr_error *e);
 /* Writes COUNT float32 arrays as datasets NAME[i] of a new FILE, durably. */
-int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape, const float *const *values,
-                    mr_error *e);
+int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape,
+                    const float *const *values, mr_error *e);
 void mr_array_free(mr_array *a);
 
 #endif

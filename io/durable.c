@@ -66,12 +66,21 @@ static int publish(const char *path, const char *temporary, const char *folder, 
     return status;
 }
 
+/* Renaming over a device, a pipe or a folder would destroy it. */
+static int check_target(const char *path, mr_error *e)
+{
+    struct stat old;
+    if (stat(path, &old) == 0 && !S_ISREG(old.st_mode))
+        return mr_fail(e, MR_EIO, "writing '%s': it is there and no regular file", path);
+    return 0;
+}
+
 int mr_durable_write(const char *path, int (*write)(void *context, const char *temporary, mr_error *e),
                      void *context, mr_error *e)
 {
     char *folder = folder_of(path), *temporary = temporary_of(path);
-    int status = 0;
-    if (!folder || !temporary)
+    int status = check_target(path, e);
+    if (!status && (!folder || !temporary))
         status = mr_fail(e, MR_ENOMEM, "writing '%s': out of memory", path);
     if (!status)
         status = write(context, temporary, e);

@@ -18,11 +18,12 @@ typedef struct mr_error {
  * Returns CODE, for `return mr_fail(…)`. Keeps an earlier failure: the first one is the cause. */
 int mr_fail(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The same for a failed system call: appends strerror(SYS_ERRNO). Code is MR_ENOTFOUND for ENOENT, MR_ENOMEM for
- * ENOMEM, MR_EIO otherwise. */
+/* The same for a failed system call: appends strerror(SYS_ERRNO). Code is MR_ENOTFOUND for ENOENT, MR_ENOMEM
+ * for ENOMEM, MR_EIO otherwise. */
 int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Adds the way out to a failure; keeps a hint that is there already. Returns e->code (or CODE where e is NULL). */
+/* Adds the way out to a failure; keeps a hint that is there already. Returns e->code (or CODE where e is
+ * NULL). */
 int mr_hint(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Makes the record ready for use again. */

@@ -3,8 +3,8 @@
 
 #include <cblas.h>
 
-void mr_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const mr_real *a, size_t lda, const mr_real *b,
-             size_t ldb, bool add, mr_real *c, size_t ldc)
+void mr_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const mr_real *a, size_t lda,
+             const mr_real *b, size_t ldb, bool add, mr_real *c, size_t ldc)
 {
     enum CBLAS_TRANSPOSE ta = transpose_a ? CblasTrans : CblasNoTrans;
     enum CBLAS_TRANSPOSE tb = transpose_b ? CblasTrans : CblasNoTrans;

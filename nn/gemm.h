@@ -6,7 +6,7 @@
 #include "nn/real.h"
 
 /* op(A) is M x K, op(B) is K x N, C is M x N; lda, ldb, ldc are the row strides of A, B, C as stored. */
-void mr_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const mr_real *a, size_t lda, const mr_real *b,
-             size_t ldb, bool add, mr_real *c, size_t ldc);
+void mr_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, const mr_real *a, size_t lda,
+             const mr_real *b, size_t ldb, bool add, mr_real *c, size_t ldc);
 
 #endif

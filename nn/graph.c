@@ -17,7 +17,8 @@ mr_real *mr_state_alloc(size_t reals)
     bytes = (bytes + alignment - 1) / alignment * alignment;
     void *p = aligned_alloc(alignment, bytes);
     if (p && alignment == HUGE_PAGE)
-        madvise(p, bytes, MADV_HUGEPAGE); /* large states are walked end to end by every update: fewer TLB misses */
+        madvise(p, bytes,
+                MADV_HUGEPAGE); /* large states are walked end to end by every update: fewer TLB misses */
     return p;
 }
 

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A model: the configuration tree as Keras has it (nested models and all), flattened into layers and their calls.
+/* A model: the configuration tree as Keras has it (nested models and all), flattened into layers and their
+ * calls.
  *
- * Canonical configuration (what mr_graph_create takes; io/ brings every dialect into it, built-in architectures make it):
+ * Canonical configuration (what mr_graph_create takes; io/ brings every dialect into it, built-in
+ * architectures make it):
  *   {"class_name": "Functional" | "Sequential", "config": {"name", "trainable"?, "layers": [LAYER…],
  *     Functional: "input_layers": [[name,0,0]…], "output_layers": [[name,call,tensor]…]}}
- *   LAYER: {"class_name", "name", "config": {… keys of Keras 3; "name" …}, "inbound_nodes": CALLS}; a nested model is a
- *     LAYER whose class_name is Functional or Sequential and whose config is that of a model.
- *   CALLS (Functional only): [[["layer", call, tensor, {}], …], …]: one list per call of the layer, in Keras 2's form; the
- *     first call of anything, of a nested model too, is number 0.
- *   Every model starts from InputLayers with config.batch_shape [null, …]; a Sequential's first layer is one. */
+ *   LAYER: {"class_name", "name", "config": {… keys of Keras 3; "name" …}, "inbound_nodes": CALLS}; a nested
+ * model is a LAYER whose class_name is Functional or Sequential and whose config is that of a model. CALLS
+ * (Functional only): [[["layer", call, tensor, {}], …], …]: one list per call of the layer, in Keras 2's
+ * form; the first call of anything, of a nested model too, is number 0. Every model starts from InputLayers
+ * with config.batch_shape [null, …]; a Sequential's first layer is one. */
 #ifndef MR_NN_GRAPH_H
 #define MR_NN_GRAPH_H
 
@@ -17,25 +19,27 @@
 typedef struct mr_node { /* one call of a layer; it has one output tensor, of the same number */
     mr_layer *layer;
     int inputs;
-    int *input;          /* [inputs] node numbers, each lower than this one's */
-    mr_shape shape;      /* of the output; dim[0] = 0 */
+    int *input;     /* [inputs] node numbers, each lower than this one's */
+    mr_shape shape; /* of the output; dim[0] = 0 */
 } mr_node;
 
 typedef struct mr_graph {
-    json_t *config;      /* canonical, a reference of ours */
+    json_t *config; /* canonical, a reference of ours */
     char *name;
     int layers;
-    mr_layer **layer;    /* in Keras's order: that of the configuration, nested models expanded in place; each once */
+    mr_layer *
+        *layer; /* in Keras's order: that of the configuration, nested models expanded in place; each once */
     int nodes;
-    mr_node *node;       /* topological order */
+    mr_node *node; /* topological order */
     int inputs, outputs;
     int *input, *output; /* node numbers, in the model's order */
     int params;
-    mr_param **param;    /* all variables: those of each layer in the order of the layers */
-    size_t weights;      /* reals in the state that belong to the variables (offsets padded to 16 reals) */
-    size_t state_size;   /* reals in the state: the variables, then what the optimizer keeps (mr_graph_extend_state) */
-    mr_real *state;      /* the current state, 64-byte aligned. The hand-over to a checkpoint swaps this pointer between
-                            updates, so nobody keeps addresses into it from one step to the next. */
+    mr_param **param;  /* all variables: those of each layer in the order of the layers */
+    size_t weights;    /* reals in the state that belong to the variables (offsets padded to 16 reals) */
+    size_t state_size; /* reals in the state: the variables, then what the optimizer keeps
+                          (mr_graph_extend_state) */
+    mr_real *state;    /* the current state, 64-byte aligned. The hand-over to a checkpoint swaps this pointer
+                          between    updates, so nobody keeps addresses into it from one step to the next. */
     uint64_t seed;
 } mr_graph;
 
@@ -48,7 +52,8 @@ void mr_graph_free(mr_graph *g);
 /* Fills every variable from its Keras initializer, drawn from (seed, layer, variable). */
 int mr_graph_initialize(mr_graph *g, uint64_t seed, mr_error *e);
 
-/* Room for COUNT more reals (optimizer state) behind the variables, zeroed. Returns its offset through *OFFSET. */
+/* Room for COUNT more reals (optimizer state) behind the variables, zeroed. Returns its offset through
+ * *OFFSET. */
 int mr_graph_extend_state(mr_graph *g, size_t count, size_t *offset, mr_error *e);
 
 /* A state buffer of this graph's size, aligned, not initialised; free with mr_state_free. */
@@ -56,7 +61,10 @@ mr_real *mr_state_alloc(size_t reals);
 void mr_state_free(mr_real *state);
 
 mr_layer *mr_graph_layer(const mr_graph *g, const char *name); /* by path; NULL */
-static inline mr_real *mr_param_value(const mr_graph *g, const mr_param *p) { return g->state + p->offset; }
+static inline mr_real *mr_param_value(const mr_graph *g, const mr_param *p)
+{
+    return g->state + p->offset;
+}
 
 /* Re-reads `trainable` after a change of layer->trainable: sets it for the layer's variables. */
 void mr_layer_set_trainable(mr_layer *l, bool trainable);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Canonical configuration → graph. Two passes over the tree: the first makes every layer once, in the order of the
- * configuration (which is the order of the weights); the second follows the calls and makes the nodes. A nested model
- * that is called twice is walked twice in the second pass: more nodes, the same layers. */
+/* Canonical configuration → graph. Two passes over the tree: the first makes every layer once, in the order
+ * of the configuration (which is the order of the weights); the second follows the calls and makes the nodes.
+ * A nested model that is called twice is walked twice in the second pass: more nodes, the same layers. */
 #include "nn/graph.h"
 
 #include <stdio.h>
@@ -103,15 +103,16 @@ static int configure_layer(struct build *b, mr_layer *l, const json_t *json)
     const char *class = text(json, "class_name");
     l->class = mr_layer_class_find(class ? class : "");
     if (!l->class)
-        return mr_fail(b->e, MR_EUNSUPPORTED, "layer '%s': class %s is not one that millrace can run", l->name,
-                       class ? class : "(none)");
+        return mr_fail(b->e, MR_EUNSUPPORTED, "layer '%s': class %s is not one that millrace can run",
+                       l->name, class ? class : "(none)");
     l->impl = calloc(1, l->class->size ? l->class->size : 1);
     if (!l->impl)
         return mr_fail(b->e, MR_ENOMEM, "out of memory for layer '%s'", l->name);
     return l->class->configure ? l->class->configure(l, l->config, b->e) : 0;
 }
 
-static int make_layer(struct build *b, const json_t *json, const char *prefix, const char *name, bool trainable)
+static int make_layer(struct build *b, const json_t *json, const char *prefix, const char *name,
+                      bool trainable)
 {
     mr_layer *l = calloc(1, sizeof *l);
     if (!l)
@@ -136,14 +137,16 @@ static int make_layer(struct build *b, const json_t *json, const char *prefix, c
 
 static int make_layers(struct build *b, const json_t *model, const char *prefix, bool trainable, int depth)
 {
-    const json_t *config = json_object_get(model, "config"), *list = json_object_get(config, "layers"), *layer;
+    const json_t *config = json_object_get(model, "config"), *list = json_object_get(config, "layers"),
+                 *layer;
     size_t i;
     if (depth > MAX_DEPTH)
         return mr_fail(b->e, MR_ELIMIT, "model configuration: models nested more than %d deep", MAX_DEPTH);
     if (!json_is_array(list) || json_array_size(list) == 0)
         return fail(b, prefix, "no list of layers");
     trainable = trainable && trainable_of(model);
-    json_array_foreach(list, i, layer) {
+    json_array_foreach(list, i, layer)
+    {
         const char *name = name_of(layer);
         if (!name || !*name || strlen(name) > MAX_NAME)
             return fail(b, prefix, "a layer without a name");
@@ -152,7 +155,8 @@ static int make_layers(struct build *b, const json_t *model, const char *prefix,
         int status;
         if (is_model(layer)) {
             char *path = path_of(prefix, name);
-            status = path ? make_layers(b, layer, path, trainable, depth + 1) : mr_fail(b->e, MR_ENOMEM, "out of memory");
+            status = path ? make_layers(b, layer, path, trainable, depth + 1)
+                          : mr_fail(b->e, MR_ENOMEM, "out of memory");
             free(path);
         } else {
             status = make_layer(b, layer, prefix, name, trainable);
@@ -206,8 +210,9 @@ static int input_shape(struct build *b, const mr_layer *l, mr_shape *out)
         else if (b->input_shape && b->input_shape->rank == out->rank)
             out->dim[i] = b->input_shape->dim[i];
         else
-            return mr_hint(b->e, mr_fail(b->e, MR_EINVAL, "input '%s': its size is not fixed by the model", l->name),
-                           "give --image-size HxW");
+            return mr_hint(
+                b->e, mr_fail(b->e, MR_EINVAL, "input '%s': its size is not fixed by the model", l->name),
+                "give --image-size HxW");
     }
     return mr_shape_check(out, 1, MR_MAX_ELEMENTS, l->name, b->e);
 }
@@ -261,8 +266,8 @@ static int call_layer(struct build *b, mr_layer *l, const int *input, int inputs
     return status;
 }
 
-static int walk_model(struct build *b, const json_t *model, const char *prefix, const int *input, int inputs, int **output,
-                      int *outputs, int depth);
+static int walk_model(struct build *b, const json_t *model, const char *prefix, const int *input, int inputs,
+                      int **output, int *outputs, int depth);
 
 /* Calls ENTRY on INPUT and records its outputs as its next call's. */
 static int call_entry(struct build *b, struct scope *s, struct entry *en, const int *input, int inputs)
@@ -276,7 +281,8 @@ static int call_entry(struct build *b, struct scope *s, struct entry *en, const 
     } else {
         json_int_t number = json_integer_value(json_object_get(b->index, path));
         out = malloc(sizeof *out);
-        status = out ? call_layer(b, b->g->layer[number], input, inputs, out) : mr_fail(b->e, MR_ENOMEM, "out of memory");
+        status = out ? call_layer(b, b->g->layer[number], input, inputs, out)
+                     : mr_fail(b->e, MR_ENOMEM, "out of memory");
     }
     free(path);
     if (status) {
@@ -334,7 +340,8 @@ static int try_call(struct build *b, struct scope *s, struct entry *en)
     return status;
 }
 
-/* Follows the calls of a Functional model. Configurations list layers so that one or a few rounds are enough. */
+/* Follows the calls of a Functional model. Configurations list layers so that one or a few rounds are enough.
+ */
 static int follow_calls(struct build *b, struct scope *s)
 {
     for (;;) {
@@ -426,7 +433,8 @@ static int open_scope(struct build *b, struct scope *s, bool sequential)
     s->entry = calloc(json_array_size(list), sizeof *s->entry);
     if (!s->entry)
         return mr_fail(b->e, MR_ENOMEM, "out of memory");
-    json_array_foreach(list, i, layer) {
+    json_array_foreach(list, i, layer)
+    {
         struct entry *en = &s->entry[s->entries++];
         en->json = layer;
         en->name = name_of(layer);
@@ -473,8 +481,8 @@ static int collect_outputs(struct build *b, struct scope *s, bool sequential, in
     return 0;
 }
 
-static int walk_model(struct build *b, const json_t *model, const char *prefix, const int *input, int inputs, int **output,
-                      int *outputs, int depth)
+static int walk_model(struct build *b, const json_t *model, const char *prefix, const int *input, int inputs,
+                      int **output, int *outputs, int depth)
 {
     bool sequential = is_sequential(model);
     struct scope s = {.config = json_object_get(model, "config"), .prefix = prefix, .depth = depth};
@@ -546,8 +554,10 @@ int mr_graph_create(mr_graph **out, json_t *config, const mr_shape *shape, mr_er
         const char *name = text(json_object_get(config, "config"), "name");
         b.g->config = json_incref(config);
         b.g->name = strdup(name ? name : "model");
-        status = is_model(config) ? make_layers(&b, config, "", true, 0)
-                                  : mr_fail(e, MR_EFORMAT, "model configuration: neither a Functional nor a Sequential model");
+        status =
+            is_model(config)
+                ? make_layers(&b, config, "", true, 0)
+                : mr_fail(e, MR_EFORMAT, "model configuration: neither a Functional nor a Sequential model");
     }
     if (!status)
         status = walk_model(&b, config, "", NULL, 0, &b.g->output, &b.g->outputs, 0);

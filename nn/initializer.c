@@ -4,15 +4,19 @@
 #include <string.h>
 #include <strings.h>
 
-/* Scaled forms: variance = scale / fan. Glorot & Bengio 2010 (average of the fans), He et al. 2015, LeCun 1998 (fan in). */
+/* Scaled forms: variance = scale / fan. Glorot & Bengio 2010 (average of the fans), He et al. 2015, LeCun
+ * 1998 (fan in). */
 static const struct named {
     const char *name, *class_name, *mode;
     double scale;
     bool uniform;
 } scaled[] = {
-    {"glorot_uniform", "GlorotUniform", "fan_avg", 1, true}, {"glorot_normal", "GlorotNormal", "fan_avg", 1, false},
-    {"he_uniform", "HeUniform", "fan_in", 2, true},          {"he_normal", "HeNormal", "fan_in", 2, false},
-    {"lecun_uniform", "LecunUniform", "fan_in", 1, true},    {"lecun_normal", "LecunNormal", "fan_in", 1, false},
+    {"glorot_uniform", "GlorotUniform", "fan_avg", 1, true},
+    {"glorot_normal", "GlorotNormal", "fan_avg", 1, false},
+    {"he_uniform", "HeUniform", "fan_in", 2, true},
+    {"he_normal", "HeNormal", "fan_in", 2, false},
+    {"lecun_uniform", "LecunUniform", "fan_in", 1, true},
+    {"lecun_normal", "LecunNormal", "fan_in", 1, false},
 };
 
 /* Keras's compute_fans: the last two dimensions are in and out, those before them the receptive field. */
@@ -48,7 +52,8 @@ static void fill_normal(mr_philox *g, mr_real *out, size_t n, double mean, doubl
     }
 }
 
-static void fill_scaled(const mr_param *p, mr_philox *g, mr_real *out, double scale, const char *mode, bool uniform, bool truncated)
+static void fill_scaled(const mr_param *p, mr_philox *g, mr_real *out, double scale, const char *mode,
+                        bool uniform, bool truncated)
 {
     double in, fan_out;
     fans(&p->shape, &in, &fan_out);
@@ -57,7 +62,8 @@ static void fill_scaled(const mr_param *p, mr_philox *g, mr_real *out, double sc
     if (uniform)
         fill_uniform(g, out, p->count, -sqrt(3 * variance), sqrt(3 * variance));
     else /* 0.8796…: the deviation that truncation at two deviations leaves */
-        fill_normal(g, out, p->count, 0, truncated ? sqrt(variance) / .87962566103423978 : sqrt(variance), truncated);
+        fill_normal(g, out, p->count, 0, truncated ? sqrt(variance) / .87962566103423978 : sqrt(variance),
+                    truncated);
 }
 
 static double number(const json_t *config, const char *key, double fallback)
@@ -84,10 +90,13 @@ static int from_variance_scaling(const mr_param *p, const json_t *config, mr_phi
 static void fill_identity(const mr_param *p, double gain, mr_real *out)
 {
     for (size_t i = 0; i < p->count; i++)
-        out[i] = p->shape.rank == 2 && i / (size_t)p->shape.dim[1] == i % (size_t)p->shape.dim[1] ? (mr_real)gain : 0;
+        out[i] = p->shape.rank == 2 && i / (size_t)p->shape.dim[1] == i % (size_t)p->shape.dim[1]
+                     ? (mr_real)gain
+                     : 0;
 }
 
-static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_philox *g, mr_real *out, mr_error *e)
+static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_philox *g, mr_real *out,
+                      mr_error *e)
 {
     for (size_t i = 0; i < sizeof scaled / sizeof *scaled; i++)
         if (is(name, scaled[i].name, scaled[i].class_name)) {
@@ -111,7 +120,9 @@ static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_p
     else if (is(name, "identity", "Identity") || is(name, "identity", "IdentityInitializer"))
         fill_identity(p, number(c, "gain", 1), out);
     else
-        return mr_layer_refuse(p->layer, e, "initializer '%s' of %s is not known: train from a file with weights", name, p->kind);
+        return mr_layer_refuse(p->layer, e,
+                               "initializer '%s' of %s is not known: train from a file with weights", name,
+                               p->kind);
     return 0;
 }
 

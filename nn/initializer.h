@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keras's initializers: zeros, ones, constant, random_uniform/normal, truncated_normal, variance_scaling with its named
- * forms (Glorot, He, LeCun), orthogonal is refused, identity. */
+/* Keras's initializers: zeros, ones, constant, random_uniform/normal, truncated_normal, variance_scaling with
+ * its named forms (Glorot, He, LeCun), orthogonal is refused, identity. */
 #ifndef MR_NN_INITIALIZER_H
 #define MR_NN_INITIALIZER_H
 

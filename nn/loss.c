@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each loss is a function on one row of predictions: its value, and its gradient by them. Formulas and clipping as in
- * keras/src/losses/losses.py and backend/torch/nn.py (epsilon 1e-7). Rows are small: computed in double. */
+/* Each loss is a function on one row of predictions: its value, and its gradient by them. Formulas and
+ * clipping as in keras/src/losses/losses.py and backend/torch/nn.py (epsilon 1e-7). Rows are small: computed
+ * in double. */
 #include "nn/loss.h"
 
 #include <string.h>
@@ -8,8 +9,14 @@
 
 static const double epsilon = 1e-7;
 
-static double clip(double x) { return x < epsilon ? epsilon : x > 1 - epsilon ? 1 - epsilon : x; }
-static bool inside(double x) { return x >= epsilon && x <= 1 - epsilon; }
+static double clip(double x)
+{
+    return x < epsilon ? epsilon : x > 1 - epsilon ? 1 - epsilon : x;
+}
+static bool inside(double x)
+{
+    return x >= epsilon && x <= 1 - epsilon;
+}
 
 static double log_sum_exp(const mr_real *z, size_t n)
 {
@@ -44,7 +51,8 @@ static double smoothed(const mr_loss *l, double t, size_t width)
     return l->label_smoothing > 0 ? t * (1 - l->label_smoothing) + l->label_smoothing / (double)width : t;
 }
 
-static double categorical_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n, double *d)
+static double categorical_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n,
+                                       double *d)
 {
     double value = 0, total = 0;
     double sum = l->from_logits ? log_sum_exp(p, n) : sum_of(p, n);
@@ -66,7 +74,8 @@ static double categorical_crossentropy(const mr_loss *l, const mr_real *t, const
     return value;
 }
 
-static double sparse_categorical_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n, double *d)
+static double sparse_categorical_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n,
+                                              double *d)
 {
     size_t k = (size_t)t[0]; /* the caller has checked that labels are 0 … n-1 */
     if (l->from_logits) {
@@ -83,10 +92,12 @@ static double sparse_categorical_crossentropy(const mr_loss *l, const mr_real *t
 
 static double binary_target(const mr_loss *l, mr_real t)
 {
-    return l->label_smoothing > 0 ? (double)t * (1 - l->label_smoothing) + .5 * l->label_smoothing : (double)t;
+    return l->label_smoothing > 0 ? (double)t * (1 - l->label_smoothing) + .5 * l->label_smoothing
+                                  : (double)t;
 }
 
-static double binary_crossentropy(const mr_loss *l, const mr_real *target, const mr_real *p, size_t n, double *d)
+static double binary_crossentropy(const mr_loss *l, const mr_real *target, const mr_real *p, size_t n,
+                                  double *d)
 {
     double value = 0;
     for (size_t i = 0; i < n; i++) {
@@ -103,7 +114,8 @@ static double binary_crossentropy(const mr_loss *l, const mr_real *target, const
     return value / (double)n;
 }
 
-static double binary_focal_crossentropy(const mr_loss *l, const mr_real *target, const mr_real *p, size_t n, double *d)
+static double binary_focal_crossentropy(const mr_loss *l, const mr_real *target, const mr_real *p, size_t n,
+                                        double *d)
 {
     double value = 0;
     for (size_t i = 0; i < n; i++) {
@@ -111,7 +123,8 @@ static double binary_focal_crossentropy(const mr_loss *l, const mr_real *target,
         double s = l->from_logits ? 1 / (1 + exp(-x)) : x, q = clip(s);
         double right = t * s + (1 - t) * (1 - s), left = 1 - right; /* the focal factor is not clipped */
         double bce = -(t * log(q) + (1 - t) * log(1 - q));
-        double focal = pow(left, l->gamma), alpha = l->apply_class_balancing ? t * l->alpha + (1 - t) * (1 - l->alpha) : 1;
+        double focal = pow(left, l->gamma),
+               alpha = l->apply_class_balancing ? t * l->alpha + (1 - t) * (1 - l->alpha) : 1;
         double d_focal = left > 0 ? l->gamma * pow(left, l->gamma - 1) * (1 - 2 * t) : 0;
         double d_bce = inside(s) ? (q - t) / (q * (1 - q)) : 0;
         value += alpha * focal * bce;
@@ -120,14 +133,18 @@ static double binary_focal_crossentropy(const mr_loss *l, const mr_real *target,
     return value / (double)n;
 }
 
-static double categorical_focal_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n, double *d)
+static double categorical_focal_crossentropy(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n,
+                                             double *d)
 {
-    double value = 0, lse = l->from_logits ? log_sum_exp(p, n) : 0, sum = l->from_logits ? 1 : sum_of(p, n), dot = 0;
+    double value = 0, lse = l->from_logits ? log_sum_exp(p, n) : 0, sum = l->from_logits ? 1 : sum_of(p, n),
+           dot = 0;
     for (size_t i = 0; i < n; i++) {
         double raw = l->from_logits ? exp((double)p[i] - lse) : (double)p[i] / sum, q = clip(raw);
         double target = smoothed(l, (double)t[i], n);
         value -= l->alpha * pow(1 - q, l->gamma) * target * log(q);
-        d[i] = inside(raw) ? l->alpha * target * (l->gamma * pow(1 - q, l->gamma - 1) * log(q) - pow(1 - q, l->gamma) / q) : 0;
+        d[i] = inside(raw) ? l->alpha * target *
+                                 (l->gamma * pow(1 - q, l->gamma - 1) * log(q) - pow(1 - q, l->gamma) / q)
+                           : 0;
         dot += d[i] * raw;
     }
     if (!l->from_logits)
@@ -162,24 +179,28 @@ static double mean_absolute_error(const mr_loss *l, const mr_real *t, const mr_r
     return value / (double)n;
 }
 
-static double mean_absolute_percentage_error(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n, double *d)
+static double mean_absolute_percentage_error(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n,
+                                             double *d)
 {
     (void)l;
     double value = 0;
     for (size_t i = 0; i < n; i++) {
-        double scale = fabs((double)t[i]) > epsilon ? fabs((double)t[i]) : epsilon, x = (double)p[i] - (double)t[i];
+        double scale = fabs((double)t[i]) > epsilon ? fabs((double)t[i]) : epsilon,
+               x = (double)p[i] - (double)t[i];
         value += 100 * fabs(x) / scale;
         d[i] = 100 * ((x > 0) - (x < 0)) / scale / (double)n;
     }
     return value / (double)n;
 }
 
-static double mean_squared_logarithmic_error(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n, double *d)
+static double mean_squared_logarithmic_error(const mr_loss *l, const mr_real *t, const mr_real *p, size_t n,
+                                             double *d)
 {
     (void)l;
     double value = 0;
     for (size_t i = 0; i < n; i++) {
-        double q = (double)p[i] > epsilon ? (double)p[i] : epsilon, u = (double)t[i] > epsilon ? (double)t[i] : epsilon;
+        double q = (double)p[i] > epsilon ? (double)p[i] : epsilon,
+               u = (double)t[i] > epsilon ? (double)t[i] : epsilon;
         double x = log(q + 1) - log(u + 1);
         value += x * x;
         d[i] = (double)p[i] >= epsilon ? 2 * x / (q + 1) / (double)n : 0;
@@ -306,14 +327,18 @@ static double cosine_similarity(const mr_loss *l, const mr_real *t, const mr_rea
 
 static const mr_loss_class classes[] = {
     {"categorical_crossentropy", "CategoricalCrossentropy", NULL, false, categorical_crossentropy},
-    {"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", NULL, true, sparse_categorical_crossentropy},
+    {"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", NULL, true,
+     sparse_categorical_crossentropy},
     {"binary_crossentropy", "BinaryCrossentropy", "bce", false, binary_crossentropy},
-    {"categorical_focal_crossentropy", "CategoricalFocalCrossentropy", NULL, false, categorical_focal_crossentropy},
+    {"categorical_focal_crossentropy", "CategoricalFocalCrossentropy", NULL, false,
+     categorical_focal_crossentropy},
     {"binary_focal_crossentropy", "BinaryFocalCrossentropy", NULL, false, binary_focal_crossentropy},
     {"mean_squared_error", "MeanSquaredError", "mse", false, mean_squared_error},
     {"mean_absolute_error", "MeanAbsoluteError", "mae", false, mean_absolute_error},
-    {"mean_absolute_percentage_error", "MeanAbsolutePercentageError", "mape", false, mean_absolute_percentage_error},
-    {"mean_squared_logarithmic_error", "MeanSquaredLogarithmicError", "msle", false, mean_squared_logarithmic_error},
+    {"mean_absolute_percentage_error", "MeanAbsolutePercentageError", "mape", false,
+     mean_absolute_percentage_error},
+    {"mean_squared_logarithmic_error", "MeanSquaredLogarithmicError", "msle", false,
+     mean_squared_logarithmic_error},
     {"huber", "Huber", "huber_loss", false, huber},
     {"log_cosh", "LogCosh", "logcosh", false, log_cosh},
     {"poisson", "Poisson", NULL, false, poisson},
@@ -343,14 +368,16 @@ static double number(const json_t *config, const char *key, double fallback)
 int mr_loss_configure(mr_loss *out, const json_t *json, mr_error *e)
 {
     const json_t *config = json_object_get(json, "config");
-    const char *name = json_is_string(json) ? json_string_value(json) : json_string_value(json_object_get(json, "class_name"));
+    const char *name = json_is_string(json) ? json_string_value(json)
+                                            : json_string_value(json_object_get(json, "class_name"));
     if (name && !strcmp(name, "function")) /* a serialised function: its name is the config */
         name = json_string_value(config);
     memset(out, 0, sizeof *out);
     out->class = name ? mr_loss_class_find(name) : NULL;
     if (!out->class)
         return mr_hint(e, mr_fail(e, MR_EUNSUPPORTED, "loss '%s' is not known", name ? name : "(not a name)"),
-                       "--loss categorical_crossentropy, binary_crossentropy, sparse_categorical_crossentropy, mse … are");
+                       "--loss categorical_crossentropy, binary_crossentropy, "
+                       "sparse_categorical_crossentropy, mse … are");
     out->label_smoothing = number(config, "label_smoothing", 0);
     out->from_logits = json_is_true(json_object_get(config, "from_logits"));
     out->delta = number(config, "delta", 1);
@@ -364,10 +391,11 @@ int mr_loss_configure(mr_loss *out, const json_t *json, mr_error *e)
 
 json_t *mr_loss_config(const mr_loss *l)
 {
-    if (l->label_smoothing == 0 && !l->from_logits && l->delta == 1 && l->alpha == .25 && l->gamma == 2 && !l->apply_class_balancing)
+    if (l->label_smoothing == 0 && !l->from_logits && l->delta == 1 && l->alpha == .25 && l->gamma == 2 &&
+        !l->apply_class_balancing)
         return json_string(l->class->name);
-    json_t *config = json_pack("{s:s, s:s, s:b}", "name", l->class->name, "reduction", "sum_over_batch_size", "from_logits",
-                               l->from_logits);
+    json_t *config = json_pack("{s:s, s:s, s:b}", "name", l->class->name, "reduction", "sum_over_batch_size",
+                               "from_logits", l->from_logits);
     if (!strcmp(l->class->name, "huber"))
         json_object_set_new(config, "delta", json_real(l->delta));
     else if (!l->class->sparse)
@@ -376,8 +404,8 @@ json_t *mr_loss_config(const mr_loss *l)
         json_object_set_new(config, "alpha", json_real(l->alpha));
         json_object_set_new(config, "gamma", json_real(l->gamma));
     }
-    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.losses", "class_name", l->class->class_name, "config", config,
-                     "registered_name");
+    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.losses", "class_name", l->class->class_name,
+                     "config", config, "registered_name");
 }
 
 /* The rows of predictions in one sample, and their width. */
@@ -387,8 +415,8 @@ static void rows_of(const mr_shape *out, size_t *rows, size_t *width)
     *rows = mr_shape_sample(out) / *width;
 }
 
-double mr_loss_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target, const mr_real *prediction,
-                     const mr_real *weight, double *scratch, mr_real *d)
+double mr_loss_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                     const mr_real *prediction, const mr_real *weight, double *scratch, mr_real *d)
 {
     size_t rows, width;
     rows_of(out, &rows, &width);
@@ -422,7 +450,8 @@ static double row_right(const mr_loss *l, const mr_real *t, const mr_real *p, si
     return arg_max(p, width) == arg_max(t, width);
 }
 
-double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target, const mr_real *prediction)
+double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                         const mr_real *prediction)
 {
     size_t rows, width;
     rows_of(out, &rows, &width);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What all optimizers share: configuration, slots, regularizers, clipping, weight decay, and the walk over the variables.
+/* What all optimizers share: configuration, slots, regularizers, clipping, weight decay, and the walk over
+ * the variables.
  *
- * The walk is cut into pieces of at most PIECE elements; the cut depends on the variables alone, and sums over pieces are
- * taken in their order, so an update gives the same bytes for any number of threads. */
+ * The walk is cut into pieces of at most PIECE elements; the cut depends on the variables alone, and sums
+ * over pieces are taken in their order, so an update gives the same bytes for any number of threads. */
 #include "nn/optimizer.h"
 
 #include <stdlib.h>
@@ -12,9 +13,9 @@ enum { PIECE = 1 << 14, MAX_STEP_SLOTS = MR_MAX_SLOTS };
 
 struct piece {
     const mr_param *param;
-    size_t first, count;    /* elements of the variable */
+    size_t first, count; /* elements of the variable */
     const mr_slot *slot[MAX_STEP_SLOTS];
-    double squares;         /* sum of g² over the piece */
+    double squares; /* sum of g² over the piece */
 };
 
 struct mr_update_work {
@@ -29,10 +30,11 @@ struct step {
     mr_graph *g;
     mr_real *gradients, *out;
     double rate, coefficient[MR_MAX_COEFFICIENTS];
-    double scale;           /* of all gradients (global_clipnorm) */
+    double scale; /* of all gradients (global_clipnorm) */
 };
 
-/* --- configuration ------------------------------------------------------------------------------------------- */
+/* --- configuration
+ * ------------------------------------------------------------------------------------------- */
 
 static double number(const json_t *config, const char *key)
 {
@@ -68,19 +70,24 @@ static bool known_key(const json_t *defaults, const char *key)
     return json_object_get(defaults, key) != NULL;
 }
 
-static int check_keys(const mr_optimizer_class *class, const json_t *given, const json_t *defaults, mr_error *e)
+static int check_keys(const mr_optimizer_class *class, const json_t *given, const json_t *defaults,
+                      mr_error *e)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)given, key, value) {
+    json_object_foreach((json_t *)given, key, value)
+    {
         if (!known_key(defaults, key))
-            return mr_fail(e, MR_EUNSUPPORTED, "optimizer %s: '%s' is not a parameter of it", class->class_name, key);
+            return mr_fail(e, MR_EUNSUPPORTED, "optimizer %s: '%s' is not a parameter of it",
+                           class->class_name, key);
         bool off = json_is_null(value) || json_is_false(value);
-        if (!off && (!strcmp(key, "use_ema") || !strcmp(key, "gradient_accumulation_steps") || !strcmp(key, "loss_scale_factor")))
+        if (!off && (!strcmp(key, "use_ema") || !strcmp(key, "gradient_accumulation_steps") ||
+                     !strcmp(key, "loss_scale_factor")))
             return mr_fail(e, MR_EUNSUPPORTED, "optimizer %s: %s is not supported", class->class_name, key);
         json_t *usual = json_object_get(defaults, key);
         if (usual && !json_is_null(value) && json_is_boolean(usual) != json_is_boolean(value))
-            return mr_fail(e, MR_EINVAL, "optimizer %s: '%s' has a value of the wrong type", class->class_name, key);
+            return mr_fail(e, MR_EINVAL, "optimizer %s: '%s' has a value of the wrong type",
+                           class->class_name, key);
     }
     return 0;
 }
@@ -101,7 +108,8 @@ static json_t *complete(const mr_optimizer_class *class, const json_t *given, co
         else
             json_object_set_new(all, common[i].key, json_loads(common[i].fallback, JSON_DECODE_ANY, NULL));
     }
-    json_object_foreach((json_t *)defaults, key, value) {
+    json_object_foreach((json_t *)defaults, key, value)
+    {
         json_t *v = json_object_get(given, key);
         json_object_set(all, key, v && !json_is_null(v) ? v : value);
     }
@@ -127,7 +135,8 @@ static int read_numbers(mr_optimizer *o, mr_error *e)
     const double shares[] = {o->momentum, o->beta_1, o->beta_2, o->rho};
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++)
         if (!(shares[i] >= 0 && shares[i] <= 1))
-            return mr_fail(e, MR_EINVAL, "optimizer %s: momentum, betas and rho lie between 0 and 1", o->class->class_name);
+            return mr_fail(e, MR_EINVAL, "optimizer %s: momentum, betas and rho lie between 0 and 1",
+                           o->class->class_name);
     return 0;
 }
 
@@ -189,13 +198,14 @@ json_t *mr_optimizer_config(const mr_optimizer *o)
 {
     json_t *all = json_object(), *value;
     const char *key;
-    json_object_foreach(o->config, key, value) {
+    json_object_foreach(o->config, key, value)
+    {
         json_object_set(all, key, value);
         if (!strcmp(key, "name")) /* where Keras has it */
             json_object_set_new(all, "learning_rate", mr_schedule_config(o->schedule));
     }
-    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.optimizers", "class_name", o->class->class_name, "config", all,
-                     "registered_name");
+    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.optimizers", "class_name", o->class->class_name,
+                     "config", all, "registered_name");
 }
 
 double mr_optimizer_rate(const mr_optimizer *o)
@@ -203,7 +213,8 @@ double mr_optimizer_rate(const mr_optimizer *o)
     return mr_schedule_rate(o->schedule, o->iterations);
 }
 
-/* --- slots --------------------------------------------------------------------------------------------------- */
+/* --- slots
+ * --------------------------------------------------------------------------------------------------- */
 
 static const mr_slot *find_slot(const mr_slot *found, int count, const char *name, const mr_param *param)
 {
@@ -213,7 +224,8 @@ static const mr_slot *find_slot(const mr_slot *found, int count, const char *nam
     return NULL;
 }
 
-/* Keras 3's order of files: the first two slots variable by variable where interleaved, the others slot by slot. */
+/* Keras 3's order of files: the first two slots variable by variable where interleaved, the others slot by
+ * slot. */
 static void order_slots(mr_optimizer *o, const mr_graph *g, int per_param, const char *const *name)
 {
     int together = o->class->interleaved && per_param >= 2 ? 2 : 1;
@@ -231,7 +243,8 @@ static size_t slot_size(const mr_slot *s)
     return s->param ? (s->param->count + 15) / 16 * 16 : 16;
 }
 
-static void initialise_slot(const mr_optimizer *o, mr_graph *g, const mr_slot *s, const char *const *name, int per_param)
+static void initialise_slot(const mr_optimizer *o, mr_graph *g, const mr_slot *s, const char *const *name,
+                            int per_param)
 {
     mr_real value = s->param ? 0 : 1;
     for (int k = 0; s->param && o->class->slot_initial && k < per_param; k++)
@@ -241,8 +254,8 @@ static void initialise_slot(const mr_optimizer *o, mr_graph *g, const mr_slot *s
         g->state[s->offset + i] = value;
 }
 
-static int place_slots(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, const char *const *name, int per_param,
-                       bool *restored, mr_error *e)
+static int place_slots(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, const char *const *name,
+                       int per_param, bool *restored, mr_error *e)
 {
     size_t missing = 0, offset = 0;
     for (int i = 0; i < o->slots; i++)
@@ -288,7 +301,8 @@ static int cut_pieces(mr_optimizer *o, const mr_graph *g, int per_param, const c
     return 0;
 }
 
-int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, bool *restored, mr_error *e)
+int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, bool *restored,
+                        mr_error *e)
 {
     const char *name[MR_MAX_SLOTS];
     int per_param = o->class->slots(o, name);
@@ -300,9 +314,11 @@ int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int 
     return status ? status : cut_pieces(o, g, per_param, name, e);
 }
 
-/* --- a step -------------------------------------------------------------------------------------------------- */
+/* --- a step
+ * -------------------------------------------------------------------------------------------------- */
 
-/* d/dw (l1*|w| + l2*w²), added to the gradient; clipvalue is applied later, as Keras clips what it differentiated. */
+/* d/dw (l1*|w| + l2*w²), added to the gradient; clipvalue is applied later, as Keras clips what it
+ * differentiated. */
 static void regularize(const mr_param *p, const mr_real *w, mr_real *g, size_t count)
 {
     const mr_real l1 = (mr_real)p->l1, twice_l2 = (mr_real)(2 * p->l2);
@@ -371,7 +387,11 @@ static void update_piece(void *argument, int task, int thread)
         return;
     }
     clip(s, task, s->gradients + at, p->count);
-    mr_update u = {.count = p->count, .w = in + at, .g = s->gradients + at, .w_out = s->out + at, .rate = s->rate,
+    mr_update u = {.count = p->count,
+                   .w = in + at,
+                   .g = s->gradients + at,
+                   .w_out = s->out + at,
+                   .rate = s->rate,
                    .coefficient = s->coefficient};
     for (int k = 0; k < s->o->work->slots_per_param; k++) {
         u.slot[k] = in + p->slot[k]->offset + p->first;

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The update rules, each as Keras 3's update_step (keras/src/optimizers/NAME.py). Numbers that do not depend on the element
- * are made once a step in prepare(), in double, and rounded once. */
+/* The update rules, each as Keras 3's update_step (keras/src/optimizers/NAME.py). Numbers that do not depend
+ * on the element are made once a step in prepare(), in double, and rounded once. */
 #include "nn/optimizer.h"
 
 #include <string.h>
 
-static mr_real root(mr_real x) { return MR_REAL(sqrt)(x); }
+static mr_real root(mr_real x)
+{
+    return MR_REAL(sqrt)(x);
+}
 
-/* --- SGD: with momentum, velocity = momentum*velocity - rate*g; Nesterov looks ahead ------------------------- */
+/* --- SGD: with momentum, velocity = momentum*velocity - rate*g; Nesterov looks ahead
+ * ------------------------- */
 
 static int sgd_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -37,7 +41,8 @@ static void sgd_update(const mr_optimizer *o, const mr_update *u)
         }
 }
 
-/* --- Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019; AMSGrad: Reddi et al. 2018) ------------------ */
+/* --- Adam and AdamW (Kingma & Ba 2015; Loshchilov & Hutter 2019; AMSGrad: Reddi et al. 2018)
+ * ------------------ */
 
 static int adam_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -56,7 +61,8 @@ static void adam_prepare(const mr_optimizer *o, int64_t iterations, double rate,
 
 static void adam_update(const mr_optimizer *o, const mr_update *u)
 {
-    const mr_real alpha = (mr_real)u->coefficient[0], b1 = (mr_real)(1 - o->beta_1), b2 = (mr_real)(1 - o->beta_2);
+    const mr_real alpha = (mr_real)u->coefficient[0], b1 = (mr_real)(1 - o->beta_1),
+                  b2 = (mr_real)(1 - o->beta_2);
     const mr_real epsilon = (mr_real)o->epsilon;
     for (size_t i = 0; i < u->count; i++) {
         mr_real g = u->g[i], m = u->slot[0][i], v = u->slot[1][i];
@@ -72,7 +78,8 @@ static void adam_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- RMSprop (Tieleman & Hinton 2012; Graves 2013 for the centered form) -------------------------------------- */
+/* --- RMSprop (Tieleman & Hinton 2012; Graves 2013 for the centered form)
+ * -------------------------------------- */
 
 static int rmsprop_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -87,7 +94,8 @@ static int rmsprop_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 
 static void rmsprop_update(const mr_optimizer *o, const mr_update *u)
 {
-    const mr_real rate = (mr_real)u->rate, rho = (mr_real)o->rho, rest = (mr_real)(1 - o->rho), epsilon = (mr_real)o->epsilon;
+    const mr_real rate = (mr_real)u->rate, rho = (mr_real)o->rho, rest = (mr_real)(1 - o->rho),
+                  epsilon = (mr_real)o->epsilon;
     const mr_real momentum = (mr_real)o->momentum;
     int average = o->momentum > 0 ? 2 : 1;
     for (size_t i = 0; i < u->count; i++) {
@@ -107,7 +115,8 @@ static void rmsprop_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- Adagrad (Duchi et al. 2011) ------------------------------------------------------------------------------ */
+/* --- Adagrad (Duchi et al. 2011)
+ * ------------------------------------------------------------------------------ */
 
 static int adagrad_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -132,7 +141,8 @@ static void adagrad_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- Adadelta (Zeiler 2012) ----------------------------------------------------------------------------------- */
+/* --- Adadelta (Zeiler 2012)
+ * ----------------------------------------------------------------------------------- */
 
 static int adadelta_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -144,7 +154,8 @@ static int adadelta_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 
 static void adadelta_update(const mr_optimizer *o, const mr_update *u)
 {
-    const mr_real rate = (mr_real)u->rate, rho = (mr_real)o->rho, rest = (mr_real)(1 - o->rho), epsilon = (mr_real)o->epsilon;
+    const mr_real rate = (mr_real)u->rate, rho = (mr_real)o->rho, rest = (mr_real)(1 - o->rho),
+                  epsilon = (mr_real)o->epsilon;
     for (size_t i = 0; i < u->count; i++) {
         mr_real g = u->g[i], a = rho * u->slot[0][i] + rest * g * g, d = u->slot[1][i];
         mr_real delta = -root(d + epsilon) * g / root(a + epsilon);
@@ -154,7 +165,8 @@ static void adadelta_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- Adamax (Kingma & Ba 2015, section 7) --------------------------------------------------------------------- */
+/* --- Adamax (Kingma & Ba 2015, section 7)
+ * --------------------------------------------------------------------- */
 
 static int adamax_slots(const mr_optimizer *o, const char *name[MR_MAX_SLOTS])
 {
@@ -172,7 +184,8 @@ static void adamax_prepare(const mr_optimizer *o, int64_t iterations, double rat
 
 static void adamax_update(const mr_optimizer *o, const mr_update *u)
 {
-    const mr_real rate = (mr_real)u->coefficient[0], b1 = (mr_real)(1 - o->beta_1), beta_2 = (mr_real)o->beta_2;
+    const mr_real rate = (mr_real)u->coefficient[0], b1 = (mr_real)(1 - o->beta_1),
+                  beta_2 = (mr_real)o->beta_2;
     const mr_real epsilon = (mr_real)o->epsilon;
     for (size_t i = 0; i < u->count; i++) {
         mr_real g = u->g[i], m = u->slot[0][i], norm = beta_2 * u->slot[1][i], size = MR_REAL(fabs)(g);
@@ -184,7 +197,8 @@ static void adamax_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- Nadam (Dozat 2016), with the momentum schedule 1 - 0.5*0.96^t; the scalar is the product of the momenta --- */
+/* --- Nadam (Dozat 2016), with the momentum schedule 1 - 0.5*0.96^t; the scalar is the product of the momenta
+ * --- */
 
 static void nadam_prepare(const mr_optimizer *o, int64_t iterations, double rate, double *scalar, double *c)
 {
@@ -198,7 +212,8 @@ static void nadam_prepare(const mr_optimizer *o, int64_t iterations, double rate
 
 static void nadam_update(const mr_optimizer *o, const mr_update *u)
 {
-    const mr_real cm = (mr_real)u->coefficient[0], cg = (mr_real)u->coefficient[1], cv = (mr_real)u->coefficient[2];
+    const mr_real cm = (mr_real)u->coefficient[0], cg = (mr_real)u->coefficient[1],
+                  cv = (mr_real)u->coefficient[2];
     const mr_real b1 = (mr_real)(1 - o->beta_1), b2 = (mr_real)(1 - o->beta_2), epsilon = (mr_real)o->epsilon;
     for (size_t i = 0; i < u->count; i++) {
         mr_real g = u->g[i], m = u->slot[0][i], v = u->slot[1][i];
@@ -210,32 +225,82 @@ static void nadam_update(const mr_optimizer *o, const mr_update *u)
     }
 }
 
-/* --- the table ------------------------------------------------------------------------------------------------ */
+/* --- the table
+ * ------------------------------------------------------------------------------------------------ */
 
 #define ADAM_DEFAULTS "{\"beta_1\": 0.9, \"beta_2\": 0.999, \"epsilon\": 1e-07, \"amsgrad\": false}"
 #define BETAS "{\"beta_1\": 0.9, \"beta_2\": 0.999, \"epsilon\": 1e-07}"
 
-static const mr_optimizer_class sgd = {.name = "sgd", .class_name = "SGD", .keras_name = "sgd",
-    .defaults = "{\"momentum\": 0.0, \"nesterov\": false}", .learning_rate = .01, .slots = sgd_slots, .update = sgd_update};
-static const mr_optimizer_class adam = {.name = "adam", .class_name = "Adam", .keras_name = "adam", .defaults = ADAM_DEFAULTS,
-    .learning_rate = .001, .slots = adam_slots, .interleaved = true, .prepare = adam_prepare, .update = adam_update};
-static const mr_optimizer_class adamw = {.name = "adamw", .class_name = "AdamW", .keras_name = "adam_w", .defaults = ADAM_DEFAULTS,
-    .weight_decay = .004, .learning_rate = .001, .slots = adam_slots, .interleaved = true, .prepare = adam_prepare,
-    .update = adam_update};
-static const mr_optimizer_class rmsprop = {.name = "rmsprop", .class_name = "RMSprop", .keras_name = "rm_sprop",
-    .defaults = "{\"rho\": 0.9, \"momentum\": 0.0, \"epsilon\": 1e-07, \"centered\": false}", .learning_rate = .001,
-    .slots = rmsprop_slots, .update = rmsprop_update};
-static const mr_optimizer_class adagrad = {.name = "adagrad", .class_name = "Adagrad", .keras_name = "adagrad",
-    .defaults = "{\"initial_accumulator_value\": 0.1, \"epsilon\": 1e-07}", .learning_rate = .001, .slots = adagrad_slots,
-    .slot_initial = adagrad_initial, .update = adagrad_update};
-static const mr_optimizer_class adadelta = {.name = "adadelta", .class_name = "Adadelta", .keras_name = "adadelta",
-    .defaults = "{\"rho\": 0.95, \"epsilon\": 1e-07}", .learning_rate = .001, .slots = adadelta_slots, .interleaved = true,
-    .update = adadelta_update};
-static const mr_optimizer_class adamax = {.name = "adamax", .class_name = "Adamax", .keras_name = "adamax", .defaults = BETAS,
-    .learning_rate = .001, .slots = adamax_slots, .interleaved = true, .prepare = adamax_prepare, .update = adamax_update};
-static const mr_optimizer_class nadam = {.name = "nadam", .class_name = "Nadam", .keras_name = "nadam", .defaults = BETAS,
-    .learning_rate = .001, .slots = adam_slots, .scalar = "u_product", .interleaved = true, .prepare = nadam_prepare,
-    .update = nadam_update};
+static const mr_optimizer_class sgd = {.name = "sgd",
+                                       .class_name = "SGD",
+                                       .keras_name = "sgd",
+                                       .defaults = "{\"momentum\": 0.0, \"nesterov\": false}",
+                                       .learning_rate = .01,
+                                       .slots = sgd_slots,
+                                       .update = sgd_update};
+static const mr_optimizer_class adam = {.name = "adam",
+                                        .class_name = "Adam",
+                                        .keras_name = "adam",
+                                        .defaults = ADAM_DEFAULTS,
+                                        .learning_rate = .001,
+                                        .slots = adam_slots,
+                                        .interleaved = true,
+                                        .prepare = adam_prepare,
+                                        .update = adam_update};
+static const mr_optimizer_class adamw = {.name = "adamw",
+                                         .class_name = "AdamW",
+                                         .keras_name = "adam_w",
+                                         .defaults = ADAM_DEFAULTS,
+                                         .weight_decay = .004,
+                                         .learning_rate = .001,
+                                         .slots = adam_slots,
+                                         .interleaved = true,
+                                         .prepare = adam_prepare,
+                                         .update = adam_update};
+static const mr_optimizer_class rmsprop = {
+    .name = "rmsprop",
+    .class_name = "RMSprop",
+    .keras_name = "rm_sprop",
+    .defaults = "{\"rho\": 0.9, \"momentum\": 0.0, \"epsilon\": 1e-07, \"centered\": false}",
+    .learning_rate = .001,
+    .slots = rmsprop_slots,
+    .update = rmsprop_update};
+static const mr_optimizer_class adagrad = {.name = "adagrad",
+                                           .class_name = "Adagrad",
+                                           .keras_name = "adagrad",
+                                           .defaults =
+                                               "{\"initial_accumulator_value\": 0.1, \"epsilon\": 1e-07}",
+                                           .learning_rate = .001,
+                                           .slots = adagrad_slots,
+                                           .slot_initial = adagrad_initial,
+                                           .update = adagrad_update};
+static const mr_optimizer_class adadelta = {.name = "adadelta",
+                                            .class_name = "Adadelta",
+                                            .keras_name = "adadelta",
+                                            .defaults = "{\"rho\": 0.95, \"epsilon\": 1e-07}",
+                                            .learning_rate = .001,
+                                            .slots = adadelta_slots,
+                                            .interleaved = true,
+                                            .update = adadelta_update};
+static const mr_optimizer_class adamax = {.name = "adamax",
+                                          .class_name = "Adamax",
+                                          .keras_name = "adamax",
+                                          .defaults = BETAS,
+                                          .learning_rate = .001,
+                                          .slots = adamax_slots,
+                                          .interleaved = true,
+                                          .prepare = adamax_prepare,
+                                          .update = adamax_update};
+static const mr_optimizer_class nadam = {.name = "nadam",
+                                         .class_name = "Nadam",
+                                         .keras_name = "nadam",
+                                         .defaults = BETAS,
+                                         .learning_rate = .001,
+                                         .slots = adam_slots,
+                                         .scalar = "u_product",
+                                         .interleaved = true,
+                                         .prepare = nadam_prepare,
+                                         .update = nadam_update};
 
 const mr_optimizer_class *const mr_optimizer_classes[] = {&sgd,      &adam,   &adamw, &rmsprop, &adagrad,
                                                           &adadelta, &adamax, &nadam, NULL};
@@ -243,7 +308,8 @@ const mr_optimizer_class *const mr_optimizer_classes[] = {&sgd,      &adam,   &a
 const mr_optimizer_class *mr_optimizer_class_find(const char *name)
 {
     for (int i = 0; mr_optimizer_classes[i]; i++)
-        if (!strcmp(mr_optimizer_classes[i]->name, name) || !strcmp(mr_optimizer_classes[i]->class_name, name))
+        if (!strcmp(mr_optimizer_classes[i]->name, name) ||
+            !strcmp(mr_optimizer_classes[i]->class_name, name))
             return mr_optimizer_classes[i];
     return NULL;
 }

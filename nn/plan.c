@@ -35,15 +35,18 @@ static int allocate(mr_plan *p, mr_error *e)
     size_t limit = p->options.memory_limit;
     if (p->arena_bytes > most_arena || (limit && p->arena_bytes > limit)) {
         size_t per_sample = p->arena_bytes / (size_t)p->options.batch;
-        int status = mr_fail(e, MR_ELIMIT, "activations for a batch of %d need %zu MiB, over the limit of %zu MiB", p->options.batch,
-                             p->arena_bytes >> 20, (limit ? limit : most_arena) >> 20);
-        return mr_hint(e, status, "--batch-size %zu fits", limit && per_sample ? limit / per_sample : (size_t)1);
+        int status =
+            mr_fail(e, MR_ELIMIT, "activations for a batch of %d need %zu MiB, over the limit of %zu MiB",
+                    p->options.batch, p->arena_bytes >> 20, (limit ? limit : most_arena) >> 20);
+        return mr_hint(e, status, "--batch-size %zu fits",
+                       limit && per_sample ? limit / per_sample : (size_t)1);
     }
     size_t bytes = (p->arena_bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
     p->arena = aligned_alloc(HUGE_PAGE, bytes);
     if (!p->arena)
-        return mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory: activations for a batch of %d need %zu MiB", p->options.batch,
-                                  bytes >> 20),
+        return mr_hint(e,
+                       mr_fail(e, MR_ENOMEM, "out of memory: activations for a batch of %d need %zu MiB",
+                               p->options.batch, bytes >> 20),
                        "give a smaller --batch-size");
     madvise(p->arena, bytes, MADV_HUGEPAGE);
     if (p->options.kind == MR_PLAN_TRAINING) {
@@ -124,7 +127,8 @@ size_t mr_plan_memory(const mr_plan *p)
     return p->arena_bytes;
 }
 
-/* Where the output of NODE lies in this run: the arena, or the caller's memory when it is a model input (or its alias). */
+/* Where the output of NODE lies in this run: the arena, or the caller's memory when it is a model input (or
+ * its alias). */
 static const mr_real *value_of(const mr_plan *p, int node)
 {
     const mr_step *s = &p->step[node];
@@ -138,7 +142,8 @@ static const mr_real *value_of(const mr_plan *p, int node)
     return NULL;
 }
 
-/* Batch size, the weights' addresses (the state may have been swapped) and inputs that lie in the caller's memory. */
+/* Batch size, the weights' addresses (the state may have been swapped) and inputs that lie in the caller's
+ * memory. */
 static void point_step(mr_plan *p, int i)
 {
     mr_step *s = &p->step[i];
@@ -204,7 +209,8 @@ static void copy_or_add(void *argument, size_t first, size_t end, int thread)
 static void pass_on(mr_plan *p, const mr_real *from, int node, bool add)
 {
     struct sum s = {from, at(p, p->step[node].gradient), add};
-    mr_team_ranges(p->team, (size_t)p->batch * mr_shape_sample(&p->graph->node[node].shape), 1 << 14, copy_or_add, &s);
+    mr_team_ranges(p->team, (size_t)p->batch * mr_shape_sample(&p->graph->node[node].shape), 1 << 14,
+                   copy_or_add, &s);
 }
 
 static void backward_step(mr_plan *p, int i)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who needs what, and when: which outputs share memory with their inputs, which gradients are needed, and from when to
- * when each buffer lives. */
+/* Who needs what, and when: which outputs share memory with their inputs, which gradients are needed, and
+ * from when to when each buffer lives. */
 #include "nn/plan_internal.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 struct analysis {
     mr_plan *p;
     bool training;
-    int *readers;          /* [nodes] calls that read the node's output (an output of the model counts as one) */
+    int *readers; /* [nodes] calls that read the node's output (an output of the model counts as one) */
     bool *needs_gradient;  /* [nodes] the loss's gradient by the node's output is wanted */
     bool *shares;          /* [nodes] the node's output lies in its first input's buffer */
     bool *shares_gradient; /* [nodes] its gradient is its first input's too */
@@ -42,8 +42,14 @@ static void live(mr_plan *p, int buffer, int time)
         p->buffer[buffer].last = time;
 }
 
-static int backward_time(const mr_plan *p, int node) { return 2 * p->steps - node; }
-static int end_of_time(const mr_plan *p) { return 2 * p->steps + 1; }
+static int backward_time(const mr_plan *p, int node)
+{
+    return 2 * p->steps - node;
+}
+static int end_of_time(const mr_plan *p)
+{
+    return 2 * p->steps + 1;
+}
 
 static bool is_alias(const struct analysis *a, const mr_layer_class *class)
 {
@@ -87,8 +93,8 @@ static void find_gradients(struct analysis *a)
     }
 }
 
-/* May node I write its output over its first input? Only if nobody else reads that, no model input or output is
- * touched, and no backward pass wants what would be overwritten. */
+/* May node I write its output over its first input? Only if nobody else reads that, no model input or output
+ * is touched, and no backward pass wants what would be overwritten. */
 static bool may_overwrite(const struct analysis *a, int i)
 {
     const mr_plan *p = a->p;
@@ -110,7 +116,8 @@ static int place_values(struct analysis *a)
         const mr_node *n = &p->graph->node[i];
         bool alias = n->inputs > 0 && is_alias(a, n->layer->class);
         a->shares[i] = n->inputs > 0 && (alias || may_overwrite(a, i));
-        int buffer = a->shares[i] ? p->step[n->input[0]].value : new_buffer(a, n->inputs ? value_bytes(p, i) : 0);
+        int buffer =
+            a->shares[i] ? p->step[n->input[0]].value : new_buffer(a, n->inputs ? value_bytes(p, i) : 0);
         if (buffer < 0)
             return buffer;
         p->step[i].value = buffer;
@@ -144,10 +151,12 @@ static int place_gradients(struct analysis *a)
         if (!a->needs_gradient[i])
             continue;
         a->shares_gradient[i] = may_share_gradient(a, i);
-        s->gradient = a->shares_gradient[i] ? p->step[p->graph->node[i].input[0]].gradient : new_buffer(a, value_bytes(p, i));
+        s->gradient = a->shares_gradient[i] ? p->step[p->graph->node[i].input[0]].gradient
+                                            : new_buffer(a, value_bytes(p, i));
         if (s->gradient < 0)
             return s->gradient;
-        s->backward = p->graph->node[i].inputs > 0 && (s->class ? s->class->backward != NULL : !a->shares_gradient[i]);
+        s->backward =
+            p->graph->node[i].inputs > 0 && (s->class ? s->class->backward != NULL : !a->shares_gradient[i]);
         live(p, s->gradient, p->graph->node[i].inputs ? backward_time(p, i) : end_of_time(p));
     }
     return 0;
@@ -248,9 +257,18 @@ static int set_up_step(struct analysis *a, int i)
         s->in[k].dim[0] = p->options.batch;
         s->spare[k] = -1;
     }
-    s->call = (mr_call){.layer = n->layer, .team = p->team, .batch = p->options.batch, .training = a->training,
-                        .inputs = n->inputs, .in = s->in, .out = n->shape, .x = s->x, .dx = s->dx, .add_dx = s->add_dx,
-                        .seed = p->graph->seed, .node = (uint32_t)i};
+    s->call = (mr_call){.layer = n->layer,
+                        .team = p->team,
+                        .batch = p->options.batch,
+                        .training = a->training,
+                        .inputs = n->inputs,
+                        .in = s->in,
+                        .out = n->shape,
+                        .x = s->x,
+                        .dx = s->dx,
+                        .add_dx = s->add_dx,
+                        .seed = p->graph->seed,
+                        .node = (uint32_t)i};
     s->call.out.dim[0] = p->options.batch;
     return 0;
 }

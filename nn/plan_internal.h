@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of a plan: shared by plan.c (running), plan_build.c (who needs what, when) and plan_memory.c (where it lies).
+/* Inside of a plan: shared by plan.c (running), plan_build.c (who needs what, when) and plan_memory.c (where
+ * it lies).
  *
- * Time: step i runs forward at time i; the losses at `steps`; step i runs backward at 2*steps - i; the statistics are
- * updated at 2*steps + 1. A buffer lives from its first to its last time, both included. */
+ * Time: step i runs forward at time i; the losses at `steps`; step i runs backward at 2*steps - i; the
+ * statistics are updated at 2*steps + 1. A buffer lives from its first to its last time, both included. */
 #ifndef MR_NN_PLAN_INTERNAL_H
 #define MR_NN_PLAN_INTERNAL_H
 
@@ -14,18 +15,18 @@ typedef struct mr_buffer {
     size_t offset;   /* in the arena */
 } mr_buffer;
 
-typedef struct mr_step { /* one call of a layer; node i is step i, inputs are steps that do nothing */
+typedef struct mr_step {         /* one call of a layer; node i is step i, inputs are steps that do nothing */
     const mr_layer_class *class; /* NULL: nothing to run (model inputs, aliases) */
     mr_call call;
-    mr_shape *in;            /* [inputs] */
-    const mr_real **x;       /* [inputs] */
-    mr_real **dx;            /* [inputs] */
-    bool *add_dx;            /* [inputs] */
-    int value;               /* buffer of the output */
-    int gradient;            /* buffer of the gradient by the output; -1: none is needed */
+    mr_shape *in;                         /* [inputs] */
+    const mr_real **x;                    /* [inputs] */
+    mr_real **dx;                         /* [inputs] */
+    bool *add_dx;                         /* [inputs] */
+    int value;                            /* buffer of the output */
+    int gradient;                         /* buffer of the gradient by the output; -1: none is needed */
     int saved, scratch, backward_scratch; /* buffers; -1: none */
-    int *spare;              /* [inputs] buffer for a gradient that the layer cannot add itself; -1: none */
-    bool backward;           /* runs backward */
+    int *spare;    /* [inputs] buffer for a gradient that the layer cannot add itself; -1: none */
+    bool backward; /* runs backward */
 } mr_step;
 
 struct mr_plan {
@@ -33,23 +34,23 @@ struct mr_plan {
     mr_team *team;
     mr_plan_options options;
     int steps;
-    mr_step *step;           /* [graph->nodes] */
+    mr_step *step; /* [graph->nodes] */
     int buffers, buffer_capacity;
     mr_buffer *buffer;
-    int outputs;             /* of the graph, then the extra ones */
-    int *output;             /* [outputs] nodes */
+    int outputs; /* of the graph, then the extra ones */
+    int *output; /* [outputs] nodes */
     char *arena;
     size_t arena_bytes;
-    mr_real *gradients;      /* [graph->weights], laid out as the state; training plans only */
-    const mr_real **input;   /* [graph->inputs] of the run at hand */
-    int batch;               /* of the run at hand */
+    mr_real *gradients;    /* [graph->weights], laid out as the state; training plans only */
+    const mr_real **input; /* [graph->inputs] of the run at hand */
+    int batch;             /* of the run at hand */
     uint64_t step_number;
 };
 
 enum { MR_BUFFER_ALIGNMENT = 64 };
 
-/* Places every buffer: largest first, each at the lowest offset that is free for its whole life. Sets arena_bytes.
- * MR_ENOMEM when the bookkeeping itself finds no memory. */
+/* Places every buffer: largest first, each at the lowest offset that is free for its whole life. Sets
+ * arena_bytes. MR_ENOMEM when the bookkeeping itself finds no memory. */
 int mr_plan_place_buffers(mr_plan *p, mr_error *e);
 
 /* Decides sharing, gradients, lives and sizes of all buffers. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counter-based randomness: every draw is a function of (seed, purpose, epoch, sample, index), never of a thread
- * or of what was drawn before. Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11. */
+/* Counter-based randomness: every draw is a function of (seed, purpose, epoch, sample, index), never of a
+ * thread or of what was drawn before. Philox4x32-10: Salmon et al., "Parallel random numbers: as easy as 1,
+ * 2, 3", SC11. */
 #ifndef MR_NN_RANDOM_H
 #define MR_NN_RANDOM_H
 

@@ -81,9 +81,12 @@ static const struct kind {
     double (*rate)(const mr_schedule *s, double step);
     const char *steps_key; /* must be > 0; NULL: none */
 } kinds[] = {
-    {"ExponentialDecay", exponential, "decay_steps"},   {"InverseTimeDecay", inverse_time, "decay_steps"},
-    {"PolynomialDecay", polynomial, "decay_steps"},     {"PiecewiseConstantDecay", piecewise, NULL},
-    {"CosineDecay", cosine, "decay_steps"},             {"CosineDecayRestarts", cosine_restarts, "first_decay_steps"},
+    {"ExponentialDecay", exponential, "decay_steps"},
+    {"InverseTimeDecay", inverse_time, "decay_steps"},
+    {"PolynomialDecay", polynomial, "decay_steps"},
+    {"PiecewiseConstantDecay", piecewise, NULL},
+    {"CosineDecay", cosine, "decay_steps"},
+    {"CosineDecayRestarts", cosine_restarts, "first_decay_steps"},
 };
 
 static double number(const json_t *config, const char *key, double fallback)
@@ -97,8 +100,9 @@ static int read_pieces(mr_schedule *s, const json_t *c, mr_error *e)
     const json_t *boundaries = json_object_get(c, "boundaries"), *values = json_object_get(c, "values");
     size_t n = json_array_size(boundaries);
     if (n > MAX_PIECES || json_array_size(values) != n + 1)
-        return mr_fail(e, MR_EINVAL, "PiecewiseConstantDecay: %zu boundaries need %zu values, at most %d boundaries", n, n + 1,
-                       (int)MAX_PIECES);
+        return mr_fail(e, MR_EINVAL,
+                       "PiecewiseConstantDecay: %zu boundaries need %zu values, at most %d boundaries", n,
+                       n + 1, (int)MAX_PIECES);
     s->pieces = (int)n;
     for (size_t i = 0; i <= n; i++) {
         const json_t *value = json_array_get(values, i), *boundary = json_array_get(boundaries, i);
@@ -197,6 +201,6 @@ json_t *mr_schedule_config(const mr_schedule *s)
 {
     if (!s->kind)
         return json_real(s->initial);
-    return json_pack("{s:s, s:s, s:O, s:n}", "module", "keras.optimizers.schedules", "class_name", s->kind->class_name, "config",
-                     s->config, "registered_name");
+    return json_pack("{s:s, s:s, s:O, s:n}", "module", "keras.optimizers.schedules", "class_name",
+                     s->kind->class_name, "config", s->config, "registered_name");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning-rate schedules (keras/src/optimizers/schedules/learning_rate_schedule.py): the rate as a function of the
- * number of finished updates. */
+/* Learning-rate schedules (keras/src/optimizers/schedules/learning_rate_schedule.py): the rate as a function
+ * of the number of finished updates. */
 #ifndef MR_NN_SCHEDULE_H
 #define MR_NN_SCHEDULE_H
 
@@ -11,7 +11,8 @@
 
 typedef struct mr_schedule mr_schedule;
 
-/* From a configuration's learning_rate: a number (constant), or {"class_name": "ExponentialDecay", "config": {…}}. */
+/* From a configuration's learning_rate: a number (constant), or {"class_name": "ExponentialDecay", "config":
+ * {…}}. */
 int mr_schedule_create(mr_schedule **out, const json_t *config, mr_error *e);
 void mr_schedule_free(mr_schedule *s);
 /* The rate of the update after STEP finished ones. */

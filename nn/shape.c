@@ -15,7 +15,8 @@ int mr_shape_check(const mr_shape *s, int first, size_t limit, const char *what,
     char text[128];
     for (int i = first; i < s->rank; i++) {
         if (s->dim[i] < 1)
-            return mr_fail(e, MR_EINVAL, "%s: shape %s has no elements", what, mr_shape_text(s, first > 0, text, sizeof text));
+            return mr_fail(e, MR_EINVAL, "%s: shape %s has no elements", what,
+                           mr_shape_text(s, first > 0, text, sizeof text));
         if ((uint64_t)s->dim[i] > limit / product)
             return mr_fail(e, MR_ELIMIT, "%s: shape %s is over the limit of %zu elements", what,
                            mr_shape_text(s, first > 0, text, sizeof text), limit);

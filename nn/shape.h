@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shapes. dim[0] is the batch (0 in a graph's static shapes, where it is not known yet); images are N,H,W,C. */
+/* Shapes. dim[0] is the batch (0 in a graph's static shapes, where it is not known yet); images are N,H,W,C.
+ */
 #ifndef MR_NN_SHAPE_H
 #define MR_NN_SHAPE_H
 
@@ -34,7 +35,8 @@ static inline size_t mr_shape_count(const mr_shape *s)
 
 bool mr_shape_equal(const mr_shape *a, const mr_shape *b);
 
-/* Every dimension from FIRST on is >= 1 and the product of them fits LIMIT elements: 0, else MR_ELIMIT naming WHAT. */
+/* Every dimension from FIRST on is >= 1 and the product of them fits LIMIT elements: 0, else MR_ELIMIT naming
+ * WHAT. */
 int mr_shape_check(const mr_shape *s, int first, size_t limit, const char *what, mr_error *e);
 
 /* "(None, 64, 64, 3)" with FIRST_NONE, else "(3, 3, 16, 32)" and "(8,)". Returns TEXT. */

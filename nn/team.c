@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One word, the ticket, holds the region's number, its count of tasks and the next task; taking a task is one
- * compare-and-swap on it. So a thread that wakes late can never take a task of a region that is over: its number
- * no longer fits. `done` counts finished tasks; the caller returns when it reaches the count.
+ * compare-and-swap on it. So a thread that wakes late can never take a task of a region that is over: its
+ * number no longer fits. `done` counts finished tasks; the caller returns when it reaches the count.
  *
- * Waiting: a short spin (regions follow one another within microseconds, and parking costs more than that), then a
- * futex. The spin is bounded because a decoder may want the core. */
+ * Waiting: a short spin (regions follow one another within microseconds, and parking costs more than that),
+ * then a futex. The spin is bounded because a decoder may want the core. */
 #include "nn/team.h"
 
 #include <cblas.h>
@@ -19,21 +19,23 @@
 enum { TASK_BITS = 20, MAX_TASKS = (1 << TASK_BITS) - 1, SPINS = 300 };
 
 struct mr_team {
-    _Atomic uint64_t ticket;      /* region << 40 | tasks << 20 | next. Writers: the caller (new region), all (next) */
-    _Atomic uint32_t done;        /* finished tasks of this region. Writers: all; reset by the caller between regions */
+    _Atomic uint64_t
+        ticket; /* region << 40 | tasks << 20 | next. Writers: the caller (new region), all (next) */
+    _Atomic uint32_t
+        done; /* finished tasks of this region. Writers: all; reset by the caller between regions */
     _Atomic uint32_t region_word; /* futex the workers park on: low bits of the region's number */
     _Atomic uint32_t parked;      /* workers that are about to park or are parked */
     _Atomic uint32_t caller_parked;
     _Atomic bool stop;
-    mr_task *_Atomic task;        /* written by the caller before the ticket is published */
+    mr_task *_Atomic task; /* written by the caller before the ticket is published */
     void *_Atomic argument;
-    uint32_t region;              /* caller only */
+    uint32_t region; /* caller only */
     int size, started;
     struct worker {
         pthread_t thread;
         struct mr_team *team;
         int index;
-    } *worker;
+    } * worker;
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
@@ -53,8 +55,14 @@ static void pause_briefly(void)
 #endif
 }
 
-static uint32_t ticket_tasks(uint64_t ticket) { return (uint32_t)(ticket >> TASK_BITS) & MAX_TASKS; }
-static uint32_t ticket_next(uint64_t ticket) { return (uint32_t)ticket & MAX_TASKS; }
+static uint32_t ticket_tasks(uint64_t ticket)
+{
+    return (uint32_t)(ticket >> TASK_BITS) & MAX_TASKS;
+}
+static uint32_t ticket_next(uint64_t ticket)
+{
+    return (uint32_t)ticket & MAX_TASKS;
+}
 
 /* Works until the current region has no task left. */
 static void work(mr_team *t, int thread)
@@ -126,7 +134,8 @@ void mr_team_run(mr_team *t, int tasks, mr_task *task, void *argument)
     atomic_store_explicit(&t->done, 0, memory_order_relaxed);
     t->region++;
     /* release: pairs with the acquire loads of the ticket in work() */
-    atomic_store_explicit(&t->ticket, (uint64_t)(t->region & 0xffffff) << 2 * TASK_BITS | (uint64_t)tasks << TASK_BITS,
+    atomic_store_explicit(&t->ticket,
+                          (uint64_t)(t->region & 0xffffff) << 2 * TASK_BITS | (uint64_t)tasks << TASK_BITS,
                           memory_order_release);
     publish(t);
     work(t, 0);

@@ -24,14 +24,15 @@ struct mr_feed {
 
 /* --- folders ------------------------------------------------------------------ */
 
-int mr_feed_folder(mr_feed **out, const mr_dataset *set, const mr_loader_options *options, mr_feed_order order, mr_error *e)
+int mr_feed_folder(mr_feed **out, const mr_dataset *set, const mr_loader_options *options,
+                   mr_feed_order order, mr_error *e)
 {
     *out = NULL;
     mr_feed *f = calloc(1, sizeof *f);
     if (!f)
         return mr_fail(e, MR_ENOMEM, "out of memory for the pipeline");
-    int status = mr_epoch_source_create(&f->source, set, order.seed, order.shuffle, order.first_epoch, order.last_epoch,
-                                        order.start_sample, e);
+    int status = mr_epoch_source_create(&f->source, set, order.seed, order.shuffle, order.first_epoch,
+                                        order.last_epoch, order.start_sample, e);
     if (!status)
         status = mr_loader_open(&f->loader, mr_epoch_source_face(f->source), options, e);
     if (status) {
@@ -48,8 +49,14 @@ static int next_loaded(mr_feed *f, mr_examples *out, mr_error *e)
     int status = mr_loader_next(f->loader, &b, e);
     if (status <= 0)
         return status;
-    *out = (mr_examples){.count = b->count, .inputs = 1, .x = {b->x}, .labels = b->labels, .last_of_epoch = b->last_of_epoch,
-                         .epoch = b->epoch, .taken = b->results, .batch = b};
+    *out = (mr_examples){.count = b->count,
+                         .inputs = 1,
+                         .x = {b->x},
+                         .labels = b->labels,
+                         .last_of_epoch = b->last_of_epoch,
+                         .epoch = b->epoch,
+                         .taken = b->results,
+                         .batch = b};
     return 1;
 }
 
@@ -64,8 +71,8 @@ static int check_arrays(const mr_array *x, int inputs, const mr_array *y, mr_err
 {
     for (int i = 1; i < inputs; i++)
         if (x[i].shape.dim[0] != x[0].shape.dim[0])
-            return mr_fail(e, MR_EINVAL, "arrays: input_%d has %lld samples, input_0 has %lld", i, (long long)x[i].shape.dim[0],
-                           (long long)x[0].shape.dim[0]);
+            return mr_fail(e, MR_EINVAL, "arrays: input_%d has %lld samples, input_0 has %lld", i,
+                           (long long)x[i].shape.dim[0], (long long)x[0].shape.dim[0]);
     if (y && y->shape.dim[0] != x[0].shape.dim[0])
         return mr_fail(e, MR_EINVAL, "arrays: y has %lld samples, x has %lld", (long long)y->shape.dim[0],
                        (long long)x[0].shape.dim[0]);
@@ -91,7 +98,9 @@ static int allocate_rows(mr_feed *f, mr_error *e)
     f->permutation = malloc((f->count + 1) * sizeof *f->permutation);
     f->label = malloc(((size_t)f->batch_size + 1) * sizeof *f->label);
     f->target = malloc(((size_t)f->batch_size * (f->y ? row_size(f->y) : 1) + 1) * sizeof *f->target);
-    return missing || !f->permutation || !f->label || !f->target ? mr_fail(e, MR_ENOMEM, "out of memory for a batch") : 0;
+    return missing || !f->permutation || !f->label || !f->target
+               ? mr_fail(e, MR_ENOMEM, "out of memory for a batch")
+               : 0;
 }
 
 static void order_epoch(mr_feed *f)
@@ -103,8 +112,8 @@ static void order_epoch(mr_feed *f)
             f->permutation[i] = (uint32_t)i;
 }
 
-int mr_feed_arrays(mr_feed **out, const mr_array *x, int inputs, const mr_array *y, int batch_size, double rescale, double offset,
-                   mr_feed_order order, mr_error *e)
+int mr_feed_arrays(mr_feed **out, const mr_array *x, int inputs, const mr_array *y, int batch_size,
+                   double rescale, double offset, mr_feed_order order, mr_error *e)
 {
     *out = NULL;
     int status = check_arrays(x, inputs, y, e);
@@ -165,9 +174,14 @@ static int next_rows(mr_feed *f, mr_examples *out)
         f->label[r] = f->labels ? (int32_t)f->target[r] : -1;
     }
     f->position += n;
-    *out = (mr_examples){.count = (int)n, .inputs = f->inputs, .labels = f->labels ? f->label : NULL,
-                         .targets = f->y && !f->labels ? f->target : NULL, .target_width = f->y ? (int)row_size(f->y) : 0,
-                         .last_of_epoch = f->position >= f->count, .epoch = f->epoch, .taken = (int)n};
+    *out = (mr_examples){.count = (int)n,
+                         .inputs = f->inputs,
+                         .labels = f->labels ? f->label : NULL,
+                         .targets = f->y && !f->labels ? f->target : NULL,
+                         .target_width = f->y ? (int)row_size(f->y) : 0,
+                         .last_of_epoch = f->position >= f->count,
+                         .epoch = f->epoch,
+                         .taken = (int)n};
     for (int i = 0; i < f->inputs; i++)
         out->x[i] = f->row[i];
     return 1;

@@ -7,10 +7,23 @@
 
 enum { ROWS = 5, WIDTH = 4 };
 
-static const char *const names[] = {
-    "categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy", "categorical_focal_crossentropy",
-    "binary_focal_crossentropy", "mse", "mae", "mape", "msle", "huber", "log_cosh", "poisson", "kl_divergence", "hinge",
-    "squared_hinge", "categorical_hinge", "cosine_similarity"};
+static const char *const names[] = {"categorical_crossentropy",
+                                    "sparse_categorical_crossentropy",
+                                    "binary_crossentropy",
+                                    "categorical_focal_crossentropy",
+                                    "binary_focal_crossentropy",
+                                    "mse",
+                                    "mae",
+                                    "mape",
+                                    "msle",
+                                    "huber",
+                                    "log_cosh",
+                                    "poisson",
+                                    "kl_divergence",
+                                    "hinge",
+                                    "squared_hinge",
+                                    "categorical_hinge",
+                                    "cosine_similarity"};
 
 static void draw(mr_philox *g, const mr_loss *l, mr_real *target, mr_real *p)
 {
@@ -34,8 +47,8 @@ static void check_gradient(const char *name, bool from_logits, double smoothing)
     double scratch[WIDTH];
     mr_loss l;
     mr_philox g;
-    json_t *config = json_pack("{s:s, s:{s:b, s:f}}", "class_name", name, "config", "from_logits", from_logits, "label_smoothing",
-                               smoothing);
+    json_t *config = json_pack("{s:s, s:{s:b, s:f}}", "class_name", name, "config", "from_logits",
+                               from_logits, "label_smoothing", smoothing);
     assert_int_equal(mr_loss_configure(&l, config, NULL), 0);
     json_decref(config);
     mr_philox_init(&g, 3, MR_DRAW_TEST, 0, 0);
@@ -52,7 +65,8 @@ static void check_gradient(const char *name, bool from_logits, double smoothing)
         p[i] = at;
         double numeric = (high - low) / (2 * step);
         if (fabs(numeric - d[i]) > 1e-6 * (1 + fabs(numeric)))
-            fail_msg("%s logits %d: gradient %d is %.9g, differences give %.9g", name, from_logits, i, (double)d[i], numeric);
+            fail_msg("%s logits %d: gradient %d is %.9g, differences give %.9g", name, from_logits, i,
+                     (double)d[i], numeric);
     }
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Graph and plan together, in double: gradients of whole random networks (branches, joins, aliases, shared layers, nested
- * models) against central differences, which also proves that no two living buffers share memory. */
+/* Graph and plan together, in double: gradients of whole random networks (branches, joins, aliases, shared
+ * layers, nested models) against central differences, which also proves that no two living buffers share
+ * memory. */
 #include "tests/shared.h"
 
 #include "nn/arch/builder.h"
@@ -32,7 +33,8 @@ static void open_net(struct net *n, json_t *config, int threads)
     mr_plan_options o = {.kind = MR_PLAN_TRAINING, .batch = BATCH + 2, .input_gradients = true};
     if (mr_plan_create(&n->plan, n->g, n->team, o, &e))
         fail_msg("%s", e.message);
-    size_t in = mr_shape_sample(&n->g->node[n->g->input[0]].shape), out = mr_shape_sample(&n->g->node[n->g->output[0]].shape);
+    size_t in = mr_shape_sample(&n->g->node[n->g->input[0]].shape),
+           out = mr_shape_sample(&n->g->node[n->g->output[0]].shape);
     n->x = malloc(BATCH * in * sizeof *n->x);
     n->target = malloc(BATCH * out * sizeof *n->target);
     mr_philox_init(&r, 9, MR_DRAW_TEST, 1, 0);
@@ -57,7 +59,8 @@ static double loss_of(struct net *n, mr_real *d)
 {
     const mr_real *x[] = {n->x};
     mr_plan_forward(n->plan, x, BATCH, 7);
-    return mr_loss_batch(&n->loss, &n->g->node[n->g->output[0]].shape, BATCH, n->target, mr_plan_output(n->plan, 0), NULL, n->scratch, d);
+    return mr_loss_batch(&n->loss, &n->g->node[n->g->output[0]].shape, BATCH, n->target,
+                         mr_plan_output(n->plan, 0), NULL, n->scratch, d);
 }
 
 static double numeric(struct net *n, mr_real *at)
@@ -85,15 +88,16 @@ static void check_gradients(struct net *n)
         size_t i = mr_philox_below(&r, (uint32_t)in);
         double expected = numeric(n, &n->x[i]);
         if (fabs(expected - dx[i]) > 1e-6 * (1 + fabs(expected)))
-            fail_msg("%s: input gradient %zu is %g, differences give %g", n->g->name, i, (double)dx[i], expected);
+            fail_msg("%s: input gradient %zu is %g, differences give %g", n->g->name, i, (double)dx[i],
+                     expected);
     }
     for (int p = 0; p < n->g->params; p++)
         for (int k = 0; k < 6 && n->g->param[p]->trainable; k++) {
             size_t i = n->g->param[p]->offset + mr_philox_below(&r, (uint32_t)n->g->param[p]->count);
             double expected = numeric(n, &n->g->state[i]);
             if (fabs(expected - dw[i]) > 1e-6 * (1 + fabs(expected)))
-                fail_msg("%s: %s/%s gradient is %g, differences give %g", n->g->name, n->g->param[p]->layer->name,
-                         n->g->param[p]->kind, (double)dw[i], expected);
+                fail_msg("%s: %s/%s gradient is %g, differences give %g", n->g->name,
+                         n->g->param[p]->layer->name, n->g->param[p]->kind, (double)dw[i], expected);
         }
     free(dx);
     free(dw);
@@ -106,7 +110,8 @@ static json_t *branches(void)
     const char *x = mr_builder_input(&b, "in", SIDE, SIDE, 2);
     x = mr_builder_batchnorm(&b, "bn1", x, .9, 1e-3);
     const char *a = mr_builder_activation(&b, "act1", x, "tanh");
-    const char *y = mr_builder_conv(&b, "c1", a, (mr_conv_spec){.filters = 4, .kernel = 3, .stride = 2, .same = true, .bias = true});
+    const char *y = mr_builder_conv(
+        &b, "c1", a, (mr_conv_spec){.filters = 4, .kernel = 3, .stride = 2, .same = true, .bias = true});
     y = mr_builder_batchnorm(&b, "bn2", y, .9, 1e-3);
     y = mr_builder_activation(&b, "act2", y, "sigmoid");
     const char *s = mr_builder_conv(&b, "c2", a, (mr_conv_spec){.filters = 4, .kernel = 1, .stride = 2});
@@ -126,7 +131,8 @@ static json_t *shared_and_aliased(void)
     mr_builder b;
     mr_builder_start(&b, "shared");
     const char *x = mr_builder_input(&b, "in", SIDE, SIDE, 2);
-    mr_builder_conv(&b, "conv", x, (mr_conv_spec){.filters = 2, .kernel = 3, .stride = 1, .same = true, .bias = true});
+    mr_builder_conv(&b, "conv", x,
+                    (mr_conv_spec){.filters = 2, .kernel = 3, .stride = 1, .same = true, .bias = true});
     json_t *calls = json_object_get(json_array_get(b.layers, 1), "inbound_nodes");
     json_array_append_new(calls, json_pack("[[s,i,i,{}]]", "conv", 0, 0));
     json_array_append_new(calls, json_pack("[[s,i,i,{}]]", "conv", 1, 0));
@@ -151,11 +157,13 @@ static json_t *nested(void)
     mr_builder_start(&out, "outer");
     x = mr_builder_input(&out, "in", SIDE, SIDE, 2);
     json_object_set_new(inner, "name", json_string("inner"));
-    json_object_set_new(inner, "inbound_nodes", json_pack("[[[s,i,i,{}]],[[s,i,i,{}]]]", "in", 0, 0, "inner", 0, 0));
+    json_object_set_new(inner, "inbound_nodes",
+                        json_pack("[[[s,i,i,{}]],[[s,i,i,{}]]]", "in", 0, 0, "inner", 0, 0));
     json_array_append_new(out.layers, inner);
     mr_builder_global_average(&out, "gap", "inner");
-    json_array_set_new(json_array_get(json_array_get(json_object_get(json_array_get(out.layers, 2), "inbound_nodes"), 0), 0), 1,
-                       json_integer(1));
+    json_array_set_new(
+        json_array_get(json_array_get(json_object_get(json_array_get(out.layers, 2), "inbound_nodes"), 0), 0),
+        1, json_integer(1));
     return mr_builder_finish(&out, mr_builder_dense(&out, "fc", "gap", 2, NULL, 0));
 }
 
@@ -207,7 +215,8 @@ static void bad_configurations(void **state)
 {
     (void)state;
     json_t *c = branches();
-    json_object_set_new(json_array_get(json_object_get(json_object_get(c, "config"), "layers"), 2), "class_name", json_string("Frob"));
+    json_object_set_new(json_array_get(json_object_get(json_object_get(c, "config"), "layers"), 2),
+                        "class_name", json_string("Frob"));
     refused(c, "'act1': class Frob");
     c = branches();
     json_t *layers = json_object_get(json_object_get(c, "config"), "layers");
@@ -215,9 +224,12 @@ static void bad_configurations(void **state)
     refused(c, "refers to a layer");
     c = branches();
     layers = json_object_get(json_object_get(c, "config"), "layers");
-    json_object_set_new(json_array_get(layers, 1), "inbound_nodes", json_pack("[[[s,i,i,{}]]]", "act1", 0, 0));
+    json_object_set_new(json_array_get(layers, 1), "inbound_nodes",
+                        json_pack("[[[s,i,i,{}]]]", "act1", 0, 0));
     refused(c, "depend on its own output");
-    refused(json_pack("{s:s, s:{s:s, s:[]}}", "class_name", "Sequential", "config", "name", "empty", "layers"), "no list of layers");
+    refused(
+        json_pack("{s:s, s:{s:s, s:[]}}", "class_name", "Sequential", "config", "name", "empty", "layers"),
+        "no list of layers");
     refused(json_object(), "neither a Functional nor a Sequential");
 }
 
@@ -249,8 +261,10 @@ static void inference_is_smaller(void **state)
     json_t *c = branches();
     assert_int_equal(mr_graph_create(&g, c, NULL, NULL), 0);
     assert_int_equal(mr_team_create(&t, 1, NULL), 0);
-    assert_int_equal(mr_plan_create(&train, g, t, (mr_plan_options){.kind = MR_PLAN_TRAINING, .batch = 8}, NULL), 0);
-    assert_int_equal(mr_plan_create(&infer, g, t, (mr_plan_options){.kind = MR_PLAN_INFERENCE, .batch = 8}, NULL), 0);
+    assert_int_equal(
+        mr_plan_create(&train, g, t, (mr_plan_options){.kind = MR_PLAN_TRAINING, .batch = 8}, NULL), 0);
+    assert_int_equal(
+        mr_plan_create(&infer, g, t, (mr_plan_options){.kind = MR_PLAN_INFERENCE, .batch = 8}, NULL), 0);
     assert_true(mr_plan_memory(infer) < mr_plan_memory(train));
     mr_plan_free(train);
     mr_plan_free(infer);
@@ -262,8 +276,9 @@ static void inference_is_smaller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_of_networks), cmocka_unit_test(threads_do_not_matter), cmocka_unit_test(bad_configurations),
-        cmocka_unit_test(memory_limit),          cmocka_unit_test(inference_is_smaller),
+        cmocka_unit_test(gradients_of_networks), cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(bad_configurations),    cmocka_unit_test(memory_limit),
+        cmocka_unit_test(inference_is_smaller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

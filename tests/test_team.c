@@ -21,7 +21,8 @@ static void hit(void *argument, int task, int thread)
     atomic_fetch_add(&c->hits[task], 1);
 }
 
-/* Thousands of short regions: a thread that wakes late must never run, or run twice, a task of another region. */
+/* Thousands of short regions: a thread that wakes late must never run, or run twice, a task of another
+ * region. */
 static void every_task_once(void **state)
 {
     (void)state;

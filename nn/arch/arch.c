@@ -9,8 +9,17 @@ const mr_arch *const mr_archs[] = {&mr_arch_resnet, NULL};
 
 mr_arch_options mr_arch_options_default(void)
 {
-    return (mr_arch_options){.height = 64, .width = 64, .channels = 3, .classes = 2, .stages = {2, 2, 3}, .stage_count = 3,
-                             .filters = {32, 64, 128, 256}, .filter_count = 4, .regularization = -1, .alpha = 0, .dropout = -1};
+    return (mr_arch_options){.height = 64,
+                             .width = 64,
+                             .channels = 3,
+                             .classes = 2,
+                             .stages = {2, 2, 3},
+                             .stage_count = 3,
+                             .filters = {32, 64, 128, 256},
+                             .filter_count = 4,
+                             .regularization = -1,
+                             .alpha = 0,
+                             .dropout = -1};
 }
 
 const mr_arch *mr_arch_find(const char *name)

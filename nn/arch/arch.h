@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built-in architectures: each a function that writes a canonical configuration (nn/graph.h), and a row in the table. */
+/* Built-in architectures: each a function that writes a canonical configuration (nn/graph.h), and a row in
+ * the table. */
 #ifndef MR_NN_ARCH_ARCH_H
 #define MR_NN_ARCH_ARCH_H
 
@@ -8,13 +9,13 @@
 enum { MR_ARCH_LIST = 16 };
 
 typedef struct mr_arch_options {
-    int height, width, channels; /* of the input */
-    int classes;                 /* outputs of the softmax at the end */
-    int stages[MR_ARCH_LIST], stage_count;    /* resnet: blocks per stage; cnn: convolutions per block */
-    int filters[MR_ARCH_LIST], filter_count;  /* resnet: the stem's, then one per stage; cnn: one per block */
-    double regularization;       /* resnet: L2 of the stem and the classifier; < 0: the architecture's own */
-    double alpha;                /* mobilenet_v2: width multiplier; <= 0: 1 */
-    double dropout;              /* cnn: rate in front of the classifier; < 0: the architecture's own */
+    int height, width, channels;             /* of the input */
+    int classes;                             /* outputs of the softmax at the end */
+    int stages[MR_ARCH_LIST], stage_count;   /* resnet: blocks per stage; cnn: convolutions per block */
+    int filters[MR_ARCH_LIST], filter_count; /* resnet: the stem's, then one per stage; cnn: one per block */
+    double regularization; /* resnet: L2 of the stem and the classifier; < 0: the architecture's own */
+    double alpha;          /* mobilenet_v2: width multiplier; <= 0: 1 */
+    double dropout;        /* cnn: rate in front of the classifier; < 0: the architecture's own */
 } mr_arch_options;
 
 /* The tutorial's: 64x64x3, 2 classes, stages 2,2,3, filters 32,64,128,256, L2 0.0005. */
@@ -22,8 +23,8 @@ mr_arch_options mr_arch_options_default(void);
 
 typedef struct mr_arch {
     const char *name;
-    const char *description;  /* one line for --help */
-    int default_size;         /* side of the input where nothing else is said */
+    const char *description; /* one line for --help */
+    int default_size;        /* side of the input where nothing else is said */
     /* A new canonical configuration, or NULL and E. */
     json_t *(*config)(const mr_arch_options *o, mr_error *e);
 } mr_arch;

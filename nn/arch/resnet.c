@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tutorial's network: a pre-activation bottleneck ResNet (He et al. 2016, "Identity mappings in deep residual
- * networks") behind a 5x5 stem. With the default options it is golden/tutorial_resnet/architecture.json to the letter. */
+/* The tutorial's network: a pre-activation bottleneck ResNet (He et al. 2016, "Identity mappings in deep
+ * residual networks") behind a 5x5 stem. With the default options it is
+ * golden/tutorial_resnet/architecture.json to the letter. */
 #include "nn/arch/archs.h"
 #include "nn/arch/builder.h"
 
@@ -29,11 +30,13 @@ static const char *norm_relu(mr_builder *b, int stage, int block, int number, co
 
 static const char *conv(mr_builder *b, const char *name, const char *x, int filters, int kernel, int stride)
 {
-    mr_conv_spec c = {.filters = filters, .kernel = kernel, .stride = stride, .same = kernel > 1, .l2 = block_l2};
+    mr_conv_spec c = {
+        .filters = filters, .kernel = kernel, .stride = stride, .same = kernel > 1, .l2 = block_l2};
     return mr_builder_conv(b, name, x, c);
 }
 
-static const char *residual_block(mr_builder *b, int stage, int block, const char *x, int filters, int stride, bool project)
+static const char *residual_block(mr_builder *b, int stage, int block, const char *x, int filters, int stride,
+                                  bool project)
 {
     const char *a = norm_relu(b, stage, block, 1, x);
     const char *y = conv(b, named(stage, block, "conv1"), a, filters / 4, 1, 1);
@@ -49,7 +52,9 @@ static const char *residual_block(mr_builder *b, int stage, int block, const cha
 static int check(const mr_arch_options *o, mr_error *e)
 {
     if (o->stage_count < 1 || o->filter_count != o->stage_count + 1)
-        return mr_fail(e, MR_EINVAL, "--filters takes one number for the stem and one for each of the %d stages", o->stage_count);
+        return mr_fail(e, MR_EINVAL,
+                       "--filters takes one number for the stem and one for each of the %d stages",
+                       o->stage_count);
     for (int i = 0; i < o->stage_count; i++)
         if (o->stages[i] < 1 || o->stages[i] > 1000 || o->filters[i + 1] < 4 || o->filters[i + 1] % 4)
             return mr_fail(e, MR_EINVAL, "--stages wants 1 to 1000 blocks a stage, --filters multiples of 4");
@@ -65,7 +70,9 @@ static json_t *resnet_config(const mr_arch_options *o, mr_error *e)
     mr_builder_start(&b, "resnet");
     const char *x = mr_builder_input(&b, "input", o->height, o->width, o->channels);
     x = mr_builder_batchnorm(&b, "input_bn", x, .9, 2e-5);
-    x = mr_builder_conv(&b, "stem_conv", x, (mr_conv_spec){.filters = o->filters[0], .kernel = 5, .stride = 1, .same = true, .l2 = l2});
+    x = mr_builder_conv(
+        &b, "stem_conv", x,
+        (mr_conv_spec){.filters = o->filters[0], .kernel = 5, .stride = 1, .same = true, .l2 = l2});
     x = mr_builder_batchnorm(&b, "stem_bn", x, .9, 2e-5);
     x = mr_builder_activation(&b, "stem_relu", x, "relu");
     x = mr_builder_zero_padding(&b, "stem_pad", x, 1, 1, 1, 1);
@@ -81,5 +88,6 @@ static json_t *resnet_config(const mr_arch_options *o, mr_error *e)
     return mr_builder_finish(&b, mr_builder_activation(&b, "probabilities", x, "softmax"));
 }
 
-const mr_arch mr_arch_resnet = {"resnet", "the tutorial's pre-activation ResNet (--stages, --filters, --regularization)", 64,
-                                resnet_config};
+const mr_arch mr_arch_resnet = {
+    "resnet", "the tutorial's pre-activation ResNet (--stages, --filters, --regularization)", 64,
+    resnet_config};
