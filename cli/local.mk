@@ -14,12 +14,14 @@ millrace_SOURCES = \
   cli/contract.c cli/contract.h \
   cli/data.c cli/data.h \
   cli/evaluate.c \
+  cli/gallery.c cli/gallery.h \
   cli/history.c cli/history.h \
   cli/interrupt.c cli/interrupt.h \
   cli/main.c \
   cli/model.c cli/model.h \
   cli/options.c cli/options.h \
   cli/options_table.c \
+  cli/predict.c \
   cli/sample.c \
   cli/stats.c cli/stats.h \
   cli/summary.c \

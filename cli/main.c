@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const mr_command *const commands[] = {&mr_command_train, &mr_command_evaluate, &mr_command_summary,
+static const mr_command *const commands[] = {&mr_command_train, &mr_command_evaluate, &mr_command_predict, &mr_command_summary,
                                              &mr_command_sample, NULL};
 
 static void print_usage(FILE *out)

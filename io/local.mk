@@ -72,3 +72,10 @@ io_keras_sources = \
 libio_la_SOURCES += $(io_keras_sources)
 io_array_sources = io/arrays.c io/arrays.h
 libio_la_SOURCES += $(io_array_sources)
+io_stream_sources = \
+  io/listing.c io/listing.h \
+  io/path_list.c io/path_list.h \
+  io/sink.c io/sink.h io/sink_kind.h \
+  io/sink_csv.c \
+  io/sink_jsonl.c
+libio_la_SOURCES += $(io_stream_sources)

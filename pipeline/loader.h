@@ -91,6 +91,9 @@ int mr_loader_open(mr_loader **out, mr_source source, const mr_loader_options *o
 int mr_loader_next(mr_loader *l, mr_batch **batch, mr_error *e);
 /* Gives the batch's buffers back to the pool. */
 void mr_loader_release(mr_loader *l, mr_batch *batch);
+/* Ends all queues now, with WHY or (NULL) as cancelled: every thread comes to its end, a consumer that waits
+ * wakes. From any thread. */
+void mr_loader_stop(mr_loader *l, const mr_error *why);
 /* Stops the threads wherever they are, frees everything. Safe at any time, batches not released included;
  * NULL is fine. */
 void mr_loader_close(mr_loader *l);

@@ -12,6 +12,9 @@ libpipeline_la_SOURCES = \
   pipeline/feed.c pipeline/feed.h \
   pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
+  pipeline/predict.c pipeline/predict.h \
+  pipeline/predict_arrays.c pipeline/predict_arrays.h \
+  pipeline/predictor.c pipeline/predictor.h \
   pipeline/queue.c pipeline/queue.h \
   pipeline/read_stage.c \
   pipeline/ring.c pipeline/ring.h \
@@ -19,6 +22,8 @@ libpipeline_la_SOURCES = \
   pipeline/stats.c pipeline/stats.h \
   pipeline/train.c pipeline/train.h \
   pipeline/trainer.c pipeline/trainer.h \
+  pipeline/verdict.c pipeline/verdict.h \
+  pipeline/walk.c pipeline/walk.h \
   pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
   pipeline/warp_avx2.c \
   pipeline/warp_avx512.c

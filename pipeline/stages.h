@@ -42,10 +42,6 @@ struct mr_loader {
     int held;                /* batches in the consumer's hands */
 };
 
-/* Ends all queues now, with WHY or as cancelled: every thread comes to its end, every waiter wakes. Any
- * thread. */
-void mr_loader_stop(mr_loader *l, const mr_error *why);
-
 /* Thread functions; the argument is the mr_loader and the mr_decode_worker. */
 void *mr_read_stage(void *loader);
 void *mr_decode_stage(void *worker);

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/path_list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK = 1 << 16, NAME_MAX_BYTES = 1 << 20 };
+
+struct mr_path_list {
+    int fd;
+    bool known, ended; /* known: what ends a name */
+    char ending;
+    size_t begin, end, capacity; /* bytes begin … end of BYTES are not given out yet */
+    char *bytes;
+};
+
+int mr_path_list_create(mr_path_list **out, int fd, mr_error *e)
+{
+    mr_path_list *l = calloc(1, sizeof *l);
+    *out = NULL;
+    if (!l || !(l->bytes = malloc(CHUNK + 1))) {
+        free(l);
+        return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
+    }
+    l->fd = fd;
+    l->capacity = CHUNK;
+    *out = l;
+    return 0;
+}
+
+void mr_path_list_free(mr_path_list *l)
+{
+    if (!l)
+        return;
+    free(l->bytes);
+    free(l);
+}
+
+/* Room behind what is there: moved to the front, or grown. One byte more than the capacity is there for the
+ * end of a last name. */
+static int make_room(mr_path_list *l, mr_error *e)
+{
+    memmove(l->bytes, l->bytes + l->begin, l->end - l->begin);
+    l->end -= l->begin;
+    l->begin = 0;
+    if (l->end < l->capacity)
+        return 0;
+    if (l->capacity >= NAME_MAX_BYTES)
+        return mr_fail(e, MR_ELIMIT, "the list of paths holds a name of over %d bytes", NAME_MAX_BYTES);
+    char *grown = realloc(l->bytes, 2 * l->capacity + 1);
+    if (!grown)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
+    l->bytes = grown;
+    l->capacity *= 2;
+    return 0;
+}
+
+static int read_more(mr_path_list *l, mr_error *e)
+{
+    int status = make_room(l, e);
+    if (status)
+        return status;
+    ssize_t n;
+    do
+        n = read(l->fd, l->bytes + l->end, l->capacity - l->end);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return mr_fail_errno(e, errno, "cannot read the list of paths");
+    l->ended = n == 0;
+    l->end += (size_t)n;
+    return 0;
+}
+
+static char *find_ending(mr_path_list *l)
+{
+    char *from = l->bytes + l->begin;
+    size_t size = l->end - l->begin;
+    if (!l->known) {
+        l->ending = memchr(from, '\0', size) ? '\0' : '\n';
+        l->known = memchr(from, l->ending, size) != NULL;
+    }
+    return memchr(from, l->ending, size);
+}
+
+int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e)
+{
+    for (;;) {
+        char *ending = find_ending(l);
+        if (!ending && !l->ended) {
+            int status = read_more(l, e);
+            if (status)
+                return status;
+            continue;
+        }
+        if (!ending && l->begin == l->end)
+            return 0;
+        if (!ending)
+            ending = l->bytes + l->end++; /* the last name may lack its end */
+        *ending = '\0';
+        *path = l->bytes + l->begin;
+        l->begin = (size_t)(ending - l->bytes) + 1;
+        if (**path)
+            return 1;
+    }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* path, predicted, confidence, a column per class (its probability), the top ones, tensors, status. A row
+ * without a prediction has empty fields between path and status. */
+#include "io/csv.h"
+#include "io/sink_kind.h"
+
+#include <string.h>
+
+/* The writer gathers in OUT: its text is put in for the call and taken out again. */
+static mr_csv borrow(mr_text *out)
+{
+    return (mr_csv){.text = *out};
+}
+
+static void tensor_titles(mr_csv *w, const mr_sink_tensor *t)
+{
+    size_t size = mr_shape_sample(&t->shape);
+    mr_text title = {0};
+    for (size_t i = 0; i < size; i++) {
+        mr_text_clear(&title);
+        mr_text_format(&title, "%s_%zu", t->name, i);
+        mr_csv_string(w, mr_text_string(&title));
+    }
+    mr_text_destroy(&title);
+}
+
+static void header(mr_text *out, const mr_sink_schema *s)
+{
+    mr_csv w = borrow(out);
+    mr_text title = {0};
+    mr_csv_string(&w, "path");
+    mr_csv_string(&w, "predicted");
+    mr_csv_string(&w, "confidence");
+    for (int i = 0; i < s->classes; i++) {
+        mr_text_clear(&title);
+        mr_text_format(&title, "probability_%s", s->class_names[i]);
+        mr_csv_string(&w, mr_text_string(&title));
+    }
+    for (int i = 1; i <= s->top; i++) {
+        mr_text_clear(&title);
+        mr_text_format(&title, "top_%d", i);
+        mr_csv_string(&w, mr_text_string(&title));
+        mr_text_append(&title, "_probability");
+        mr_csv_string(&w, mr_text_string(&title));
+    }
+    for (int i = 0; i < s->tensors; i++)
+        tensor_titles(&w, &s->tensor[i]);
+    mr_csv_string(&w, "status");
+    mr_csv_end_row(&w);
+    mr_text_destroy(&title);
+    *out = w.text;
+}
+
+static void no_prediction(mr_csv *w, const mr_sink_schema *s)
+{
+    size_t fields = 2 + (size_t)s->classes + 2 * (size_t)s->top;
+    for (int i = 0; i < s->tensors; i++)
+        fields += mr_shape_sample(&s->tensor[i].shape);
+    for (size_t i = 0; i < fields; i++)
+        mr_csv_empty(w);
+}
+
+static void classes(mr_csv *w, const mr_sink_schema *s, const mr_sink_row *row)
+{
+    if (row->predicted >= 0)
+        mr_csv_string(w, s->class_names[row->predicted]);
+    else
+        mr_csv_empty(w);
+    if (s->classes)
+        mr_csv_float(w, row->confidence);
+    else
+        mr_csv_empty(w);
+    for (int i = 0; i < s->classes; i++)
+        mr_csv_float(w, row->probability[i]);
+    for (int i = 0; i < s->top; i++) {
+        mr_csv_string(w, s->class_names[row->top[i]]);
+        mr_csv_float(w, row->probability[row->top[i]]);
+    }
+}
+
+static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
+{
+    mr_csv w = borrow(out);
+    mr_csv_string(&w, r->path);
+    if (r->error) {
+        no_prediction(&w, s);
+    } else {
+        classes(&w, s, r);
+        for (int i = 0; i < s->tensors; i++)
+            for (size_t k = 0; k < mr_shape_sample(&s->tensor[i].shape); k++)
+                mr_csv_float(&w, r->tensor[i][k]);
+    }
+    mr_csv_string(&w, mr_row_status(r));
+    mr_csv_end_row(&w);
+    *out = w.text;
+}
+
+const mr_text_kind mr_text_csv = {.header = header, .row = row};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A run of inference: files through a model into a sink, a row for each. */
+#ifndef MR_PIPELINE_PREDICT_H
+#define MR_PIPELINE_PREDICT_H
+
+#include "io/model_file.h"
+#include "io/sink.h"
+#include "pipeline/budget.h"
+#include "pipeline/predictor.h"
+
+typedef struct mr_predict_totals {
+    uint64_t files; /* rows, those without a prediction too */
+    uint64_t failed;
+    uint64_t bytes;     /* of files read */
+    uint64_t *of_class; /* [classes] predicted as each; NULL without classes */
+    int classes;
+} mr_predict_totals;
+
+/* What the run tells while it goes on, on the thread that called mr_predict_run; any may be NULL. */
+typedef struct mr_predict_events {
+    void *context;
+    void (*row)(void *context, const mr_sink_row *row, uint64_t id);
+    void (*batch)(void *context, const mr_predict_totals *totals);
+    void (*bad_input)(void *context, const char *path, const char *reason);
+    bool (*stop)(void *context); /* asked after each batch: true ends the run with what is written */
+} mr_predict_events;
+
+typedef struct mr_predict_options {
+    mr_predictor_options predictor;
+    const char *output; /* NULL: CSV on standard output */
+    int top;
+    mr_budget *budget;
+} mr_predict_options;
+
+typedef struct mr_predict_result {
+    mr_predict_totals totals;
+    bool stopped; /* by events.stop */
+    mr_stage_stats stage[16];
+    int stages;
+    const char *reader;
+} mr_predict_result;
+
+/* RESULT is filled also on failure; free it with mr_predict_result_free. Errors: those of the source and the
+ * sink, MR_ELIMIT over the budget of bad inputs (their rows are written). */
+int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *options,
+                   const mr_predict_events *events, mr_predict_result *result, mr_error *e);
+void mr_predict_result_free(mr_predict_result *r);
+
+/* Names of a model's classes: its own, or their numbers. [*CLASSES], to be freed as one block; *CLASSES is 0
+ * (and the names NULL) where the first output is no vector. */
+int mr_model_class_names(const char ***names, int *classes, const mr_model *m, mr_error *e);
+
+#endif
