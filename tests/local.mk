@@ -114,6 +114,24 @@ tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_L
 TESTS += tests/test_cli.sh
 EXTRA_DIST += tests/tap.sh tests/test_cli.sh
 
+# The layers: their kernels in float; their gradients in the network that is compiled in double.
+LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation
+CMOCKA_TESTS += $(LAYER_TESTS) tests/test_gradients
+tests_test_activations_SOURCES = tests/test_activations.c tests/call.c tests/call.h
+tests_test_activations_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_kernels_SOURCES = tests/test_kernels.c tests/call.c tests/call.h tests/reference.c tests/reference.h
+tests_test_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_layers_SOURCES = tests/test_layers.c tests/call.c tests/call.h
+tests_test_layers_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_noise_SOURCES = tests/test_noise.c tests/call.c tests/call.h
+tests_test_noise_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_normalisation_SOURCES = tests/test_normalisation.c tests/call.c tests/call.h
+tests_test_normalisation_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_gradients_SOURCES = tests/test_gradients.c tests/call.c tests/call.h
+tests_test_gradients_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
+tests_test_gradients_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/data/activations.tsv tests/data/activations.py
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
