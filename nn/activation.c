@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of activations by name, and how a configuration names one. The functions: nn/activation_functions.c. */
+/* The table of activations by name, and how a configuration names one. The functions:
+ * nn/activation_functions.c. */
 #include "nn/activation.h"
 
 #include "nn/activation_functions.h"
@@ -24,7 +25,8 @@ static void take(mr_activation *out, const char *name)
     *out = *mr_activation_find(name);
 }
 
-/* Which of the ReLU kind is enough: the plain ones know their gradient from the output, the general one reads the input. */
+/* Which of the ReLU kind is enough: the plain ones know their gradient from the output, the general one reads
+ * the input. */
 static int relu_of(const mr_layer *l, const json_t *c, mr_activation *out, mr_error *e)
 {
     double maximum, slope, threshold;
@@ -87,17 +89,22 @@ static int softmax_of(const mr_layer *l, const json_t *c, mr_activation *out, mr
     take(out, "softmax");
     int status = mr_config_sizes(l, c, "axis", 1, -MR_MAX_RANK, MR_MAX_RANK, -1, &axis, e);
     if (!status && axis != -1)
-        status = mr_layer_refuse(l, e, "Softmax over axis %lld: only the last one (-1) is done", (long long)axis);
+        status =
+            mr_layer_refuse(l, e, "Softmax over axis %lld: only the last one (-1) is done", (long long)axis);
     return status;
 }
 
-int mr_activation_of_class(const mr_layer *l, const char *name, const json_t *config, mr_activation *out, mr_error *e)
+int mr_activation_of_class(const mr_layer *l, const char *name, const json_t *config, mr_activation *out,
+                           mr_error *e)
 {
     static const struct {
         const char *name;
         int (*read)(const mr_layer *l, const json_t *c, mr_activation *out, mr_error *e);
-    } classes[] = {{"ReLU", relu_of},       {"LeakyReLU", leaky_relu_of}, {"ThresholdedReLU", thresholded_relu_of},
-                   {"ELU", elu_of},         {"Softmax", softmax_of}};
+    } classes[] = {{"ReLU", relu_of},
+                   {"LeakyReLU", leaky_relu_of},
+                   {"ThresholdedReLU", thresholded_relu_of},
+                   {"ELU", elu_of},
+                   {"Softmax", softmax_of}};
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
         if (!strcmp(classes[i].name, name))
             return classes[i].read(l, config, out, e);
@@ -113,7 +120,8 @@ static int by_name(const mr_layer *l, const char *key, const char *name, mr_acti
     return 0;
 }
 
-int mr_config_activation(const mr_layer *l, const json_t *config, const char *key, mr_activation *out, mr_error *e)
+int mr_config_activation(const mr_layer *l, const json_t *config, const char *key, mr_activation *out,
+                         mr_error *e)
 {
     const json_t *v = json_object_get(config, key), *inner = json_object_get(v, "config");
     const char *class = json_string_value(json_object_get(v, "class_name"));
@@ -163,7 +171,8 @@ static void run(mr_team *t, const struct pass *p, size_t count, mr_range *range)
     mr_team_ranges(t, count / p->unit, grain ? grain : 1, range, (void *)p);
 }
 
-void mr_activation_forward(mr_team *t, const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row)
+void mr_activation_forward(mr_team *t, const mr_activation *a, const mr_real *x, mr_real *y, size_t count,
+                           size_t row)
 {
     if (mr_activation_is_linear(a) && x == y)
         return;
@@ -171,11 +180,12 @@ void mr_activation_forward(mr_team *t, const mr_activation *a, const mr_real *x,
     run(t, &p, count, forward_range);
 }
 
-void mr_activation_backward(mr_team *t, const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy,
-                            mr_real *dx, size_t count, size_t row)
+void mr_activation_backward(mr_team *t, const mr_activation *a, const mr_real *x, const mr_real *y,
+                            const mr_real *dy, mr_real *dx, size_t count, size_t row)
 {
     if (mr_activation_is_linear(a) && dx == dy)
         return;
-    struct pass p = {.activation = a, .x = x, .y = y, .dy = dy, .out = dx, .row = row, .unit = a->by_rows ? row : 1};
+    struct pass p = {
+        .activation = a, .x = x, .y = y, .dy = dy, .out = dx, .row = row, .unit = a->by_rows ? row : 1};
     run(t, &p, count, backward_range);
 }

@@ -9,30 +9,33 @@
 
 #define R(number) ((mr_real)(number))
 
-/* NAME_forward and NAME_backward from expressions in X (the input), Y (the output) and A (the numbers). X is only read
- * by a FROM_X gradient, Y by a FROM_Y one. */
-#define FORWARD(name, value)                                                                                           \
-    MR_CLONES static void name##_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row) \
-    {                                                                                                                  \
-        const mr_real slope = (mr_real)a->slope, maximum = (mr_real)a->maximum, threshold = (mr_real)a->threshold;     \
-        (void)slope, (void)maximum, (void)threshold, (void)row;                                                        \
-        _Pragma("omp simd") for (size_t i = 0; i < count; i++)                                                         \
-        {                                                                                                              \
-            const mr_real X = x[i];                                                                                    \
-            y[i] = value;                                                                                              \
-        }                                                                                                              \
+/* NAME_forward and NAME_backward from expressions in X (the input), Y (the output) and A (the numbers). X is
+ * only read by a FROM_X gradient, Y by a FROM_Y one. */
+#define FORWARD(name, value)                                                                                 \
+    MR_CLONES static void name##_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, \
+                                         size_t row)                                                         \
+    {                                                                                                        \
+        const mr_real slope = (mr_real)a->slope, maximum = (mr_real)a->maximum,                              \
+                      threshold = (mr_real)a->threshold;                                                     \
+        (void)slope, (void)maximum, (void)threshold, (void)row;                                              \
+        _Pragma("omp simd") for (size_t i = 0; i < count; i++)                                               \
+        {                                                                                                    \
+            const mr_real X = x[i];                                                                          \
+            y[i] = value;                                                                                    \
+        }                                                                                                    \
     }
-#define BACKWARD(name, read, factor)                                                                                   \
-    MR_CLONES static void name##_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy, \
-                                          mr_real *dx, size_t count, size_t row)                                       \
-    {                                                                                                                  \
-        const mr_real slope = (mr_real)a->slope, maximum = (mr_real)a->maximum, threshold = (mr_real)a->threshold;     \
-        (void)slope, (void)maximum, (void)threshold, (void)row, (void)x, (void)y;                                      \
-        _Pragma("omp simd") for (size_t i = 0; i < count; i++)                                                         \
-        {                                                                                                              \
-            read;                                                                                                      \
-            dx[i] = dy[i] * (factor);                                                                                  \
-        }                                                                                                              \
+#define BACKWARD(name, read, factor)                                                                         \
+    MR_CLONES static void name##_backward(const mr_activation *a, const mr_real *x, const mr_real *y,        \
+                                          const mr_real *dy, mr_real *dx, size_t count, size_t row)          \
+    {                                                                                                        \
+        const mr_real slope = (mr_real)a->slope, maximum = (mr_real)a->maximum,                              \
+                      threshold = (mr_real)a->threshold;                                                     \
+        (void)slope, (void)maximum, (void)threshold, (void)row, (void)x, (void)y;                            \
+        _Pragma("omp simd") for (size_t i = 0; i < count; i++)                                               \
+        {                                                                                                    \
+            read;                                                                                            \
+            dx[i] = dy[i] * (factor);                                                                        \
+        }                                                                                                    \
     }
 #define FROM_X const mr_real X = x[i]
 #define FROM_Y const mr_real Y = y[i]
@@ -46,8 +49,8 @@ void mr_linear_forward(const mr_activation *a, const mr_real *x, mr_real *y, siz
         memcpy(y, x, count * sizeof *y);
 }
 
-static void linear_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy, mr_real *dx,
-                            size_t count, size_t row)
+static void linear_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy,
+                            mr_real *dx, size_t count, size_t row)
 {
     (void)a, (void)x, (void)y, (void)row;
     if (dx != dy)
@@ -57,7 +60,10 @@ static void linear_backward(const mr_activation *a, const mr_real *x, const mr_r
 /* --- piecewise linear ------------------------------------------------------ */
 
 /* NaN must stay NaN, so comparisons are written to fall through to X. */
-static inline mr_real clip(mr_real x, mr_real low, mr_real high) { return x < low ? low : x > high ? high : x; }
+static inline mr_real clip(mr_real x, mr_real low, mr_real high)
+{
+    return x < low ? low : x > high ? high : x;
+}
 
 FORWARD(relu, X < 0 ? 0 : X)
 BACKWARD(relu, FROM_Y, Y > 0)
@@ -65,15 +71,18 @@ FORWARD(leaky_relu, X < 0 ? slope * X : X)
 BACKWARD(leaky_relu, FROM_Y, Y > 0 ? 1 : slope)
 FORWARD(relu6, clip(X, 0, 6))
 BACKWARD(relu6, FROM_Y, (Y > 0) & (Y < 6))
-FORWARD(general_relu, X <= threshold          ? slope * (X - threshold)
+FORWARD(general_relu, X <= threshold           ? slope * (X - threshold)
                       : maximum == R(INFINITY) ? X
                                                : clip(X, 0, maximum))
-BACKWARD(general_relu, FROM_X, X <= threshold ? slope : maximum == R(INFINITY) ? 1 : R((X > 0) & (X < maximum)))
+BACKWARD(general_relu, FROM_X,
+         X <= threshold           ? slope
+         : maximum == R(INFINITY) ? 1
+                                  : R((X > 0) & (X < maximum)))
 FORWARD(hard_sigmoid, clip(X + 3, 0, 6) / 6)
 BACKWARD(hard_sigmoid, FROM_Y, (Y > 0) & (Y < 1) ? R(1.0 / 6) : 0)
 FORWARD(hard_sigmoid_keras2, clip(R(0.2) * X + R(0.5), 0, 1))
 BACKWARD(hard_sigmoid_keras2, FROM_Y, (Y > 0) & (Y < 1) ? R(0.2) : 0)
-FORWARD(hard_silu, X * (clip(X + 3, 0, 6) / 6))
+FORWARD(hard_silu, X *(clip(X + 3, 0, 6) / 6))
 BACKWARD(hard_silu, FROM_X, X <= -3 ? 0 : X >= 3 ? 1 : X / 3 + R(0.5))
 FORWARD(hard_tanh, clip(X, -1, 1))
 BACKWARD(hard_tanh, FROM_Y, (Y > -1) & (Y < 1))
@@ -97,9 +106,15 @@ static inline mr_real softplus(mr_real x)
     return x > 0 ? x + tail : tail;
 }
 
-static inline mr_real normal_cdf(mr_real x) { return R(0.5) * MR_REAL(erfc)(-x * R(M_SQRT1_2)); }
+static inline mr_real normal_cdf(mr_real x)
+{
+    return R(0.5) * MR_REAL(erfc)(-x * R(M_SQRT1_2));
+}
 
-static inline mr_real normal_density(mr_real x) { return R(0.3989422804014327) * MR_REAL(exp)(R(-0.5) * x * x); }
+static inline mr_real normal_density(mr_real x)
+{
+    return R(0.3989422804014327) * MR_REAL(exp)(R(-0.5) * x * x);
+}
 
 /* The tanh inside GELU's approximation. */
 static inline mr_real gelu_tanh(mr_real x)
@@ -110,7 +125,8 @@ static inline mr_real gelu_tanh(mr_real x)
 static inline mr_real gelu_approximate_slope(mr_real x)
 {
     mr_real t = gelu_tanh(x);
-    return R(0.5) * (1 + t) + R(0.5) * x * (1 - t * t) * R(0.7978845608028654) * (1 + R(3 * 0.044715) * x * x);
+    return R(0.5) * (1 + t) +
+           R(0.5) * x * (1 - t * t) * R(0.7978845608028654) * (1 + R(3 * 0.044715) * x * x);
 }
 
 static inline mr_real silu_slope(mr_real x)
@@ -125,7 +141,10 @@ static inline mr_real mish_slope(mr_real x)
     return t + x * (1 - t * t) * mr_sigmoid(x);
 }
 
-static inline mr_real square(mr_real x) { return x * x; }
+static inline mr_real square(mr_real x)
+{
+    return x * x;
+}
 
 FORWARD(elu, X > 0 ? X : slope * MR_REAL(expm1)(X))
 BACKWARD(elu, FROM_Y, Y > 0 ? 1 : Y + slope)
@@ -142,14 +161,14 @@ BACKWARD(tanh, FROM_Y, 1 - Y * Y)
 FORWARD(tanh_shrink, X - mr_tanh(X))
 BACKWARD(tanh_shrink, FROM_X, square(mr_tanh(X)))
 FORWARD(sigmoid, mr_sigmoid(X))
-BACKWARD(sigmoid, FROM_Y, Y * (1 - Y))
-FORWARD(silu, X * mr_sigmoid(X))
+BACKWARD(sigmoid, FROM_Y, Y *(1 - Y))
+FORWARD(silu, X *mr_sigmoid(X))
 BACKWARD(silu, FROM_X, silu_slope(X))
-FORWARD(gelu, X * normal_cdf(X))
+FORWARD(gelu, X *normal_cdf(X))
 BACKWARD(gelu, FROM_X, normal_cdf(X) + X * normal_density(X))
 FORWARD(gelu_approximate, R(0.5) * X * (1 + gelu_tanh(X)))
 BACKWARD(gelu_approximate, FROM_X, gelu_approximate_slope(X))
-FORWARD(mish, X * mr_tanh(softplus(X)))
+FORWARD(mish, X *mr_tanh(softplus(X)))
 BACKWARD(mish, FROM_X, mish_slope(X))
 FORWARD(exponential, MR_REAL(exp)(X))
 BACKWARD(exponential, FROM_Y, Y)
@@ -199,8 +218,8 @@ static void softmax_forward(const mr_activation *a, const mr_real *x, mr_real *y
     }
 }
 
-static void softmax_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy, mr_real *dx,
-                             size_t count, size_t row)
+static void softmax_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy,
+                             mr_real *dx, size_t count, size_t row)
 {
     (void)a, (void)x;
     for (size_t r = 0; r < count; r += row) {
@@ -210,7 +229,8 @@ static void softmax_backward(const mr_activation *a, const mr_real *x, const mr_
     }
 }
 
-static void log_softmax_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row)
+static void log_softmax_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count,
+                                size_t row)
 {
     (void)a;
     for (size_t r = 0; r < count; r += row) {
@@ -223,8 +243,8 @@ static void log_softmax_forward(const mr_activation *a, const mr_real *x, mr_rea
     }
 }
 
-static void log_softmax_backward(const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy, mr_real *dx,
-                                 size_t count, size_t row)
+static void log_softmax_backward(const mr_activation *a, const mr_real *x, const mr_real *y,
+                                 const mr_real *dy, mr_real *dx, size_t count, size_t row)
 {
     (void)a, (void)x;
     for (size_t r = 0; r < count; r += row) {
@@ -238,10 +258,16 @@ static void log_softmax_backward(const mr_activation *a, const mr_real *x, const
 
 /* --- the table ------------------------------------------------------------- */
 
-#define Y_ALONE(text, function, ...) {.name = text, .forward = function##_forward, .backward = function##_backward, \
-                                      .needs_y = true, __VA_ARGS__}
-#define X_ALONE(text, function, ...) {.name = text, .forward = function##_forward, .backward = function##_backward, \
-                                      .needs_x = true, __VA_ARGS__}
+#define Y_ALONE(text, function, ...)                                                                         \
+    {                                                                                                        \
+        .name = text, .forward = function##_forward, .backward = function##_backward, .needs_y = true,       \
+        __VA_ARGS__                                                                                          \
+    }
+#define X_ALONE(text, function, ...)                                                                         \
+    {                                                                                                        \
+        .name = text, .forward = function##_forward, .backward = function##_backward, .needs_x = true,       \
+        __VA_ARGS__                                                                                          \
+    }
 
 const mr_activation mr_activations[] = {
     {.name = "linear", .forward = mr_linear_forward, .backward = linear_backward},
@@ -258,7 +284,8 @@ const mr_activation mr_activations[] = {
     X_ALONE("tanh_shrink", tanh_shrink),
     Y_ALONE("sigmoid", sigmoid),
     Y_ALONE("hard_sigmoid", hard_sigmoid),
-    Y_ALONE("hard_sigmoid_keras2", hard_sigmoid_keras2), /* Keras 1 and 2: 0.2 x + 0.5 under the name hard_sigmoid */
+    /* What Keras 1 and 2 call hard_sigmoid: readers of their files rename it. */
+    Y_ALONE("hard_sigmoid_keras2", hard_sigmoid_keras2),
     X_ALONE("silu", silu),
     X_ALONE("swish", silu),
     X_ALONE("hard_silu", hard_silu),

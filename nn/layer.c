@@ -58,11 +58,12 @@ static int check_range(const mr_layer *l, const char *key, int64_t v, int64_t lo
 {
     if (v >= low && v <= high)
         return 0;
-    return mr_layer_invalid(l, e, "\"%s\" is %lld, not in %lld to %lld", key, (long long)v, (long long)low, (long long)high);
+    return mr_layer_invalid(l, e, "\"%s\" is %lld, not in %lld to %lld", key, (long long)v, (long long)low,
+                            (long long)high);
 }
 
-int mr_config_int(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high, int64_t fallback, int64_t *out,
-                  mr_error *e)
+int mr_config_int(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high,
+                  int64_t fallback, int64_t *out, mr_error *e)
 {
     const json_t *v = value_of(c, key);
     *out = fallback;
@@ -73,7 +74,8 @@ int mr_config_int(const mr_layer *l, const json_t *c, const char *key, int64_t l
     return check_range(l, key, *out, low, high, e);
 }
 
-int mr_config_real(const mr_layer *l, const json_t *c, const char *key, double fallback, double *out, mr_error *e)
+int mr_config_real(const mr_layer *l, const json_t *c, const char *key, double fallback, double *out,
+                   mr_error *e)
 {
     const json_t *v = value_of(c, key);
     *out = fallback;
@@ -105,7 +107,8 @@ int mr_config_sizes(const mr_layer *l, const json_t *c, const char *key, int cou
         return mr_layer_invalid(l, e, "\"%s\" has %zu entries, not %d", key, json_array_size(v), count);
     for (int i = 0; i < count; i++) {
         if (!integer_of(list ? json_array_get(v, (size_t)i) : v, &out[i]))
-            return mr_layer_invalid(l, e, "\"%s\" is neither an integer nor a list of %d integers", key, count);
+            return mr_layer_invalid(l, e, "\"%s\" is neither an integer nor a list of %d integers", key,
+                                    count);
         int status = check_range(l, key, out[i], low, high, e);
         if (status)
             return status;
@@ -113,16 +116,16 @@ int mr_config_sizes(const mr_layer *l, const json_t *c, const char *key, int cou
     return 0;
 }
 
-int mr_config_pair(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high, int64_t fallback, int64_t out[2],
-                   mr_error *e)
+int mr_config_pair(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high,
+                   int64_t fallback, int64_t out[2], mr_error *e)
 {
     return mr_config_sizes(l, c, key, 2, low, high, fallback, out, e);
 }
 
 /* --- words ----------------------------------------------------------------- */
 
-int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const char *const *names, int fallback, int *out,
-                     mr_error *e)
+int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const char *const *names,
+                     int fallback, int *out, mr_error *e)
 {
     const json_t *v = value_of(c, key);
     *out = fallback;
@@ -135,7 +138,8 @@ int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const 
             *out = i;
             return 0;
         }
-    return mr_layer_refuse(l, e, "\"%s\": \"%s\" is not one that millrace can run", key, json_string_value(v));
+    return mr_layer_refuse(l, e, "\"%s\": \"%s\" is not one that millrace can run", key,
+                           json_string_value(v));
 }
 
 int mr_config_channels_last(const mr_layer *l, const json_t *c, mr_error *e)
@@ -160,12 +164,14 @@ static bool named(const char *name, const char *snake, const char *camel)
     return !strcmp(name, snake) || !strcmp(name, camel);
 }
 
-/* null; "l2"; {"class_name": "L1L2" | "L1" | "L2", "config": {"l1", "l2"}}. Keras's default for a bare name is 0.01. */
+/* null; "l2"; {"class_name": "L1L2" | "L1" | "L2", "config": {"l1", "l2"}}. Keras's default for a bare name
+ * is 0.01. */
 static int read_regularizer(const mr_layer *l, const char *key, double *l1, double *l2, mr_error *e)
 {
     const json_t *v = key ? value_of(l->config, key) : NULL;
     const json_t *config = json_object_get(v, "config");
-    const char *name = json_is_string(v) ? json_string_value(v) : json_string_value(json_object_get(v, "class_name"));
+    const char *name =
+        json_is_string(v) ? json_string_value(v) : json_string_value(json_object_get(v, "class_name"));
     *l1 = *l2 = 0;
     if (!v)
         return 0;
@@ -180,8 +186,9 @@ static int read_regularizer(const mr_layer *l, const char *key, double *l1, doub
     return !status && has_l2 ? mr_config_real(l, config, "l2", fallback, l2, e) : status;
 }
 
-int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool statistic, const char *initializer_key,
-                       const char *default_initializer, const char *regularizer_key, mr_error *e)
+int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool statistic,
+                       const char *initializer_key, const char *default_initializer,
+                       const char *regularizer_key, mr_error *e)
 {
     char what[256];
     snprintf(what, sizeof what, "layer '%s' (%s): %s", l->name, l->class->name, kind);
@@ -190,8 +197,13 @@ int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool stati
         return status;
     if (l->params == MR_MAX_PARAMS)
         return mr_layer_refuse(l, e, "more than %d variables", MR_MAX_PARAMS);
-    mr_param p = {.kind = kind, .shape = shape, .statistic = statistic, .default_initializer = default_initializer,
-                  .trainable = !statistic && l->trainable, .count = mr_shape_count(&shape), .layer = l};
+    mr_param p = {.kind = kind,
+                  .shape = shape,
+                  .statistic = statistic,
+                  .default_initializer = default_initializer,
+                  .trainable = !statistic && l->trainable,
+                  .count = mr_shape_count(&shape),
+                  .layer = l};
     p.initializer = initializer_key ? value_of(l->config, initializer_key) : NULL;
     status = read_regularizer(l, regularizer_key, &p.l1, &p.l2, e);
     if (!status)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loops that the compiler vectorises: `#pragma omp simd` says that it may (-fopenmp-simd, no OpenMP runtime), MR_CLONES
- * before a function compiles it for several processors; the dynamic linker picks one. Off under sanitizers, whose
- * runtime is not up yet when the linker asks. */
+/* Loops that the compiler vectorises: `#pragma omp simd` says that it may (-fopenmp-simd, no OpenMP runtime),
+ * MR_CLONES before a function compiles it for several processors; the dynamic linker picks one. Off under
+ * sanitizers, whose runtime is not up yet when the linker asks. */
 #ifndef MR_NN_SIMD_H
 #define MR_NN_SIMD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* exp, sigmoid and tanh in a form that the compiler can vectorise (libm's are calls). Float32 within about 2 ulp:
- * range reduction and polynomials after S. L. Moshier's Cephes library. In double they are libm's. */
+/* exp, sigmoid and tanh in a form that the compiler can vectorise (libm's are calls). Float32 within about 2
+ * ulp: range reduction and polynomials after S. L. Moshier's Cephes library. In double they are libm's. */
 #ifndef MR_NN_VECTOR_MATH_H
 #define MR_NN_VECTOR_MATH_H
 
@@ -9,8 +9,14 @@
 #include <string.h>
 
 #ifdef MR_REAL_DOUBLE
-static inline double mr_exp_negative(double x) { return exp(x); }
-static inline double mr_tanh(double x) { return tanh(x); }
+static inline double mr_exp_negative(double x)
+{
+    return exp(x);
+}
+static inline double mr_tanh(double x)
+{
+    return tanh(x);
+}
 #else
 /* exp(x) for x <= 0; below -87.3 it stays at the smallest normal number. NaN stays NaN. */
 static inline float mr_exp_negative(float x)

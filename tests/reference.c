@@ -3,10 +3,11 @@
 
 #include <string.h>
 
-/* Calls VISIT for every product of the convolution: places in y, x and w. */
-typedef void visit(void *argument, size_t y, size_t x, size_t w);
+/* Called for every product of the convolution: places in y, x and w. */
+typedef void product(void *argument, size_t y, size_t x, size_t w);
 
-static void visit_taps(const mr_convolution *g, size_t n, size_t i, size_t j, size_t o, visit *visit, void *argument)
+static void visit_taps(const mr_convolution *g, size_t n, size_t i, size_t j, size_t o, product *visit,
+                       void *argument)
 {
     size_t cin = g->cin / g->groups, group = o / (g->cout / g->groups);
     for (size_t p = 0; p < g->kh; p++)
@@ -17,11 +18,12 @@ static void visit_taps(const mr_convolution *g, size_t n, size_t i, size_t j, si
                 if (row < 0 || column < 0 || row >= (int64_t)g->ih || column >= (int64_t)g->iw)
                     continue;
                 size_t x = ((n * g->ih + (size_t)row) * g->iw + (size_t)column) * g->cin + group * cin + c;
-                visit(argument, ((n * g->oh + i) * g->ow + j) * g->cout + o, x, ((p * g->kw + q) * cin + c) * g->cout + o);
+                visit(argument, ((n * g->oh + i) * g->ow + j) * g->cout + o, x,
+                      ((p * g->kw + q) * cin + c) * g->cout + o);
             }
 }
 
-static void visit_products(const mr_convolution *g, visit *visit, void *argument)
+static void visit_products(const mr_convolution *g, product *visit, void *argument)
 {
     for (size_t n = 0; n < g->n; n++)
         for (size_t i = 0; i < g->oh; i++)
@@ -74,7 +76,8 @@ void reference_weight_gradient(const mr_convolution *g, const mr_real *x, const 
     visit_products(g, to_weight, &s);
 }
 
-void reference_column_sums(const mr_real *a, const mr_real *b, size_t rows, size_t columns, double *sum_a, double *sum_ab)
+void reference_column_sums(const mr_real *a, const mr_real *b, size_t rows, size_t columns, double *sum_a,
+                           double *sum_ab)
 {
     for (size_t c = 0; c < columns; c++) {
         sum_a[c] = sum_ab[c] = 0;
@@ -85,13 +88,15 @@ void reference_column_sums(const mr_real *a, const mr_real *b, size_t rows, size
     }
 }
 
-static double pool_one(const mr_convolution *g, bool maximum, const mr_real *x, size_t n, size_t i, size_t j, size_t c)
+static double pool_one(const mr_convolution *g, bool maximum, const mr_real *x, size_t n, size_t i, size_t j,
+                       size_t c)
 {
     double most = -1e300, sum = 0;
     int count = 0;
     for (size_t p = 0; p < g->kh; p++)
         for (size_t q = 0; q < g->kw; q++) {
-            int64_t row = (int64_t)i * g->sh - g->top + (int64_t)p, column = (int64_t)j * g->sw - g->left + (int64_t)q;
+            int64_t row = (int64_t)i * g->sh - g->top + (int64_t)p,
+                    column = (int64_t)j * g->sw - g->left + (int64_t)q;
             if (row < 0 || column < 0 || row >= (int64_t)g->ih || column >= (int64_t)g->iw)
                 continue;
             double v = (double)x[((n * g->ih + (size_t)row) * g->iw + (size_t)column) * g->cin + c];
@@ -111,7 +116,8 @@ void reference_pooling(const mr_convolution *g, bool maximum, const mr_real *x, 
                     *y++ = pool_one(g, maximum, x, n, i, j, c);
 }
 
-/* The weight of input pixel P in output pixel O: a tent of one pixel around the place that is read, which stays inside. */
+/* The weight of input pixel P in output pixel O: a tent of one pixel around the place that is read, which
+ * stays inside. */
 static double tent(size_t o, size_t p, size_t in, size_t out)
 {
     double place = ((double)o + 0.5) * (double)in / (double)out - 0.5;

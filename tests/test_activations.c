@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every activation against tests/data/activations.tsv (made from the definitions by activations.py beside it), alone and at
- * every length of a vector; how a configuration names one. */
+/* Every activation against tests/data/activations.tsv (made from the definitions by activations.py beside
+ * it), alone and at every length of a vector; how a configuration names one. */
 #include "nn/activation.h"
 #include "tests/call.h"
 #include "tests/shared.h"
@@ -12,7 +12,8 @@ enum { PLACES = 12 };
 static FILE *open_table(void)
 {
     char path[1024];
-    snprintf(path, sizeof path, "%s/tests/data/activations.tsv", getenv("MILLRACE_SRC") ? getenv("MILLRACE_SRC") : ".");
+    snprintf(path, sizeof path, "%s/tests/data/activations.tsv",
+             getenv("MILLRACE_SRC") ? getenv("MILLRACE_SRC") : ".");
     FILE *f = fopen(path, "r");
     assert_non_null(f);
     return f;
@@ -39,12 +40,14 @@ static void check_row(const char *name, const double x[PLACES], const double y[P
     for (int i = 0; i < PLACES; i++)
         if (!(fabs((double)out[i] - y[i]) <= 3e-7 * fabs(y[i]) + 1e-7 * fabs(x[i])))
             fail_msg("%s(%g) is %.9g, not %.9g", name, x[i], (double)out[i], y[i]);
-    for (int length = 1; length < PLACES && !a->by_rows; length++) { /* what is left over after whole vectors, in place */
+    for (int length = 1; length < PLACES && !a->by_rows;
+         length++) { /* what is left over after whole vectors, in place */
         mr_real part[PLACES];
         memcpy(part, in, sizeof part);
         a->forward(a, part, part, (size_t)length, PLACES);
         for (int i = 0; i < PLACES; i++)
-            assert_true(fabs((double)part[i] - (double)(i < length ? out[i] : in[i])) <= 2e-7 * fabs((double)part[i]));
+            assert_true(fabs((double)part[i] - (double)(i < length ? out[i] : in[i])) <=
+                        2e-7 * fabs((double)part[i]));
     }
 }
 
@@ -66,8 +69,9 @@ static void values(void **state)
 static void not_a_number(void **state)
 {
     (void)state;
-    static const char *const names[] = {"relu", "relu6", "leaky_relu", "elu", "sigmoid", "tanh", "silu", "gelu", "softplus",
-                                        "hard_sigmoid", "softmax", "log_softmax", "exponential", "soft_shrink", "mish"};
+    static const char *const names[] = {
+        "relu",     "relu6",        "leaky_relu", "elu",         "sigmoid",     "tanh",        "silu", "gelu",
+        "softplus", "hard_sigmoid", "softmax",    "log_softmax", "exponential", "soft_shrink", "mish"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const mr_activation *a = mr_activation_find(names[i]);
         mr_real x[2] = {(mr_real)NAN, 1}, y[2];
@@ -121,11 +125,13 @@ static void names_in_configurations(void **state)
     assert_string_equal(a.name, "gelu");
     assert_int_equal(read_activation("{\"class_name\":\"LeakyReLU\",\"config\":{\"alpha\":0.1}}", &a, &e), 0);
     assert_true(a.slope == 0.1);
-    assert_int_equal(read_activation("{\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.25}}", &a, &e), 0);
+    assert_int_equal(
+        read_activation("{\"class_name\":\"LeakyReLU\",\"config\":{\"negative_slope\":0.25}}", &a, &e), 0);
     assert_true(a.slope == 0.25);
     assert_int_equal(read_activation("{\"class_name\":\"ReLU\",\"config\":{\"max_value\":6.0}}", &a, &e), 0);
     assert_string_equal(a.name, "relu6");
-    assert_int_equal(read_activation("{\"class_name\":\"Activation\",\"config\":{\"activation\":\"tanh\"}}", &a, &e), 0);
+    assert_int_equal(
+        read_activation("{\"class_name\":\"Activation\",\"config\":{\"activation\":\"tanh\"}}", &a, &e), 0);
     assert_string_equal(a.name, "tanh");
     assert_int_equal(read_activation("{\"class_name\":\"Softmax\",\"config\":{\"axis\":-1}}", &a, &e), 0);
     assert_true(a.by_rows);
@@ -155,8 +161,11 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(values),   cmocka_unit_test(not_a_number), cmocka_unit_test(softmax_of_large_numbers),
-        cmocka_unit_test(refusals), cmocka_unit_test(names_in_configurations),
+        cmocka_unit_test(values),
+        cmocka_unit_test(not_a_number),
+        cmocka_unit_test(softmax_of_large_numbers),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(names_in_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

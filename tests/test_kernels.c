@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernels of nn/layers/ in float against their plain forms, over random shapes that reach every way of cutting the work;
- * and that any number of threads gives the same bytes. */
+/* The kernels of nn/layers/ in float against their plain forms, over random shapes that reach every way of
+ * cutting the work; and that any number of threads gives the same bytes. */
 #include "nn/layers/common.h"
 #include "nn/layers/convolution.h"
 #include "nn/layers/depthwise.h"
@@ -37,24 +37,36 @@ static mr_real *drawn(uint64_t seed, uint64_t stream, size_t count)
     return p;
 }
 
-/* TERMS products of size 1 were summed in float32: the sum and its rounding errors grow with the root of their count. */
+/* TERMS products of size 1 were summed in float32: the sum and its rounding errors grow with the root of
+ * their count. */
 static void check_close(const char *what, const mr_real *is, const double *should, size_t count, size_t terms)
 {
     double tolerance = 1.5e-6 * (1 + sqrt((double)terms));
     for (size_t i = 0; i < count; i++)
         if (!(fabs((double)is[i] - should[i]) <= tolerance))
-            fail_msg("%s: number %zu of %zu is %.9g, not %.9g (within %g)", what, i, count, (double)is[i], should[i], tolerance);
+            fail_msg("%s: number %zu of %zu is %.9g, not %.9g (within %g)", what, i, count, (double)is[i],
+                     should[i], tolerance);
 }
 
-static unsigned between(mr_philox *g, unsigned low, unsigned high) { return low + mr_philox_below(g, high - low + 1); }
+static unsigned between(mr_philox *g, unsigned low, unsigned high)
+{
+    return low + mr_philox_below(g, high - low + 1);
+}
 
 /* Every fourth with many channels, every fourth with many pixels, and small ones of all kinds. */
 static mr_convolution draw_convolution(mr_philox *g, int round)
 {
     bool many_channels = round % 4 == 1, many_pixels = round % 4 == 2, pointwise = round % 5 == 3;
-    unsigned group_in = between(g, 1, many_channels ? 90 : 6), group_out = between(g, 1, many_channels ? 160 : 6);
-    mr_convolution c = {.n = between(g, 1, 3), .groups = between(g, 1, 3), .kh = between(g, 1, 4), .kw = between(g, 1, 4),
-                        .sh = between(g, 1, 3), .sw = between(g, 1, 3), .dh = between(g, 1, 2), .dw = between(g, 1, 2)};
+    unsigned group_in = between(g, 1, many_channels ? 90 : 6),
+             group_out = between(g, 1, many_channels ? 160 : 6);
+    mr_convolution c = {.n = between(g, 1, 3),
+                        .groups = between(g, 1, 3),
+                        .kh = between(g, 1, 4),
+                        .kw = between(g, 1, 4),
+                        .sh = between(g, 1, 3),
+                        .sw = between(g, 1, 3),
+                        .dh = between(g, 1, 2),
+                        .dw = between(g, 1, 2)};
     if (pointwise)
         c.kh = c.kw = c.sh = c.sw = 1;
     c.groups = pointwise && round % 2 ? 1 : c.groups;
@@ -186,8 +198,20 @@ static void wide_products(void **state)
     (void)state;
     static const size_t sizes[][3] = {{2, 700, 900}, {1, 3, 2000}, {33, 300, 65}, {130, 1500, 10}, {1, 1, 1}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        mr_convolution g = {.n = sizes[i][0], .ih = 1, .iw = 1, .cin = sizes[i][1], .oh = 1, .ow = 1, .cout = sizes[i][2],
-                            .kh = 1, .kw = 1, .groups = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+        mr_convolution g = {.n = sizes[i][0],
+                            .ih = 1,
+                            .iw = 1,
+                            .cin = sizes[i][1],
+                            .oh = 1,
+                            .ow = 1,
+                            .cout = sizes[i][2],
+                            .kh = 1,
+                            .kw = 1,
+                            .groups = 1,
+                            .sh = 1,
+                            .sw = 1,
+                            .dh = 1,
+                            .dw = 1};
         struct convolution c = make_convolution(g, i);
         check_forward(&c);
         check_input_gradient(&c);
@@ -207,7 +231,8 @@ static void depthwise(void **state)
         g.groups = g.cin;
         g.cout = g.cin * (i % 3 == 0 ? between(&p, 1, 3) : 1);
         struct convolution c = make_convolution(g, 2000 + (uint64_t)i);
-        mr_real *y = room(c.out * sizeof *y), *dx = room(c.in * sizeof *dx), *dw = room(c.kernel * sizeof *dw);
+        mr_real *y = room(c.out * sizeof *y), *dx = room(c.in * sizeof *dx),
+                *dw = room(c.kernel * sizeof *dw);
         void *scratch = room(mr_depthwise_weight_scratch(&g));
         memset(dw, 0, c.kernel * sizeof *dw);
         mr_depthwise_forward(&g, three, c.x, c.w, NULL, y);
@@ -230,7 +255,8 @@ static void depthwise(void **state)
 static void column_sums(void **state)
 {
     (void)state;
-    static const size_t sizes[][2] = {{1, 1}, {7, 3}, {100000, 3}, {5000, 16}, {999, 17}, {3, 4000}, {20000, 24}, {15, 16}, {400, 100}};
+    static const size_t sizes[][2] = {{1, 1},    {7, 3},      {100000, 3}, {5000, 16}, {999, 17},
+                                      {3, 4000}, {20000, 24}, {15, 16},    {400, 100}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         size_t rows = sizes[i][0], columns = sizes[i][1];
         mr_real *a = drawn(i, 1, rows * columns), *b = drawn(i, 2, rows * columns);
@@ -254,10 +280,11 @@ static void check_pooling(const char *class, const mr_convolution *g, bool same,
     char config[256], shapes[64];
     tested t;
     mr_error e = {0};
-    snprintf(config, sizeof config, "{\"pool_size\":[%zu,%zu],\"strides\":[%d,%d],\"padding\":\"%s\"}", g->kh, g->kw, (int)g->sh,
-             (int)g->sw, same ? "same" : "valid");
+    snprintf(config, sizeof config, "{\"pool_size\":[%zu,%zu],\"strides\":[%d,%d],\"padding\":\"%s\"}", g->kh,
+             g->kw, (int)g->sh, (int)g->sw, same ? "same" : "valid");
     snprintf(shapes, sizeof shapes, "%zu,%zu,%zu", g->ih, g->iw, g->cin);
-    assert_int_equal(tested_create(&t, three, class, config, shapes, (int)g->n, (int)g->n, true, true, seed, &e), 0);
+    assert_int_equal(
+        tested_create(&t, three, class, config, shapes, (int)g->n, (int)g->n, true, true, seed, &e), 0);
     double *should = room(tested_out_count(&t) * sizeof *should);
     assert_int_equal(tested_out_count(&t), g->n * g->oh * g->ow * g->cin);
     tested_forward(&t);
@@ -273,8 +300,14 @@ static void pooling(void **state)
     mr_philox p;
     mr_philox_init(&p, 23, MR_DRAW_TEST, 0, 0);
     for (int i = 0; i < ROUNDS; i++) {
-        mr_convolution g = {.n = 2, .ih = between(&p, 1, 12), .iw = between(&p, 1, 12), .kh = between(&p, 1, 4),
-                            .kw = between(&p, 1, 4), .sh = between(&p, 1, 3), .sw = between(&p, 1, 3), .cin = between(&p, 1, 20)};
+        mr_convolution g = {.n = 2,
+                            .ih = between(&p, 1, 12),
+                            .iw = between(&p, 1, 12),
+                            .kh = between(&p, 1, 4),
+                            .kw = between(&p, 1, 4),
+                            .sh = between(&p, 1, 3),
+                            .sw = between(&p, 1, 3),
+                            .cin = between(&p, 1, 20)};
         bool same = i % 2 || g.ih < g.kh || g.iw < g.kw;
         g.oh = (size_t)mr_conv_output_length((int64_t)g.ih, (int64_t)g.kh, g.sh, same, &g.top);
         g.ow = (size_t)mr_conv_output_length((int64_t)g.iw, (int64_t)g.kw, g.sw, same, &g.left);
@@ -289,8 +322,12 @@ static void resampling(void **state)
     mr_philox p;
     mr_philox_init(&p, 24, MR_DRAW_TEST, 0, 0);
     for (int i = 0; i < ROUNDS; i++) {
-        mr_convolution g = {.n = 2, .ih = between(&p, 1, 9), .iw = between(&p, 1, 9), .oh = between(&p, 1, 20),
-                            .ow = between(&p, 1, 20), .cin = between(&p, 1, 5)};
+        mr_convolution g = {.n = 2,
+                            .ih = between(&p, 1, 9),
+                            .iw = between(&p, 1, 9),
+                            .oh = between(&p, 1, 20),
+                            .ow = between(&p, 1, 20),
+                            .cin = between(&p, 1, 5)};
         mr_image_size in = {g.n, g.ih, g.iw, g.cin}, out = {g.n, g.oh, g.ow, g.cin};
         size_t count = g.n * g.oh * g.ow * g.cin;
         mr_real *x = drawn(1, (uint64_t)i, g.n * g.ih * g.iw * g.cin), *y = room(count * sizeof *y);
@@ -345,10 +382,22 @@ static double worst_error(mr_real (*f)(mr_real), double (*exact)(double), double
     return worst;
 }
 
-static mr_real exp_negative(mr_real x) { return mr_exp_negative(x); }
-static mr_real hyperbolic_tangent(mr_real x) { return mr_tanh(x); }
-static mr_real sigmoid(mr_real x) { return mr_sigmoid(x); }
-static double exact_sigmoid(double x) { return 1 / (1 + exp(-x)); }
+static mr_real exp_negative(mr_real x)
+{
+    return mr_exp_negative(x);
+}
+static mr_real hyperbolic_tangent(mr_real x)
+{
+    return mr_tanh(x);
+}
+static mr_real sigmoid(mr_real x)
+{
+    return mr_sigmoid(x);
+}
+static double exact_sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
 
 static void vector_functions(void **state)
 {
@@ -357,7 +406,8 @@ static void vector_functions(void **state)
     assert_true(worst_error(hyperbolic_tangent, tanh, -12, 12) < 3e-7);
     assert_true(worst_error(hyperbolic_tangent, tanh, -0.7, 0.7) < 3e-7);
     assert_true(worst_error(sigmoid, exact_sigmoid, -80, 20) < 4e-7);
-    assert_true(isnan(mr_exp_negative((mr_real)NAN)) && isnan(mr_tanh((mr_real)NAN)) && isnan(mr_sigmoid((mr_real)NAN)));
+    assert_true(isnan(mr_exp_negative((mr_real)NAN)) && isnan(mr_tanh((mr_real)NAN)) &&
+                isnan(mr_sigmoid((mr_real)NAN)));
     assert_true(mr_tanh(100) == 1 && mr_tanh(-(mr_real)INFINITY) == -1 && mr_sigmoid((mr_real)INFINITY) == 1);
     assert_true(mr_exp_negative(0) == 1 && mr_exp_negative(-1000) < 2e-38f);
 }
@@ -379,8 +429,8 @@ static int destroy_teams(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(convolutions), cmocka_unit_test(wide_products), cmocka_unit_test(depthwise),
-        cmocka_unit_test(column_sums),  cmocka_unit_test(pooling),       cmocka_unit_test(resampling),
+        cmocka_unit_test(convolutions), cmocka_unit_test(wide_products),    cmocka_unit_test(depthwise),
+        cmocka_unit_test(column_sums),  cmocka_unit_test(pooling),          cmocka_unit_test(resampling),
         cmocka_unit_test(draws),        cmocka_unit_test(vector_functions),
     };
     return cmocka_run_group_tests(tests, create_teams, destroy_teams);

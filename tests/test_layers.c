@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the layers make of their configurations: shapes, variables, refusals that name layer and key, and the keys that
- * Keras itself writes (from the golden files). What they compute: tests/test_kernels.c, test_gradients.c, test_noise.c. */
+/* What the layers make of their configurations: shapes, variables, refusals that name layer and key, and the
+ * keys that Keras itself writes (from the golden files). What they compute: tests/test_kernels.c,
+ * test_gradients.c, test_noise.c. */
 #include "tests/call.h"
 #include "tests/shared.h"
 
@@ -43,7 +44,8 @@ static void check_form(const struct form *f)
     if (create(&t, f->class, f->config, f->in, &e))
         fail_msg("%s %s: %s", f->class, f->config, e.message);
     for (int i = 1; i < t.call.out.rank; i++)
-        snprintf(out + strlen(out), sizeof out - strlen(out), "%s%d", i > 1 ? "," : "", (int)t.call.out.dim[i]);
+        snprintf(out + strlen(out), sizeof out - strlen(out), "%s%d", i > 1 ? "," : "",
+                 (int)t.call.out.dim[i]);
     describe_weights(&t.layer, weights, sizeof weights);
     if (strcmp(out, f->out) || strcmp(weights, f->weights))
         fail_msg("%s %s: %s %s, not %s %s", f->class, f->config, out, weights, f->out, f->weights);
@@ -54,20 +56,29 @@ static void forms(void **state)
 {
     (void)state;
     static const struct form table[] = {
-        {"Conv2D", "{\"filters\":4,\"kernel_size\":[3,3],\"strides\":[2,2],\"padding\":\"same\"}", "7,8,2", "4,4,4", "kernel(3,3,2,4) bias(4)"},
-        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"groups\":2,\"use_bias\":false}", "7,8,6", "5,6,4", "kernel(3,3,3,4)"},
+        {"Conv2D", "{\"filters\":4,\"kernel_size\":[3,3],\"strides\":[2,2],\"padding\":\"same\"}", "7,8,2",
+         "4,4,4", "kernel(3,3,2,4) bias(4)"},
+        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"groups\":2,\"use_bias\":false}", "7,8,6", "5,6,4",
+         "kernel(3,3,3,4)"},
         {"Conv1D", "{\"filters\":4,\"kernel_size\":[3]}", "7,2", "5,4", "kernel(3,2,4) bias(4)"},
-        {"Conv1D", "{\"filters\":4,\"kernel_size\":[3],\"padding\":\"causal\"}", "7,2", "7,4", "kernel(3,2,4) bias(4)"},
-        {"DepthwiseConv2D", "{\"kernel_size\":3,\"depth_multiplier\":2}", "5,5,3", "3,3,6", "kernel(3,3,3,2) bias(6)"},
+        {"Conv1D", "{\"filters\":4,\"kernel_size\":[3],\"padding\":\"causal\"}", "7,2", "7,4",
+         "kernel(3,2,4) bias(4)"},
+        {"DepthwiseConv2D", "{\"kernel_size\":3,\"depth_multiplier\":2}", "5,5,3", "3,3,6",
+         "kernel(3,3,3,2) bias(6)"},
         {"SeparableConv2D", "{\"filters\":5,\"kernel_size\":3,\"depth_multiplier\":2}", "5,5,3", "3,3,5",
          "depthwise_kernel(3,3,3,2) pointwise_kernel(1,1,6,5) bias(5)"},
-        {"Conv2DTranspose", "{\"filters\":5,\"kernel_size\":2,\"strides\":3}", "4,4,3", "12,12,5", "kernel(2,2,5,3) bias(5)"},
-        {"Conv2DTranspose", "{\"filters\":5,\"kernel_size\":4,\"strides\":3}", "4,4,3", "13,13,5", "kernel(4,4,5,3) bias(5)"},
-        {"Conv2DTranspose", "{\"filters\":5,\"kernel_size\":3,\"strides\":2,\"padding\":\"same\",\"output_padding\":0}", "4,4,3",
+        {"Conv2DTranspose", "{\"filters\":5,\"kernel_size\":2,\"strides\":3}", "4,4,3", "12,12,5",
+         "kernel(2,2,5,3) bias(5)"},
+        {"Conv2DTranspose", "{\"filters\":5,\"kernel_size\":4,\"strides\":3}", "4,4,3", "13,13,5",
+         "kernel(4,4,5,3) bias(5)"},
+        {"Conv2DTranspose",
+         "{\"filters\":5,\"kernel_size\":3,\"strides\":2,\"padding\":\"same\",\"output_padding\":0}", "4,4,3",
          "7,7,5", "kernel(3,3,5,3) bias(5)"},
         {"Dense", "{\"units\":4}", "3,2", "3,4", "kernel(2,4) bias(4)"},
-        {"BatchNormalization", "{\"axis\":[3]}", "2,2,3", "2,2,3", "gamma(3) beta(3) moving_mean(3)* moving_variance(3)*"},
-        {"BatchNormalization", "{\"scale\":false,\"axis\":3}", "2,2,3", "2,2,3", "beta(3) moving_mean(3)* moving_variance(3)*"},
+        {"BatchNormalization", "{\"axis\":[3]}", "2,2,3", "2,2,3",
+         "gamma(3) beta(3) moving_mean(3)* moving_variance(3)*"},
+        {"BatchNormalization", "{\"scale\":false,\"axis\":3}", "2,2,3", "2,2,3",
+         "beta(3) moving_mean(3)* moving_variance(3)*"},
         {"LayerNormalization", "{\"axis\":[2,3]}", "2,4,3", "2,4,3", "gamma(4,3) beta(4,3)"},
         {"GroupNormalization", "{\"groups\":3,\"center\":false}", "2,4,6", "2,4,6", "gamma(6)"},
         {"PReLU", "{\"shared_axes\":[1,2]}", "2,4,3", "2,4,3", "alpha(1,1,3)"},
@@ -110,7 +121,8 @@ static void check_refusal(const struct refusal *r)
     if (code != r->code)
         fail_msg("%s %s on %s: code %d, not %d: %s", r->class, r->config, r->in, code, r->code, e.message);
     if (!strstr(e.message, r->named) || !strstr(e.message, "tested"))
-        fail_msg("%s %s on %s: \"%s\" does not name %s and the layer", r->class, r->config, r->in, e.message, r->named);
+        fail_msg("%s %s on %s: \"%s\" does not name %s and the layer", r->class, r->config, r->in, e.message,
+                 r->named);
 }
 
 static void bad_values(void **state)
@@ -129,15 +141,19 @@ static void bad_values(void **state)
         {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"groups\":2}", "8,8,3", MR_EINVAL, "groups"},
         {"Conv2D", "{\"filters\":3,\"kernel_size\":3,\"groups\":2}", "8,8,4", MR_EINVAL, "groups"},
         {"Conv2D", "{\"filters\":3,\"kernel_size\":9}", "8,8,4", MR_EINVAL, "does not fit"},
-        {"Conv2D", "{\"filters\":3,\"kernel_size\":3,\"dilation_rate\":4}", "8,8,4", MR_EINVAL, "does not fit"},
-        {"Conv2D", "{\"filters\":3,\"kernel_size\":16777216,\"dilation_rate\":16777216,\"padding\":\"same\"}", "8,8,4", MR_EINVAL, "window"},
+        {"Conv2D", "{\"filters\":3,\"kernel_size\":3,\"dilation_rate\":4}", "8,8,4", MR_EINVAL,
+         "does not fit"},
+        {"Conv2D", "{\"filters\":3,\"kernel_size\":16777216,\"dilation_rate\":16777216,\"padding\":\"same\"}",
+         "8,8,4", MR_EINVAL, "window"},
         {"Conv2D", "{\"filters\":3,\"kernel_size\":3,\"padding\":\"causal\"}", "8,8,4", MR_EINVAL, "padding"},
         {"Conv2D", "{\"filters\":3,\"kernel_size\":3}", "8,8", MR_EINVAL, "rank"},
-        {"Conv2D", "{\"filters\":16777216,\"kernel_size\":60,\"padding\":\"same\"}", "8,8,4", MR_ELIMIT, "kernel"},
+        {"Conv2D", "{\"filters\":16777216,\"kernel_size\":60,\"padding\":\"same\"}", "8,8,4", MR_ELIMIT,
+         "kernel"},
         {"Conv2D", "{\"filters\":16777216,\"kernel_size\":1}", "80,80,4", MR_ELIMIT, "tested"},
         {"Dense", "{}", "8", MR_EINVAL, "units"},
         {"Dense", "{\"units\":3,\"kernel_regularizer\":7}", "8", MR_EINVAL, "kernel_regularizer"},
-        {"Conv2DTranspose", "{\"filters\":3,\"kernel_size\":3,\"strides\":2,\"output_padding\":2}", "8,8,4", MR_EINVAL, "output_padding"},
+        {"Conv2DTranspose", "{\"filters\":3,\"kernel_size\":3,\"strides\":2,\"output_padding\":2}", "8,8,4",
+         MR_EINVAL, "output_padding"},
         {"BatchNormalization", "{\"momentum\":\"slow\"}", "8,8,3", MR_EINVAL, "momentum"},
         {"BatchNormalization", "{\"axis\":7}", "8,8,3", MR_EINVAL, "axis"},
         {"GroupNormalization", "{\"groups\":5}", "8,8,3", MR_EINVAL, "groups"},
@@ -177,11 +193,15 @@ static void refused_features(void **state)
 {
     (void)state;
     static const struct refusal table[] = {
-        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"data_format\":\"channels_first\"}", "8,8,3", MR_EUNSUPPORTED, "channels_first"},
-        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"padding\":\"reflect\"}", "8,8,3", MR_EUNSUPPORTED, "reflect"},
-        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"activation\":\"wavy\"}", "8,8,3", MR_EUNSUPPORTED, "wavy"},
-        {"Dense", "{\"units\":4,\"kernel_regularizer\":{\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}}", "8", MR_EUNSUPPORTED,
-         "OrthogonalRegularizer"},
+        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"data_format\":\"channels_first\"}", "8,8,3",
+         MR_EUNSUPPORTED, "channels_first"},
+        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"padding\":\"reflect\"}", "8,8,3", MR_EUNSUPPORTED,
+         "reflect"},
+        {"Conv2D", "{\"filters\":4,\"kernel_size\":3,\"activation\":\"wavy\"}", "8,8,3", MR_EUNSUPPORTED,
+         "wavy"},
+        {"Dense",
+         "{\"units\":4,\"kernel_regularizer\":{\"class_name\":\"OrthogonalRegularizer\",\"config\":{}}}", "8",
+         MR_EUNSUPPORTED, "OrthogonalRegularizer"},
         {"Dense", "{\"units\":4,\"quantization_config\":{}}", "8", MR_EUNSUPPORTED, "quantization_config"},
         {"BatchNormalization", "{\"axis\":1}", "8,8,3", MR_EUNSUPPORTED, "axis"},
         {"BatchNormalization", "{\"renorm\":true}", "8,8,3", MR_EUNSUPPORTED, "renorm"},
@@ -189,8 +209,10 @@ static void refused_features(void **state)
         {"LayerNormalization", "{\"rms_scaling\":true}", "8,8,3", MR_EUNSUPPORTED, "rms_scaling"},
         {"Softmax", "{\"axis\":1}", "8,8,3", MR_EUNSUPPORTED, "axis"},
         {"Concatenate", "{\"axis\":0}", "8;8", MR_EUNSUPPORTED, "axis"},
-        {"Resizing", "{\"height\":5,\"width\":5,\"interpolation\":\"lanczos3\"}", "8,8,3", MR_EUNSUPPORTED, "lanczos3"},
-        {"Resizing", "{\"height\":5,\"width\":5,\"pad_to_aspect_ratio\":true}", "8,8,3", MR_EUNSUPPORTED, "pad_to_aspect_ratio"},
+        {"Resizing", "{\"height\":5,\"width\":5,\"interpolation\":\"lanczos3\"}", "8,8,3", MR_EUNSUPPORTED,
+         "lanczos3"},
+        {"Resizing", "{\"height\":5,\"width\":5,\"pad_to_aspect_ratio\":true}", "8,8,3", MR_EUNSUPPORTED,
+         "pad_to_aspect_ratio"},
         {"Normalization", "{\"axis\":1}", "8,8,3", MR_EUNSUPPORTED, "axis"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -241,7 +263,8 @@ static void what_training_does_not_honour(void **state)
 {
     (void)state;
     check_untrained("Dense", "{\"units\":4,\"kernel_constraint\":null}", NULL, false);
-    check_untrained("Dense", "{\"units\":4,\"kernel_constraint\":{\"class_name\":\"MaxNorm\",\"config\":{}}}", "kernel_constraint", true);
+    check_untrained("Dense", "{\"units\":4,\"kernel_constraint\":{\"class_name\":\"MaxNorm\",\"config\":{}}}",
+                    "kernel_constraint", true);
     check_untrained("Dense", "{\"units\":4,\"activity_regularizer\":\"l2\"}", "activity_regularizer", false);
     check_untrained("ActivityRegularization", "{\"l1\":0.0,\"l2\":0.1}", "l2", false);
     check_untrained("ActivityRegularization", "{\"l1\":0.0,\"l2\":0}", NULL, false);
@@ -300,7 +323,8 @@ static int check_keys(const char *class, const json_t *config)
 static int walk(const json_t *j)
 {
     int found = 0;
-    const char *class = json_string_value(json_object_get(j, "class_name")), *module = json_string_value(json_object_get(j, "module"));
+    const char *class = json_string_value(json_object_get(j, "class_name")),
+               *module = json_string_value(json_object_get(j, "module"));
     const char *key;
     json_t *value;
     size_t i;
@@ -364,8 +388,13 @@ static int destroy_team(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),          cmocka_unit_test(bad_values),   cmocka_unit_test(refused_features), cmocka_unit_test(regularizers),
-        cmocka_unit_test(table_is_sound), cmocka_unit_test(keys_are_keras_s), cmocka_unit_test(what_training_does_not_honour),
+        cmocka_unit_test(forms),
+        cmocka_unit_test(bad_values),
+        cmocka_unit_test(refused_features),
+        cmocka_unit_test(regularizers),
+        cmocka_unit_test(table_is_sound),
+        cmocka_unit_test(keys_are_keras_s),
+        cmocka_unit_test(what_training_does_not_honour),
     };
     return cmocka_run_group_tests(tests, create_team, destroy_team);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What training alone does: dropout, noise, augmentation. Draws are functions of seed, node, step and place; where the range
- * of a draw is a point, the result is known. */
+/* What training alone does: dropout, noise, augmentation. Draws are functions of seed, node, step and place;
+ * where the range of a draw is a point, the result is known. */
 #include "nn/layers/draw.h"
 #include "tests/call.h"
 #include "tests/shared.h"
@@ -126,7 +126,8 @@ static bool is_flipped(tested *t, size_t n, bool down, bool across)
 {
     for (int i = 0; i < SIDE; i++)
         for (int j = 0; j < SIDE; j++)
-            if (memcmp(at(t->y, n, i, j), at(t->x[0], n, down ? SIDE - 1 - i : i, across ? SIDE - 1 - j : j), CHANNELS * sizeof(mr_real)))
+            if (memcmp(at(t->y, n, i, j), at(t->x[0], n, down ? SIDE - 1 - i : i, across ? SIDE - 1 - j : j),
+                       CHANNELS * sizeof(mr_real)))
                 return false;
     return true;
 }
@@ -171,7 +172,8 @@ static void quarter_turn(void **state)
         for (int i = 0; i < SIDE; i++)
             for (int j = 0; j < SIDE; j++)
                 for (int c = 0; c < CHANNELS; c++)
-                    assert_true(fabs((double)at(t.y, n, i, j)[c] - (double)at(t.x[0], n, j, SIDE - 1 - i)[c]) < 1e-5);
+                    assert_true(
+                        fabs((double)at(t.y, n, i, j)[c] - (double)at(t.x[0], n, j, SIDE - 1 - i)[c]) < 1e-5);
     tested_free(&t);
 }
 
@@ -197,7 +199,8 @@ static void translation(void **state)
         char config[256];
         tested t;
         snprintf(config, sizeof config,
-                 "{\"height_factor\":[%.17g,%.17g],\"width_factor\":[%.17g,%.17g],\"fill_mode\":\"%s\",\"fill_value\":0.5,"
+                 "{\"height_factor\":[%.17g,%.17g],\"width_factor\":[%.17g,%.17g],\"fill_mode\":\"%s\","
+                 "\"fill_value\":0.5,"
                  "\"interpolation\":\"%s\"}",
                  2.0 / SIDE, 2.0 / SIDE, 1.0 / SIDE, 1.0 / SIDE, fills[k / 2], interpolations[k % 2]);
         make(&t, "RandomTranslation", config, "6,6,2", 1);
@@ -214,13 +217,15 @@ static void zoom(void **state)
 {
     (void)state;
     tested t;
-    make(&t, "RandomZoom", "{\"height_factor\":[1,1],\"fill_mode\":\"constant\",\"fill_value\":0}", "6,6,2", 1);
+    make(&t, "RandomZoom", "{\"height_factor\":[1,1],\"fill_mode\":\"constant\",\"fill_value\":0}", "6,6,2",
+         1);
     tested_forward(&t);
     for (int i = 2; i < 4; i++)
         for (int j = 2; j < 4; j++) {
             int a = 2 * i - 3, b = 2 * j - 3;
-            double mean = ((double)*at(t.x[0], 0, a, b) + (double)*at(t.x[0], 0, a + 1, b) + (double)*at(t.x[0], 0, a, b + 1) +
-                           (double)*at(t.x[0], 0, a + 1, b + 1)) / 4;
+            double mean = ((double)*at(t.x[0], 0, a, b) + (double)*at(t.x[0], 0, a + 1, b) +
+                           (double)*at(t.x[0], 0, a, b + 1) + (double)*at(t.x[0], 0, a + 1, b + 1)) /
+                          4;
             assert_true(fabs((double)*at(t.y, 0, i, j) - mean) < 1e-6);
         }
     assert_true(*at(t.y, 0, 0, 0) == 0 && *at(t.y, 0, 5, 3) == 0);
@@ -305,9 +310,10 @@ static int destroy_team(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dropout),     cmocka_unit_test(whole_channels), cmocka_unit_test(noise),         cmocka_unit_test(alpha_dropout),
-        cmocka_unit_test(flips),       cmocka_unit_test(quarter_turn),   cmocka_unit_test(translation),   cmocka_unit_test(zoom),
-        cmocka_unit_test(colours),     cmocka_unit_test(random_crop),    cmocka_unit_test(images_differ),
+        cmocka_unit_test(dropout),       cmocka_unit_test(whole_channels), cmocka_unit_test(noise),
+        cmocka_unit_test(alpha_dropout), cmocka_unit_test(flips),          cmocka_unit_test(quarter_turn),
+        cmocka_unit_test(translation),   cmocka_unit_test(zoom),           cmocka_unit_test(colours),
+        cmocka_unit_test(random_crop),   cmocka_unit_test(images_differ),
     };
     return cmocka_run_group_tests(tests, create_team, destroy_team);
 }

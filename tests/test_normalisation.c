@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The normalising layers against their formulas in double, the moving statistics, and hard numbers: a large mean, equal
- * values, one row. */
+/* The normalising layers against their formulas in double, the moving statistics, and hard numbers: a large
+ * mean, equal values, one row. */
 #include "tests/call.h"
 #include "tests/shared.h"
 
@@ -8,7 +8,8 @@
 
 static mr_team *team;
 
-static void make(tested *t, const char *class, const char *config, const char *shapes, int batch, bool training, bool trainable)
+static void make(tested *t, const char *class, const char *config, const char *shapes, int batch,
+                 bool training, bool trainable)
 {
     mr_error e = {0};
     if (tested_create(t, team, class, config, shapes, batch, batch, training, trainable, 77, &e))
@@ -50,7 +51,8 @@ static void check_batch_normalization(const char *shapes, int batch, double offs
         double mean, variance;
         moments(t.x[0], c, channels, count, &mean, &variance);
         for (size_t i = c; i < count; i += channels) {
-            double should = ((double)t.x[0][i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][c] + (double)t.w[1][c];
+            double should =
+                ((double)t.x[0][i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][c] + (double)t.w[1][c];
             assert_near((double)t.y[i], should, 2e-6 * (1 + fabs(offset) * 0.1));
         }
         assert_near((double)moved[2][c], (double)t.w[2][c] * 0.9 + mean * 0.1, 1e-6 * (1 + fabs(offset)));
@@ -70,7 +72,8 @@ static void batch_normalization(void **state)
     check_batch_normalization("33", 5, 0);
     check_batch_normalization("3,2,5", 1, 0);
     check_batch_normalization("1", 1, 0);
-    check_batch_normalization("20,20,3", 4, 1000); /* sums of squares in float32 would leave no digit of the variance */
+    check_batch_normalization("20,20,3", 4,
+                              1000); /* sums of squares in float32 would leave no digit of the variance */
 }
 
 /* Moving statistics: at inference, and in training where the layer is frozen; those are then not moved. */
@@ -84,7 +87,10 @@ static void moving_statistics(void **state)
         for (size_t i = 0; i < tested_out_count(&t); i++) {
             size_t c = i % 6;
             double inverse = 1 / sqrt((double)t.w[3][c] + 2e-5);
-            assert_near((double)t.y[i], ((double)t.x[0][i] - (double)t.w[2][c]) * inverse * (double)t.w[0][c] + (double)t.w[1][c], 1e-6);
+            assert_near((double)t.y[i],
+                        ((double)t.x[0][i] - (double)t.w[2][c]) * inverse * (double)t.w[0][c] +
+                            (double)t.w[1][c],
+                        1e-6);
         }
         mr_real mean[6], variance[6];
         t.call.state_out[2] = mean;
@@ -137,7 +143,9 @@ static void layer_normalization(void **state)
                 tested_forward(&t);
             moments(t.x[0], first, 1, first + lengths[k], &mean, &variance);
             for (size_t i = 0; i < lengths[k]; i++) {
-                double should = ((double)t.x[0][first + i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][i] + (double)t.w[1][i];
+                double should =
+                    ((double)t.x[0][first + i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][i] +
+                    (double)t.w[1][i];
                 assert_near((double)t.y[first + i], should, 2e-6);
             }
         }
@@ -161,7 +169,8 @@ static void group_normalization(void **state)
             moments(values, 0, 1, PIXELS * SIZE, &mean, &variance);
             for (size_t i = 0; i < PIXELS * SIZE; i++) {
                 size_t c = g * SIZE + i % SIZE;
-                double should = ((double)values[i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][c] + (double)t.w[1][c];
+                double should = ((double)values[i] - mean) / sqrt(variance + 1e-3) * (double)t.w[0][c] +
+                                (double)t.w[1][c];
                 assert_near((double)t.y[(n * PIXELS + i / SIZE) * CHANNELS + c], should, 2e-6);
             }
         }
@@ -184,8 +193,9 @@ static int destroy_team(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(batch_normalization), cmocka_unit_test(moving_statistics),   cmocka_unit_test(equal_values),
-        cmocka_unit_test(layer_normalization), cmocka_unit_test(group_normalization),
+        cmocka_unit_test(batch_normalization), cmocka_unit_test(moving_statistics),
+        cmocka_unit_test(equal_values),        cmocka_unit_test(layer_normalization),
+        cmocka_unit_test(group_normalization),
     };
     return cmocka_run_group_tests(tests, create_team, destroy_team);
 }

@@ -42,21 +42,30 @@ static int softmax_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_s
 
 static void forward(const mr_call *c)
 {
-    mr_activation_forward(c->team, c->layer->impl, c->x[0], c->y, mr_batch_count(&c->out), mr_last_dim(&c->out));
+    mr_activation_forward(c->team, c->layer->impl, c->x[0], c->y, mr_batch_count(&c->out),
+                          mr_last_dim(&c->out));
 }
 
 static void backward(const mr_call *c)
 {
     if (c->dx[0])
-        mr_activation_backward(c->team, c->layer->impl, c->x[0], c->y, c->dy, c->dx[0], mr_batch_count(&c->out),
-                               mr_last_dim(&c->out));
+        mr_activation_backward(c->team, c->layer->impl, c->x[0], c->y, c->dy, c->dx[0],
+                               mr_batch_count(&c->out), mr_last_dim(&c->out));
 }
 
-#define CLASS(identifier, keras_name, keys, configure_function, shape_function)                                        \
-    const mr_layer_class identifier = {                                                                                \
-        .name = keras_name, .size = sizeof(mr_activation), .config_keys = keys, .max_inputs = 1, .in_place = true,     \
-        .needs_x = true, .needs_y = true, .ignores_add_dx = true, .configure = configure_function,                     \
-        .output_shape = shape_function, .forward = forward, .backward = backward}
+#define CLASS(identifier, keras_name, keys, configure_function, shape_function)                              \
+    const mr_layer_class identifier = {.name = keras_name,                                                   \
+                                       .size = sizeof(mr_activation),                                        \
+                                       .config_keys = keys,                                                  \
+                                       .max_inputs = 1,                                                      \
+                                       .in_place = true,                                                     \
+                                       .needs_x = true,                                                      \
+                                       .needs_y = true,                                                      \
+                                       .ignores_add_dx = true,                                               \
+                                       .configure = configure_function,                                      \
+                                       .output_shape = shape_function,                                       \
+                                       .forward = forward,                                                   \
+                                       .backward = backward}
 
 CLASS(mr_layer_activation, "Activation", "activation", configure_named, mr_same_shape);
 CLASS(mr_layer_relu, "ReLU", "max_value negative_slope threshold", configure_class, mr_same_shape);

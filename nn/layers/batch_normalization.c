@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BatchNormalization over the last axis (Ioffe and Szegedy, 2015). Training normalises by the batch's mean and biased
- * variance over all other axes and moves the statistics: moving = moving * momentum + batch * (1 - momentum), as Keras 3.
- * Inference, and a layer that is not trainable, use the moving ones.
- * The input has ROWS of CHANNELS. Two passes forward (sums; normalise) and two backward (sums; gradient). */
+/* BatchNormalization over the last axis (Ioffe and Szegedy, 2015). Training normalises by the batch's mean
+ * and biased variance over all other axes and moves the statistics: moving = moving * momentum + batch * (1 -
+ * momentum), as Keras 3. Inference, and a layer that is not trainable, use the moving ones. The input has
+ * ROWS of CHANNELS. Two passes forward (sums; normalise) and two backward (sums; gradient). */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -62,18 +62,28 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     mr_shape shape = {1, {in->dim[in->rank - 1]}};
     int status = 0;
     if (p->scale)
-        status = mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
+        status =
+            mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
     if (!status && p->center)
-        status = mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
+        status =
+            mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
     if (!status)
-        status = mr_layer_add_param(l, "moving_mean", shape, true, "moving_mean_initializer", "zeros", NULL, e);
+        status =
+            mr_layer_add_param(l, "moving_mean", shape, true, "moving_mean_initializer", "zeros", NULL, e);
     if (!status)
-        status = mr_layer_add_param(l, "moving_variance", shape, true, "moving_variance_initializer", "ones", NULL, e);
+        status = mr_layer_add_param(l, "moving_variance", shape, true, "moving_variance_initializer", "ones",
+                                    NULL, e);
     return status;
 }
 
-static bool uses_batch(const mr_call *c) { return c->training && c->layer->trainable; }
-static size_t rows_of(const mr_call *c) { return mr_batch_count(&c->in[0]) / mr_last_dim(&c->in[0]); }
+static bool uses_batch(const mr_call *c)
+{
+    return c->training && c->layer->trainable;
+}
+static size_t rows_of(const mr_call *c)
+{
+    return mr_batch_count(&c->in[0]) / mr_last_dim(&c->in[0]);
+}
 
 /* saved: the mean and the biased variance of the batch, [2][channels] double. */
 static size_t saved_size(const mr_call *c)
@@ -81,11 +91,14 @@ static size_t saved_size(const mr_call *c)
     return uses_batch(c) ? mr_piece(2 * mr_last_dim(&c->in[0]) * sizeof(double)) : 0;
 }
 
-/* scratch: the sums' own; two sums, [2][channels] double; four numbers per channel for the element-wise pass. */
+/* scratch: the sums' own; two sums, [2][channels] double; four numbers per channel for the element-wise pass.
+ */
 static size_t scratch_size(const mr_call *c)
 {
     size_t channels = mr_last_dim(&c->in[0]);
-    size_t sums = c->training ? mr_column_sums_scratch(rows_of(c), channels) + mr_piece(2 * channels * sizeof(double)) : 0;
+    size_t sums = c->training
+                      ? mr_column_sums_scratch(rows_of(c), channels) + mr_piece(2 * channels * sizeof(double))
+                      : 0;
     return sums + mr_per_channel_size(channels, 4);
 }
 
@@ -117,7 +130,8 @@ MR_CLONES static void gradient(void *argument, size_t first, size_t end, int thr
 {
     (void)thread;
     const struct pass *p = argument;
-    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width, *shift = slope + p->width;
+    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width,
+                  *shift = slope + p->width;
     for (size_t i = first; i < end; i += p->width) {
         size_t n = mr_min(p->width, end - i);
         const mr_real *x = p->x + i, *dy = p->dy + i;
@@ -133,7 +147,8 @@ MR_CLONES static void gradient_added(void *argument, size_t first, size_t end, i
 {
     (void)thread;
     const struct pass *p = argument;
-    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width, *shift = slope + p->width;
+    const mr_real *scale = p->k, *mean = scale + p->width, *slope = mean + p->width,
+                  *shift = slope + p->width;
     for (size_t i = first; i < end; i += p->width) {
         size_t n = mr_min(p->width, end - i);
         const mr_real *x = p->x + i, *dy = p->dy + i;
@@ -198,7 +213,8 @@ static void forward(const mr_call *c)
     mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels, normalise, &p);
 }
 
-/* One channel's numbers for the gradient: dx = gamma/deviation * (dy - mean(dy) - (x - mean) / deviation² * mean(dy * (x - mean))). */
+/* One channel's numbers for the gradient: dx = gamma/deviation * (dy - mean(dy) - (x - mean) / deviation² *
+ * mean(dy * (x - mean))). */
 static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, size_t width, mr_real *k)
 {
     struct indices at = indices_of(c->layer);
@@ -214,7 +230,8 @@ static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, 
         c->dw[at.beta][i] += (mr_real)sum_dy;
     k[i] = (mr_real)scale;
     k[width + i] = (mr_real)mean;
-    k[2 * width + i] = batch ? (mr_real)(-scale * inverse_deviation * inverse_deviation * sum_centred / rows) : 0;
+    k[2 * width + i] =
+        batch ? (mr_real)(-scale * inverse_deviation * inverse_deviation * sum_centred / rows) : 0;
     k[3 * width + i] = batch ? (mr_real)(-scale * sum_dy / rows) : 0;
 }
 
@@ -223,7 +240,8 @@ static void backward(const mr_call *c)
     size_t channels = mr_last_dim(&c->in[0]);
     double *sums = NULL;
     mr_real *k = after_sums(c, &sums);
-    struct pass p = {.x = c->x[0], .dy = c->dy, .out = c->dx[0], .k = k, .width = mr_per_channel_width(channels)};
+    struct pass p = {
+        .x = c->x[0], .dy = c->dy, .out = c->dx[0], .k = k, .width = mr_per_channel_width(channels)};
     if (c->layer->trainable) /* else nothing that follows reads them */
         mr_column_sums(c->team, c->dy, c->x[0], rows_of(c), channels, sums, sums + channels, c->scratch);
     else
@@ -232,7 +250,8 @@ static void backward(const mr_call *c)
         gradient_of_channel(c, i, sums, p.width, k);
     mr_per_channel_repeat(k, 4, channels);
     if (c->dx[0])
-        mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels, c->add_dx[0] ? gradient_added : gradient, &p);
+        mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels,
+                              c->add_dx[0] ? gradient_added : gradient, &p);
 }
 
 static void update_state(const mr_call *c)
@@ -245,15 +264,26 @@ static void update_state(const mr_call *c)
         double m = (double)c->w[at.mean][i], v = (double)c->w[at.variance][i];
         bool batch = uses_batch(c);
         c->state_out[at.mean][i] = (mr_real)(batch ? m * p->momentum + mean[i] * (1 - p->momentum) : m);
-        c->state_out[at.variance][i] = (mr_real)(batch ? v * p->momentum + variance[i] * (1 - p->momentum) : v);
+        c->state_out[at.variance][i] =
+            (mr_real)(batch ? v * p->momentum + variance[i] * (1 - p->momentum) : v);
     }
 }
 
 const mr_layer_class mr_layer_batch_normalization = {
-    .name = "BatchNormalization", .size = sizeof(struct batch_normalization),
-    .config_keys = "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
-                   "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
-                   "synchronized renorm renorm_clipping renorm_momentum",
-    .max_inputs = 1, .in_place = true, .needs_x = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward,
+    .name = "BatchNormalization",
+    .size = sizeof(struct batch_normalization),
+    .config_keys =
+        "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
+        "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
+        "synchronized renorm renorm_clipping renorm_momentum",
+    .max_inputs = 1,
+    .in_place = true,
+    .needs_x = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward,
     .update_state = update_state};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums over rows (over N, H, W for each channel), in double: one pass, a fixed partition of the rows, partial sums added
- * in order. Few channels are widened: several rows of them are one row of several times the width. */
+/* Sums over rows (over N, H, W for each channel), in double: one pass, a fixed partition of the rows, partial
+ * sums added in order. Few channels are widened: several rows of them are one row of several times the width.
+ */
 #include "nn/layers/common.h"
 #include "nn/simd.h"
 
@@ -22,7 +23,8 @@ static size_t most_parts(size_t rows, size_t columns)
 }
 
 /* Rows FIRST to END, columns from C on, LANES of them in registers. */
-MR_CLONES static void add_lanes(const mr_real *a, const mr_real *b, size_t stride, size_t rows, double *sum_a, double *sum_ab)
+MR_CLONES static void add_lanes(const mr_real *a, const mr_real *b, size_t stride, size_t rows, double *sum_a,
+                                double *sum_ab)
 {
     double s[LANES] = {0}, q[LANES] = {0};
     for (size_t r = 0; r < rows; r++) {
@@ -53,7 +55,8 @@ MR_CLONES static void add_lanes_of_one(const mr_real *a, size_t stride, size_t r
         sum_a[i] += s[i];
 }
 
-static void add_column(const mr_real *a, const mr_real *b, size_t stride, size_t rows, double *sum_a, double *sum_ab)
+static void add_column(const mr_real *a, const mr_real *b, size_t stride, size_t rows, double *sum_a,
+                       double *sum_ab)
 {
     double s = 0, q = 0;
     for (size_t r = 0; r < rows; r++) {
@@ -65,7 +68,8 @@ static void add_column(const mr_real *a, const mr_real *b, size_t stride, size_t
     *sum_ab += q;
 }
 
-static void add_tile(const mr_real *a, const mr_real *b, size_t columns, size_t rows, double *sum_a, double *sum_ab)
+static void add_tile(const mr_real *a, const mr_real *b, size_t columns, size_t rows, double *sum_a,
+                     double *sum_ab)
 {
     size_t c = 0;
     for (; c + LANES <= columns; c += LANES)
@@ -117,8 +121,8 @@ static void fold(const struct sums *s, size_t parts, size_t columns, double *sum
         }
 }
 
-void mr_column_sums(mr_team *t, const mr_real *a, const mr_real *b, size_t rows, size_t columns, double *sum_a, double *sum_ab,
-                    void *scratch)
+void mr_column_sums(mr_team *t, const mr_real *a, const mr_real *b, size_t rows, size_t columns,
+                    double *sum_a, double *sum_ab, void *scratch)
 {
     size_t wide = widening(columns), left = rows % wide, done = rows - left;
     struct sums s = {a, b, rows / wide, columns * wide, 0, scratch};
@@ -144,7 +148,8 @@ size_t mr_bias_gradient_scratch(size_t rows, size_t columns)
     return mr_column_sums_scratch(rows, columns) + mr_piece(columns * sizeof(double));
 }
 
-void mr_bias_gradient(mr_team *t, const mr_real *dy, size_t rows, size_t columns, mr_real *bias_gradient, void *scratch)
+void mr_bias_gradient(mr_team *t, const mr_real *dy, size_t rows, size_t columns, mr_real *bias_gradient,
+                      void *scratch)
 {
     double *sum = (double *)((char *)scratch + mr_column_sums_scratch(rows, columns));
     mr_column_sums(t, dy, NULL, rows, columns, sum, NULL, scratch);

@@ -39,7 +39,8 @@ int mr_layer_check_rank(const mr_layer *l, const mr_shape *in, int rank, mr_erro
     char text[128];
     if (in->rank == rank)
         return 0;
-    return mr_layer_invalid(l, e, "takes tensors of rank %d, not %s", rank, mr_shape_text(in, true, text, sizeof text));
+    return mr_layer_invalid(l, e, "takes tensors of rank %d, not %s", rank,
+                            mr_shape_text(in, true, text, sizeof text));
 }
 
 int mr_same_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -76,17 +77,21 @@ int mr_layer_check_last_axis(const mr_layer *l, const mr_shape *in, mr_error *e)
 
 /* --- windows --------------------------------------------------------------- */
 
-static int64_t effective(const mr_window *w, int i) { return (w->kernel[i] - 1) * w->dilation[i] + 1; }
+static int64_t effective(const mr_window *w, int i)
+{
+    return (w->kernel[i] - 1) * w->dilation[i] + 1;
+}
 
-int mr_window_configure(const mr_layer *l, const json_t *c, int axes, const char *kernel_key, bool stride_is_kernel, mr_window *w,
-                        mr_error *e)
+int mr_window_configure(const mr_layer *l, const json_t *c, int axes, const char *kernel_key,
+                        bool stride_is_kernel, mr_window *w, mr_error *e)
 {
     static const char *const paddings[] = {"valid", "same", "causal", NULL};
     int first = 2 - axes, padding;
     *w = (mr_window){axes, {1, 1}, {1, 1}, {1, 1}, MR_PADDING_VALID};
     int status = mr_config_channels_last(l, c, e);
     if (!status)
-        status = mr_config_sizes(l, c, kernel_key, axes, 1, MR_MAX_EXTENT, stride_is_kernel ? 2 : 1, w->kernel + first, e);
+        status = mr_config_sizes(l, c, kernel_key, axes, 1, MR_MAX_EXTENT, stride_is_kernel ? 2 : 1,
+                                 w->kernel + first, e);
     for (int i = first; i < 2 && stride_is_kernel; i++)
         w->stride[i] = w->kernel[i];
     const json_t *strides = json_object_get(c, "strides");
@@ -107,7 +112,8 @@ int mr_window_configure(const mr_layer *l, const json_t *c, int axes, const char
     return 0;
 }
 
-int mr_window_output(const mr_layer *l, const mr_window *w, const mr_shape *in, int64_t channels, mr_shape *out, mr_error *e)
+int mr_window_output(const mr_layer *l, const mr_window *w, const mr_shape *in, int64_t channels,
+                     mr_shape *out, mr_error *e)
 {
     char text[128];
     int64_t pad;
@@ -132,7 +138,8 @@ void mr_window_padding(const mr_window *w, const mr_shape *in, int64_t before[2]
     mr_image_size s = mr_image_size_of(in);
     int64_t size[2] = {(int64_t)s.h, (int64_t)s.w};
     for (int i = 0; i < 2; i++)
-        mr_conv_output_length(size[i], effective(w, i), w->stride[i], w->padding == MR_PADDING_SAME, &before[i]);
+        mr_conv_output_length(size[i], effective(w, i), w->stride[i], w->padding == MR_PADDING_SAME,
+                              &before[i]);
     if (w->padding == MR_PADDING_CAUSAL)
         before[1] = effective(w, 1) - 1;
 }
@@ -165,7 +172,8 @@ const mr_real *mr_activated_gradient(const mr_activation *a, const mr_call *c, m
     if (mr_activation_is_linear(a))
         return c->dy;
     const mr_real *sum = a->needs_x ? c->saved : NULL;
-    mr_activation_backward(c->team, a, sum, c->y, c->dy, scratch, mr_batch_count(&c->out), mr_last_dim(&c->out));
+    mr_activation_backward(c->team, a, sum, c->y, c->dy, scratch, mr_batch_count(&c->out),
+                           mr_last_dim(&c->out));
     return scratch;
 }
 

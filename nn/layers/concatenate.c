@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Concatenate along any axis but the batch: for each place of the axes in front, one run of numbers from each input. */
+/* Concatenate along any axis but the batch: for each place of the axes in front, one run of numbers from each
+ * input. */
 #include "nn/layers/layers.h"
 
 #include <string.h>
@@ -16,7 +17,8 @@ static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sh
         for (int i = 1; fits && i < in[0].rank; i++)
             fits = i == axis || in[k].dim[i] == in[0].dim[i];
         if (!fits)
-            return mr_layer_invalid(l, e, "shapes %s and %s do not fit", mr_shape_text(&in[0], true, text, sizeof text),
+            return mr_layer_invalid(l, e, "shapes %s and %s do not fit",
+                                    mr_shape_text(&in[0], true, text, sizeof text),
                                     mr_shape_text(&in[k], true, other, sizeof other));
         out->dim[axis] += in[k].dim[axis];
     }
@@ -26,7 +28,7 @@ static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sh
 struct joint {
     const mr_call *call;
     int axis;
-    size_t inner; /* numbers per place of the axis */
+    size_t inner;  /* numbers per place of the axis */
     size_t length; /* of a run of the output */
 };
 
@@ -84,8 +86,18 @@ static void run(const mr_call *c, mr_range *range)
     mr_team_ranges(c->team, runs, mr_max(1, 16384 / j.length), range, &j);
 }
 
-static void forward(const mr_call *c) { run(c, join_range); }
-static void backward(const mr_call *c) { run(c, part_range); }
+static void forward(const mr_call *c)
+{
+    run(c, join_range);
+}
+static void backward(const mr_call *c)
+{
+    run(c, part_range);
+}
 
-const mr_layer_class mr_layer_concatenate = {.name = "Concatenate", .config_keys = "axis", .max_inputs = 1024,
-                                             .output_shape = output_shape, .forward = forward, .backward = backward};
+const mr_layer_class mr_layer_concatenate = {.name = "Concatenate",
+                                             .config_keys = "axis",
+                                             .max_inputs = 1024,
+                                             .output_shape = output_shape,
+                                             .forward = forward,
+                                             .backward = backward};

@@ -21,8 +21,8 @@ static int configure(mr_layer *l, const json_t *c, int axes, mr_error *e)
     if (!status)
         status = mr_config_int(l, c, "groups", 1, MR_MAX_EXTENT, 1, &p->groups, e);
     if (!status && p->filters % p->groups)
-        status = mr_layer_invalid(l, e, "%lld \"filters\" cannot be split into %lld \"groups\"", (long long)p->filters,
-                                  (long long)p->groups);
+        status = mr_layer_invalid(l, e, "%lld \"filters\" cannot be split into %lld \"groups\"",
+                                  (long long)p->filters, (long long)p->groups);
     if (!status)
         status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
     if (!status)
@@ -31,8 +31,14 @@ static int configure(mr_layer *l, const json_t *c, int axes, mr_error *e)
     return status;
 }
 
-static int configure_2d(mr_layer *l, const json_t *c, mr_error *e) { return configure(l, c, 2, e); }
-static int configure_1d(mr_layer *l, const json_t *c, mr_error *e) { return configure(l, c, 1, e); }
+static int configure_2d(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return configure(l, c, 2, e);
+}
+static int configure_1d(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return configure(l, c, 1, e);
+}
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
@@ -54,9 +60,11 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
         kernel.dim[kernel.rank++] = p->window.kernel[i];
     kernel.dim[kernel.rank++] = in->dim[in->rank - 1] / p->groups;
     kernel.dim[kernel.rank++] = p->filters;
-    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform", "kernel_regularizer", e);
+    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform",
+                                    "kernel_regularizer", e);
     if (!status && p->use_bias)
-        status = mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
+        status =
+            mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
     return status;
 }
 
@@ -66,10 +74,22 @@ static mr_convolution geometry(const mr_call *c)
     mr_image_size in = mr_image_size_of(&c->in[0]), out = mr_image_size_of(&c->out);
     int64_t before[2];
     mr_window_padding(&p->window, &c->in[0], before);
-    return (mr_convolution){.n = in.n, .ih = in.h, .iw = in.w, .cin = in.c, .oh = out.h, .ow = out.w, .cout = out.c,
-                            .kh = (size_t)p->window.kernel[0], .kw = (size_t)p->window.kernel[1],
-                            .groups = (size_t)p->groups, .sh = p->window.stride[0], .sw = p->window.stride[1],
-                            .dh = p->window.dilation[0], .dw = p->window.dilation[1], .top = before[0], .left = before[1]};
+    return (mr_convolution){.n = in.n,
+                            .ih = in.h,
+                            .iw = in.w,
+                            .cin = in.c,
+                            .oh = out.h,
+                            .ow = out.w,
+                            .cout = out.c,
+                            .kh = (size_t)p->window.kernel[0],
+                            .kw = (size_t)p->window.kernel[1],
+                            .groups = (size_t)p->groups,
+                            .sh = p->window.stride[0],
+                            .sw = p->window.stride[1],
+                            .dh = p->window.dilation[0],
+                            .dw = p->window.dilation[1],
+                            .top = before[0],
+                            .left = before[1]};
 }
 
 static size_t saved_size(const mr_call *c)
@@ -99,16 +119,36 @@ static void backward(const mr_call *c)
     mr_convolution_layer_backward(c, &p->activation, geometry(c));
 }
 
-#define KEYS                                                                                                            \
-    "filters kernel_size strides padding data_format dilation_rate groups activation use_bias kernel_initializer "     \
-    "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
+#define KEYS                                                                                                 \
+    "filters kernel_size strides padding data_format dilation_rate groups activation use_bias "              \
+    "kernel_initializer "                                                                                    \
+    "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint "           \
+    "bias_constraint"
 
-const mr_layer_class mr_layer_conv2d = {
-    .name = "Conv2D", .size = sizeof(struct conv), .config_keys = KEYS, .max_inputs = 1, .needs_x = true, .needs_y = true,
-    .configure = configure_2d, .output_shape = output_shape, .build = build, .saved_size = saved_size,
-    .scratch_size = scratch_size, .forward = forward, .backward = backward};
+const mr_layer_class mr_layer_conv2d = {.name = "Conv2D",
+                                        .size = sizeof(struct conv),
+                                        .config_keys = KEYS,
+                                        .max_inputs = 1,
+                                        .needs_x = true,
+                                        .needs_y = true,
+                                        .configure = configure_2d,
+                                        .output_shape = output_shape,
+                                        .build = build,
+                                        .saved_size = saved_size,
+                                        .scratch_size = scratch_size,
+                                        .forward = forward,
+                                        .backward = backward};
 
-const mr_layer_class mr_layer_conv1d = {
-    .name = "Conv1D", .size = sizeof(struct conv), .config_keys = KEYS, .max_inputs = 1, .needs_x = true, .needs_y = true,
-    .configure = configure_1d, .output_shape = output_shape, .build = build, .saved_size = saved_size,
-    .scratch_size = scratch_size, .forward = forward, .backward = backward};
+const mr_layer_class mr_layer_conv1d = {.name = "Conv1D",
+                                        .size = sizeof(struct conv),
+                                        .config_keys = KEYS,
+                                        .max_inputs = 1,
+                                        .needs_x = true,
+                                        .needs_y = true,
+                                        .configure = configure_1d,
+                                        .output_shape = output_shape,
+                                        .build = build,
+                                        .saved_size = saved_size,
+                                        .scratch_size = scratch_size,
+                                        .forward = forward,
+                                        .backward = backward};

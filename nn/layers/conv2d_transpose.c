@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conv2DTranspose: the gradient of a convolution by its input. That convolution goes from this layer's output to its
- * input; its kernel is this layer's, [kh, kw, filters, channels]. Padding is TensorFlow's. */
+/* Conv2DTranspose: the gradient of a convolution by its input. That convolution goes from this layer's output
+ * to its input; its kernel is this layer's, [kh, kw, filters, channels]. Padding is TensorFlow's. */
 #include "nn/layers/layers.h"
 
 struct transpose {
@@ -54,7 +54,9 @@ static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sh
     int status = mr_layer_check_rank(l, in, 4, e);
     if (status)
         return status;
-    *out = (mr_shape){4, {in->dim[0], output_length(p, 0, in->dim[1], &before), output_length(p, 1, in->dim[2], &before), p->filters}};
+    *out = (mr_shape){4,
+                      {in->dim[0], output_length(p, 0, in->dim[1], &before),
+                       output_length(p, 1, in->dim[2], &before), p->filters}};
     return mr_layer_check_output(l, out, e);
 }
 
@@ -62,10 +64,13 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
 {
     (void)inputs;
     const struct transpose *p = l->impl;
-    mr_shape kernel = {4, {p->window.kernel[0], p->window.kernel[1], p->filters, in->dim[3]}}, bias = {1, {p->filters}};
-    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform", "kernel_regularizer", e);
+    mr_shape kernel = {4, {p->window.kernel[0], p->window.kernel[1], p->filters, in->dim[3]}},
+             bias = {1, {p->filters}};
+    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform",
+                                    "kernel_regularizer", e);
     if (!status && p->use_bias)
-        status = mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
+        status =
+            mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
     return status;
 }
 
@@ -77,10 +82,22 @@ static mr_convolution geometry(const mr_call *c)
     int64_t before[2];
     output_length(p, 0, (int64_t)small.h, &before[0]);
     output_length(p, 1, (int64_t)small.w, &before[1]);
-    return (mr_convolution){.n = small.n, .ih = large.h, .iw = large.w, .cin = large.c, .oh = small.h, .ow = small.w,
-                            .cout = small.c, .kh = (size_t)p->window.kernel[0], .kw = (size_t)p->window.kernel[1],
-                            .groups = 1, .sh = p->window.stride[0], .sw = p->window.stride[1],
-                            .dh = p->window.dilation[0], .dw = p->window.dilation[1], .top = before[0], .left = before[1]};
+    return (mr_convolution){.n = small.n,
+                            .ih = large.h,
+                            .iw = large.w,
+                            .cin = large.c,
+                            .oh = small.h,
+                            .ow = small.w,
+                            .cout = small.c,
+                            .kh = (size_t)p->window.kernel[0],
+                            .kw = (size_t)p->window.kernel[1],
+                            .groups = 1,
+                            .sh = p->window.stride[0],
+                            .sw = p->window.stride[1],
+                            .dh = p->window.dilation[0],
+                            .dw = p->window.dilation[1],
+                            .top = before[0],
+                            .left = before[1]};
 }
 
 static size_t saved_size(const mr_call *c)
@@ -92,7 +109,8 @@ static size_t scratch_size(const mr_call *c)
 {
     const struct transpose *p = c->layer->impl;
     mr_convolution g = geometry(c);
-    return mr_max(mr_convolution_input_scratch(&g, mr_team_size(c->team)), mr_convolution_layer_scratch(c, &p->activation, g));
+    return mr_max(mr_convolution_input_scratch(&g, mr_team_size(c->team)),
+                  mr_convolution_layer_scratch(c, &p->activation, g));
 }
 
 struct bias {
@@ -132,14 +150,25 @@ static void backward(const mr_call *c)
     if (c->dw[0])
         mr_convolution_weight_gradient(&g, c->team, dy, c->x[0], c->dw[0], scratch);
     if (c->dx[0])
-        mr_convolution_forward(&g, c->team, dy, c->w[0], c->dx[0], (mr_convolution_end){.bias = NULL}, scratch);
+        mr_convolution_forward(&g, c->team, dy, c->w[0], c->dx[0], (mr_convolution_end){.bias = NULL},
+                               scratch);
 }
 
 const mr_layer_class mr_layer_conv2d_transpose = {
-    .name = "Conv2DTranspose", .size = sizeof(struct transpose),
-    .config_keys = "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
-                   "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
-                   "kernel_constraint bias_constraint",
-    .max_inputs = 1, .needs_x = true, .needs_y = true, .ignores_add_dx = true, .configure = configure,
-    .output_shape = output_shape, .build = build, .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward,
+    .name = "Conv2DTranspose",
+    .size = sizeof(struct transpose),
+    .config_keys =
+        "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
+        "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
+        "kernel_constraint bias_constraint",
+    .max_inputs = 1,
+    .needs_x = true,
+    .needs_y = true,
+    .ignores_add_dx = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
     .backward = backward};

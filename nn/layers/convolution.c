@@ -9,8 +9,8 @@
 
 mr_product_blocks mr_choose_blocks(size_t rows, size_t length, size_t columns)
 {
-    /* A block and its product stay in the L2 cache; below LEAST rows, packing the kernel would cost as much as the
-     * product. WANTED tasks keep many threads busy. */
+    /* A block and its product stay in the L2 cache; below LEAST rows, packing the kernel would cost as much
+     * as the product. WANTED tasks keep many threads busy. */
     enum { BLOCK_ELEMENTS = 192 << 10, LEAST = 96, MOST = 1024, FEWEST = 64, WANTED = 16, COLUMNS = 64 };
     mr_product_blocks b = {.rows = BLOCK_ELEMENTS / (length + columns)};
     b.rows = mr_min(MOST, mr_max(LEAST, mr_round_up(b.rows, 16)));
@@ -24,16 +24,24 @@ mr_product_blocks mr_choose_blocks(size_t rows, size_t length, size_t columns)
 
 bool mr_is_pointwise(const mr_convolution *g)
 {
-    return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->top == 0 && g->left == 0 && g->ih == g->oh &&
-           g->iw == g->ow;
+    return g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->top == 0 && g->left == 0 &&
+           g->ih == g->oh && g->iw == g->ow;
 }
 
 mr_patches mr_forward_patches(const mr_convolution *g, const mr_real *x, size_t group)
 {
     size_t channels = g->cin / g->groups;
-    return (mr_patches){.image = x + group * channels, .height = g->ih, .width = g->iw, .stride = g->cin,
-                        .channels = channels, .grid_height = g->oh, .grid_width = g->ow, .step_row = g->sh,
-                        .step_column = g->sw, .row = {-g->top, g->dh, g->kh}, .column = {-g->left, g->dw, g->kw}};
+    return (mr_patches){.image = x + group * channels,
+                        .height = g->ih,
+                        .width = g->iw,
+                        .stride = g->cin,
+                        .channels = channels,
+                        .grid_height = g->oh,
+                        .grid_width = g->ow,
+                        .step_row = g->sh,
+                        .step_column = g->sw,
+                        .row = {-g->top, g->dh, g->kh},
+                        .column = {-g->left, g->dw, g->kw}};
 }
 
 struct forward {
@@ -83,8 +91,8 @@ static void finish_rows(void *argument, size_t first, size_t end, int thread)
         f->end.activation->forward(f->end.activation, y, y, count, columns);
 }
 
-static void forward_group(const struct forward *f, size_t group, size_t first, size_t rows, size_t column, size_t columns,
-                          mr_real *block)
+static void forward_group(const struct forward *f, size_t group, size_t first, size_t rows, size_t column,
+                          size_t columns, mr_real *block)
 {
     const mr_convolution *g = f->g;
     size_t at = group * (g->cout / g->groups) + column, lda = f->length;
@@ -96,13 +104,15 @@ static void forward_group(const struct forward *f, size_t group, size_t first, s
         a = patches.image + first * g->cin;
         lda = g->cin;
     }
-    mr_gemm(false, false, rows, columns, f->length, a, lda, f->w + at, g->cout, false, f->y + first * g->cout + at, g->cout);
+    mr_gemm(false, false, rows, columns, f->length, a, lda, f->w + at, g->cout, false,
+            f->y + first * g->cout + at, g->cout);
 }
 
 static void forward_block(void *argument, size_t item, int thread)
 {
     const struct forward *f = argument;
-    size_t first = item / f->blocks.column_blocks * f->blocks.rows, rows = mr_min(f->blocks.rows, f->rows - first);
+    size_t first = item / f->blocks.column_blocks * f->blocks.rows,
+           rows = mr_min(f->blocks.rows, f->rows - first);
     size_t column = item % f->blocks.column_blocks * f->blocks.columns;
     size_t columns = mr_min(f->blocks.columns, f->g->cout / f->g->groups - column);
     for (size_t group = 0; group < f->g->groups; group++)
@@ -111,8 +121,8 @@ static void forward_block(void *argument, size_t item, int thread)
         finish_rows(argument, first, first + rows, thread);
 }
 
-void mr_convolution_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w, mr_real *y,
-                            mr_convolution_end end, void *scratch)
+void mr_convolution_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w,
+                            mr_real *y, mr_convolution_end end, void *scratch)
 {
     struct forward f = set_up_forward(g);
     f.x = x;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The convolution under Conv2D, Conv2DTranspose, SeparableConv2D and Dense, and its two gradients, as products of
- * matrices over blocks of rows: a block of windows is gathered into memory that stays in the cache and multiplied by the
- * kernel at once (never the whole im2col matrix). The plain path: any stride, dilation, padding, groups. */
+/* The convolution under Conv2D, Conv2DTranspose, SeparableConv2D and Dense, and its two gradients, as
+ * products of matrices over blocks of rows: a block of windows is gathered into memory that stays in the
+ * cache and multiplied by the kernel at once (never the whole im2col matrix). The plain path: any stride,
+ * dilation, padding, groups. */
 #ifndef MR_NN_LAYERS_CONVOLUTION_H
 #define MR_NN_LAYERS_CONVOLUTION_H
 
@@ -28,13 +29,13 @@ size_t mr_convolution_forward_scratch(const mr_convolution *g, int threads);
 size_t mr_convolution_input_scratch(const mr_convolution *g, int threads);
 size_t mr_convolution_weight_scratch(const mr_convolution *g, int threads);
 
-void mr_convolution_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w, mr_real *y,
-                            mr_convolution_end end, void *scratch);
+void mr_convolution_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w,
+                            mr_real *y, mr_convolution_end end, void *scratch);
 /* dx = (or +=, with ADD) the gradient by x. */
-void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w, mr_real *dx, bool add,
-                                   void *scratch);
+void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
+                                   mr_real *dx, bool add, void *scratch);
 /* dw += the gradient by w. */
-void mr_convolution_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy, mr_real *dw,
-                                    void *scratch);
+void mr_convolution_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy,
+                                    mr_real *dw, void *scratch);
 
 #endif

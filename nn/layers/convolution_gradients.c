@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* By the input: pixels whose coordinates agree modulo the stride (a phase) are reached by the same taps of the kernel,
- * so for each phase the gradient is a convolution of dy with stride 1 and a kernel of those taps, transposed. Nothing is
- * scattered, and no zeros are multiplied.
- * By the kernel: windows transposed times dy. Each task owns a slab of the kernel's rows and a part of the pixels; parts
- * have sums of their own, added in order. */
+/* By the input: pixels whose coordinates agree modulo the stride (a phase) are reached by the same taps of
+ * the kernel, so for each phase the gradient is a convolution of dy with stride 1 and a kernel of those taps,
+ * transposed. Nothing is scattered, and no zeros are multiplied. By the kernel: windows transposed times dy.
+ * Each task owns a slab of the kernel's rows and a part of the pixels; parts have sums of their own, added in
+ * order. */
 #include "nn/layers/convolution_internal.h"
 
 #include "nn/gemm.h"
@@ -14,18 +14,23 @@
 
 /* The taps of one axis that reach the pixels PHASE, PHASE + stride, … */
 struct phase {
-    mr_taps taps;        /* where they read dy, relative to the pixel's number in the phase */
-    size_t size;         /* pixels */
-    size_t kernel_last;  /* the kernel's index of taps[0]; the next ones lie kernel_step lower */
+    mr_taps taps;       /* where they read dy, relative to the pixel's number in the phase */
+    size_t size;        /* pixels */
+    size_t kernel_last; /* the kernel's index of taps[0]; the next ones lie kernel_step lower */
     size_t kernel_step;
-    size_t taps_before;  /* taps of lower phases */
+    size_t taps_before; /* taps of lower phases */
 };
 
-static int64_t modulo(int64_t a, int64_t m) { return (a % m + m) % m; }
-
-static struct phase phase_of(size_t number, size_t in, size_t kernel, int64_t stride, int64_t dilation, int64_t before)
+static int64_t modulo(int64_t a, int64_t m)
 {
-    struct phase p = {.size = in > number ? mr_ceil_divide(in - number, (size_t)stride) : 0, .kernel_step = 1};
+    return (a % m + m) % m;
+}
+
+static struct phase phase_of(size_t number, size_t in, size_t kernel, int64_t stride, int64_t dilation,
+                             int64_t before)
+{
+    struct phase p = {.size = in > number ? mr_ceil_divide(in - number, (size_t)stride) : 0,
+                      .kernel_step = 1};
     for (size_t i = kernel; i-- > 0;) {
         int64_t reached = modulo((int64_t)i * dilation - before, stride);
         p.taps_before += reached < (int64_t)number;
@@ -52,11 +57,17 @@ struct input_gradient {
     bool add, pointwise;
     size_t phases_h, phases_w;
     mr_product_blocks blocks; /* of the largest phase */
-    size_t block, result;     /* reals per thread: windows of dy; their product before it is put in its place */
+    size_t block, result; /* reals per thread: windows of dy; their product before it is put in its place */
 };
 
-static struct phase row_phase(const mr_convolution *g, size_t p) { return phase_of(p, g->ih, g->kh, g->sh, g->dh, g->top); }
-static struct phase column_phase(const mr_convolution *g, size_t q) { return phase_of(q, g->iw, g->kw, g->sw, g->dw, g->left); }
+static struct phase row_phase(const mr_convolution *g, size_t p)
+{
+    return phase_of(p, g->ih, g->kh, g->sh, g->dh, g->top);
+}
+static struct phase column_phase(const mr_convolution *g, size_t q)
+{
+    return phase_of(q, g->iw, g->kw, g->sw, g->dw, g->left);
+}
 
 static size_t most_taps(size_t kernel, int64_t stride, int64_t dilation)
 {
@@ -123,13 +134,14 @@ static mr_real *pixel(const struct input_gradient *s, const struct place *at, si
 {
     const mr_convolution *g = s->g;
     size_t sample = number / (at->height * at->width), inside = number % (at->height * at->width);
-    size_t row = at->row_phase + inside / at->width * (size_t)g->sh, column = at->column_phase + inside % at->width * (size_t)g->sw;
+    size_t row = at->row_phase + inside / at->width * (size_t)g->sh,
+           column = at->column_phase + inside % at->width * (size_t)g->sw;
     return s->dx + ((sample * g->ih + row) * g->iw + column) * g->cin;
 }
 
 /* RESULT [rows, columns] goes to channels CHANNEL … of its pixels; NULL: zeros. */
-static void put(const struct input_gradient *s, const struct place *at, size_t first, size_t rows, size_t channel, size_t columns,
-                const mr_real *result)
+static void put(const struct input_gradient *s, const struct place *at, size_t first, size_t rows,
+                size_t channel, size_t columns, const mr_real *result)
 {
     for (size_t r = 0; r < rows; r++) {
         mr_real *to = pixel(s, at, first + r) + channel;
@@ -144,15 +156,24 @@ static void put(const struct input_gradient *s, const struct place *at, size_t f
     }
 }
 
-static void multiply_phase(const struct input_gradient *s, const struct phase *p, const struct phase *q, const struct place *at,
-                           size_t group, size_t first, size_t rows, size_t column, size_t columns, mr_real *block)
+static void multiply_phase(const struct input_gradient *s, const struct phase *p, const struct phase *q,
+                           const struct place *at, size_t group, size_t first, size_t rows, size_t column,
+                           size_t columns, mr_real *block)
 {
     const mr_convolution *g = s->g;
     size_t cin = g->cin / g->groups, cout = g->cout / g->groups, taps = p->taps.count * q->taps.count;
     size_t channel = group * cin + column, before = p->taps_before * g->kw + p->taps.count * q->taps_before;
-    mr_patches patches = {.image = s->dy + group * cout, .height = g->oh, .width = g->ow, .stride = g->cout,
-                          .channels = cout, .grid_height = p->size, .grid_width = q->size, .step_row = 1,
-                          .step_column = 1, .row = p->taps, .column = q->taps};
+    mr_patches patches = {.image = s->dy + group * cout,
+                          .height = g->oh,
+                          .width = g->ow,
+                          .stride = g->cout,
+                          .channels = cout,
+                          .grid_height = p->size,
+                          .grid_width = q->size,
+                          .step_row = 1,
+                          .step_column = 1,
+                          .row = p->taps,
+                          .column = q->taps};
     const mr_real *kernel = s->kernel + (before * g->groups + group * taps) * cin * cout + column;
     mr_real *result = s->result ? block + s->block : s->dx + first * g->cin + channel;
     if (taps == 0) {
@@ -160,25 +181,28 @@ static void multiply_phase(const struct input_gradient *s, const struct phase *p
         return;
     }
     mr_patches_gather(&patches, first, first + rows, 0, taps * cout, block);
-    mr_gemm(false, false, rows, columns, taps * cout, block, taps * cout, kernel, cin, !s->result && s->add, result,
-            s->result ? columns : g->cin);
+    mr_gemm(false, false, rows, columns, taps * cout, block, taps * cout, kernel, cin, !s->result && s->add,
+            result, s->result ? columns : g->cin);
     if (s->result)
         put(s, at, first, rows, channel, columns, result);
 }
 
-static void multiply_pointwise(const struct input_gradient *s, size_t group, size_t first, size_t rows, size_t column, size_t columns)
+static void multiply_pointwise(const struct input_gradient *s, size_t group, size_t first, size_t rows,
+                               size_t column, size_t columns)
 {
     const mr_convolution *g = s->g;
     size_t cin = g->cin / g->groups, cout = g->cout / g->groups;
     mr_gemm(false, true, rows, columns, cout, s->dy + first * g->cout + group * cout, g->cout,
-            s->w + column * g->cout + group * cout, g->cout, s->add, s->dx + first * g->cin + group * cin + column, g->cin);
+            s->w + column * g->cout + group * cout, g->cout, s->add,
+            s->dx + first * g->cin + group * cin + column, g->cin);
 }
 
 static void input_block(void *argument, size_t item, int thread)
 {
     const struct input_gradient *s = argument;
     const mr_convolution *g = s->g;
-    size_t blocks = s->blocks.row_blocks * s->blocks.column_blocks, number = item / blocks, block = item % blocks;
+    size_t blocks = s->blocks.row_blocks * s->blocks.column_blocks, number = item / blocks,
+           block = item % blocks;
     struct place at = {.row_phase = number / s->phases_w, .column_phase = number % s->phases_w};
     struct phase p = row_phase(g, at.row_phase), q = column_phase(g, at.column_phase);
     at.height = p.size;
@@ -186,7 +210,8 @@ static void input_block(void *argument, size_t item, int thread)
     size_t first = block / s->blocks.column_blocks * s->blocks.rows, all = g->n * p.size * q.size;
     if (first >= all)
         return; /* a phase with fewer pixels than the first */
-    size_t rows = mr_min(s->blocks.rows, all - first), column = block % s->blocks.column_blocks * s->blocks.columns;
+    size_t rows = mr_min(s->blocks.rows, all - first),
+           column = block % s->blocks.column_blocks * s->blocks.columns;
     size_t columns = mr_min(s->blocks.columns, g->cin / g->groups - column);
     mr_real *own = (mr_real *)s->scratch + (size_t)thread * (s->block + s->result);
     for (size_t group = 0; group < g->groups; group++)
@@ -196,8 +221,8 @@ static void input_block(void *argument, size_t item, int thread)
             multiply_phase(s, &p, &q, &at, group, first, rows, column, columns, own);
 }
 
-void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w, mr_real *dx, bool add,
-                                   void *scratch)
+void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
+                                   mr_real *dx, bool add, void *scratch)
 {
     struct input_gradient s = set_up_input(g);
     s.dy = dy;
@@ -217,16 +242,24 @@ struct weight_gradient {
     const mr_convolution *g;
     const mr_real *x, *dy;
     mr_real *dw, *partial, *scratch;
-    size_t rows, length;           /* of the windows */
-    size_t slab, slabs;            /* rows of the kernel that a task owns */
-    size_t part, parts;            /* pixels that a task sums over */
-    size_t step, piece;            /* windows gathered at once; reals per thread */
+    size_t rows, length; /* of the windows */
+    size_t slab, slabs;  /* rows of the kernel that a task owns */
+    size_t part, parts;  /* pixels that a task sums over */
+    size_t step, piece;  /* windows gathered at once; reals per thread */
 };
 
 static struct weight_gradient set_up_weight(const mr_convolution *g)
 {
-    enum { SLAB = 128, MOST_SLABS = 32, WANTED = 16, LEAST_PART = 512, PARTIAL_ELEMENTS = 4 << 20, BLOCK_ELEMENTS = 128 << 10 };
-    struct weight_gradient s = {.g = g, .rows = g->n * g->oh * g->ow, .length = g->kh * g->kw * (g->cin / g->groups)};
+    enum {
+        SLAB = 128,
+        MOST_SLABS = 32,
+        WANTED = 16,
+        LEAST_PART = 512,
+        PARTIAL_ELEMENTS = 4 << 20,
+        BLOCK_ELEMENTS = 128 << 10
+    };
+    struct weight_gradient s = {
+        .g = g, .rows = g->n * g->oh * g->ow, .length = g->kh * g->kw * (g->cin / g->groups)};
     s.slabs = mr_min(MOST_SLABS, mr_ceil_divide(s.length, SLAB));
     s.slab = mr_round_up(mr_ceil_divide(s.length, s.slabs), 16);
     s.slabs = mr_ceil_divide(s.length, s.slab);
@@ -258,7 +291,8 @@ static void sum_slab(void *argument, size_t item, int thread)
     size_t end = mr_min((part + 1) * s->part, s->rows);
     mr_patches patches = mr_forward_patches(g, s->x, group);
     mr_real *block = s->scratch + (size_t)thread * s->piece;
-    mr_real *sum = (s->parts > 1 ? s->partial + part * s->length * g->cout : s->dw) + k0 * g->cout + group * cout;
+    mr_real *sum =
+        (s->parts > 1 ? s->partial + part * s->length * g->cout : s->dw) + k0 * g->cout + group * cout;
     bool add = s->parts == 1;
     for (size_t first = part * s->part; first < end; first += s->step, add = true) {
         size_t rows = mr_min(s->step, end - first);
@@ -283,8 +317,8 @@ static void add_parts(void *argument, size_t first, size_t end, int thread)
     }
 }
 
-void mr_convolution_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy, mr_real *dw,
-                                    void *scratch)
+void mr_convolution_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy,
+                                    mr_real *dw, void *scratch)
 {
     struct weight_gradient s = set_up_weight(g);
     s.x = x;

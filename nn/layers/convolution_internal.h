@@ -7,7 +7,8 @@
 #include "nn/layers/convolution.h"
 #include "nn/layers/patches.h"
 
-/* A product of ROWS x LENGTH by LENGTH x COLUMNS, cut into blocks of rows and, where rows are few, of columns. */
+/* A product of ROWS x LENGTH by LENGTH x COLUMNS, cut into blocks of rows and, where rows are few, of
+ * columns. */
 typedef struct mr_product_blocks {
     size_t rows, row_blocks, columns, column_blocks;
 } mr_product_blocks;

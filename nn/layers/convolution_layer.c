@@ -10,13 +10,28 @@ mr_convolution mr_depthwise_geometry(const mr_window *w, int64_t multiplier, con
     for (int a = 0; a < 2; a++)
         out[a] = mr_conv_output_length(size[a], (w->kernel[a] - 1) * w->dilation[a] + 1, w->stride[a],
                                        w->padding == MR_PADDING_SAME, &before[a]);
-    return (mr_convolution){.n = i.n, .ih = i.h, .iw = i.w, .cin = i.c, .oh = (size_t)out[0], .ow = (size_t)out[1],
-                            .cout = i.c * (size_t)multiplier, .kh = (size_t)w->kernel[0], .kw = (size_t)w->kernel[1],
-                            .groups = i.c, .sh = w->stride[0], .sw = w->stride[1], .dh = w->dilation[0],
-                            .dw = w->dilation[1], .top = before[0], .left = before[1]};
+    return (mr_convolution){.n = i.n,
+                            .ih = i.h,
+                            .iw = i.w,
+                            .cin = i.c,
+                            .oh = (size_t)out[0],
+                            .ow = (size_t)out[1],
+                            .cout = i.c * (size_t)multiplier,
+                            .kh = (size_t)w->kernel[0],
+                            .kw = (size_t)w->kernel[1],
+                            .groups = i.c,
+                            .sh = w->stride[0],
+                            .sw = w->stride[1],
+                            .dh = w->dilation[0],
+                            .dw = w->dilation[1],
+                            .top = before[0],
+                            .left = before[1]};
 }
 
-static size_t rows_of(const mr_call *c) { return mr_batch_count(&c->out) / mr_last_dim(&c->out); }
+static size_t rows_of(const mr_call *c)
+{
+    return mr_batch_count(&c->out) / mr_last_dim(&c->out);
+}
 
 size_t mr_convolution_layer_scratch(const mr_call *c, const mr_activation *a, mr_convolution g)
 {

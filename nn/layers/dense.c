@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dense on the last axis of any rank: a 1x1 convolution of a column of pixels. Kernel [in, units], bias [units]. */
+/* Dense on the last axis of any rank: a 1x1 convolution of a column of pixels. Kernel [in, units], bias
+ * [units]. */
 #include "nn/layers/layers.h"
 
 struct dense {
@@ -41,17 +42,31 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     (void)inputs;
     const struct dense *p = l->impl;
     mr_shape kernel = {2, {in->dim[in->rank - 1], p->units}}, bias = {1, {p->units}};
-    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform", "kernel_regularizer", e);
+    int status = mr_layer_add_param(l, "kernel", kernel, false, "kernel_initializer", "glorot_uniform",
+                                    "kernel_regularizer", e);
     if (!status && p->use_bias)
-        status = mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
+        status =
+            mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
     return status;
 }
 
 static mr_convolution geometry(const mr_call *c)
 {
     size_t in = mr_last_dim(&c->in[0]), rows = mr_batch_count(&c->in[0]) / in;
-    return (mr_convolution){.n = rows, .ih = 1, .iw = 1, .cin = in, .oh = 1, .ow = 1, .cout = mr_last_dim(&c->out), .kh = 1,
-                            .kw = 1, .groups = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    return (mr_convolution){.n = rows,
+                            .ih = 1,
+                            .iw = 1,
+                            .cin = in,
+                            .oh = 1,
+                            .ow = 1,
+                            .cout = mr_last_dim(&c->out),
+                            .kh = 1,
+                            .kw = 1,
+                            .groups = 1,
+                            .sh = 1,
+                            .sw = 1,
+                            .dh = 1,
+                            .dw = 1};
 }
 
 static size_t saved_size(const mr_call *c)
@@ -82,8 +97,18 @@ static void backward(const mr_call *c)
 }
 
 const mr_layer_class mr_layer_dense = {
-    .name = "Dense", .size = sizeof(struct dense),
-    .config_keys = "units activation use_bias kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
-                   "kernel_constraint bias_constraint quantization_config",
-    .max_inputs = 1, .needs_x = true, .needs_y = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward};
+    .name = "Dense",
+    .size = sizeof(struct dense),
+    .config_keys =
+        "units activation use_bias kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
+        "kernel_constraint bias_constraint quantization_config",
+    .max_inputs = 1,
+    .needs_x = true,
+    .needs_y = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Direct loops. Output channel c*multiplier + m reads input channel c; with multiplier 1 (nearly always) both run alike and
- * whole vectors of channels are summed over the taps in a register. */
+/* Direct loops. Output channel c*multiplier + m reads input channel c; with multiplier 1 (nearly always) both
+ * run alike and whole vectors of channels are summed over the taps in a register. */
 #include "nn/layers/depthwise.h"
 
 #include "nn/layers/common.h"
@@ -24,14 +24,16 @@ struct job {
     size_t rows_per_part;
 };
 
-/* Taps FROM … TO of one axis, those inside the image for one place; tap t reads FIRST + t*STEP of the other side. */
+/* Taps FROM … TO of one axis, those inside the image for one place; tap t reads FIRST + t*STEP of the other
+ * side. */
 struct taps {
     int64_t first, step;
     size_t from, to;
 };
 
 /* Taps that read inside for output place I. */
-static struct taps forward_taps(size_t i, size_t size, size_t kernel, int64_t stride, int64_t dilation, int64_t before)
+static struct taps forward_taps(size_t i, size_t size, size_t kernel, int64_t stride, int64_t dilation,
+                                int64_t before)
 {
     struct taps t = {(int64_t)i * stride - before, dilation, 0, 0};
     if (t.first < 0)
@@ -43,20 +45,23 @@ static struct taps forward_taps(size_t i, size_t size, size_t kernel, int64_t st
 
 /* --- forward --------------------------------------------------------------- */
 
-static void forward_any(const struct job *j, const mr_real *x, const struct taps *rows, const struct taps *columns, size_t c, mr_real *y)
+static void forward_any(const struct job *j, const mr_real *x, const struct taps *rows,
+                        const struct taps *columns, size_t c, mr_real *y)
 {
     const mr_convolution *g = j->g;
     mr_real sum = j->bias ? j->bias[c] : 0;
     for (size_t p = rows->from; p < rows->to; p++)
         for (size_t q = columns->from; q < columns->to; q++) {
-            int64_t at = (rows->first + (int64_t)p * rows->step) * (int64_t)g->iw + columns->first + (int64_t)q * columns->step;
-            sum += x[at * (int64_t)g->cin + (int64_t)(c / j->multiplier)] * j->w[(p * g->kw + q) * g->cout + c];
+            int64_t at = (rows->first + (int64_t)p * rows->step) * (int64_t)g->iw + columns->first +
+                         (int64_t)q * columns->step;
+            sum +=
+                x[at * (int64_t)g->cin + (int64_t)(c / j->multiplier)] * j->w[(p * g->kw + q) * g->cout + c];
         }
     y[c] = sum;
 }
 
-MR_CLONES static void forward_vectors(const struct job *j, const mr_real *x, const struct taps *rows, const struct taps *columns,
-                                      size_t vectors, mr_real *y)
+MR_CLONES static void forward_vectors(const struct job *j, const mr_real *x, const struct taps *rows,
+                                      const struct taps *columns, size_t vectors, mr_real *y)
 {
     const mr_convolution *g = j->g;
     for (size_t c = 0; c < vectors * LANES; c += LANES) {
@@ -90,7 +95,8 @@ static void forward_row(void *argument, size_t item, int thread)
     }
 }
 
-void mr_depthwise_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w, const mr_real *bias, mr_real *y)
+void mr_depthwise_forward(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *w,
+                          const mr_real *bias, mr_real *y)
 {
     struct job j = {.g = g, .x = x, .w = w, .bias = bias, .y = y, .multiplier = g->cout / g->cin};
     mr_team_items(t, g->n * g->oh, forward_row, &j);
@@ -143,7 +149,8 @@ static void gradient_row(void *argument, size_t item, int thread)
     }
 }
 
-void mr_depthwise_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w, mr_real *dx, bool add)
+void mr_depthwise_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
+                                 mr_real *dx, bool add)
 {
     struct job j = {.g = g, .dy = dy, .w = w, .dx = dx, .add = add, .multiplier = g->cout / g->cin};
     mr_team_items(t, g->n * g->ih, gradient_row, &j);
@@ -163,8 +170,8 @@ static struct taps places_of_tap(const mr_convolution *g, size_t q)
     return t;
 }
 
-MR_CLONES static void sum_vectors(const mr_real *x, size_t x_step, const mr_real *dy, size_t dy_step, size_t places, size_t vectors,
-                                  mr_real *sum)
+MR_CLONES static void sum_vectors(const mr_real *x, size_t x_step, const mr_real *dy, size_t dy_step,
+                                  size_t places, size_t vectors, mr_real *sum)
 {
     for (size_t c = 0; c < vectors * LANES; c += LANES) {
         lanes s = {0};
@@ -180,7 +187,8 @@ static void sum_line(const struct job *j, const mr_real *line, const mr_real *dy
     struct taps t = places_of_tap(g, q);
     if (t.from >= t.to)
         return;
-    size_t places = t.to - t.from, step = (size_t)g->sw * g->cin, vectors = j->multiplier == 1 ? g->cout / LANES : 0;
+    size_t places = t.to - t.from, step = (size_t)g->sw * g->cin,
+           vectors = j->multiplier == 1 ? g->cout / LANES : 0;
     const mr_real *x = line + (t.first + (int64_t)t.from * t.step) * (int64_t)g->cin;
     dy += t.from * g->cout;
     sum_vectors(x, step, dy, g->cout, places, vectors, sum);
@@ -216,10 +224,15 @@ size_t mr_depthwise_weight_scratch(const mr_convolution *g)
     return mr_reals_piece(mr_min(PARTS, g->n * g->oh) * g->kh * g->kw * g->cout);
 }
 
-void mr_depthwise_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy, mr_real *dw, void *scratch)
+void mr_depthwise_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy,
+                                  mr_real *dw, void *scratch)
 {
     size_t rows = g->n * g->oh, kernel = g->kh * g->kw * g->cout;
-    struct job j = {.g = g, .x = x, .dy = dy, .partial = scratch, .multiplier = g->cout / g->cin,
+    struct job j = {.g = g,
+                    .x = x,
+                    .dy = dy,
+                    .partial = scratch,
+                    .multiplier = g->cout / g->cin,
                     .rows_per_part = mr_ceil_divide(rows, PARTS)};
     size_t parts = mr_ceil_divide(rows, j.rows_per_part);
     mr_team_run(t, (int)parts, sum_part, &j);

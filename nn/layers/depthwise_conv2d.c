@@ -37,9 +37,11 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     const struct depthwise *p = l->impl;
     mr_shape kernel = {4, {p->window.kernel[0], p->window.kernel[1], in->dim[3], p->multiplier}};
     mr_shape bias = {1, {in->dim[3] * p->multiplier}};
-    int status = mr_layer_add_param(l, "kernel", kernel, false, "depthwise_initializer", "glorot_uniform", "depthwise_regularizer", e);
+    int status = mr_layer_add_param(l, "kernel", kernel, false, "depthwise_initializer", "glorot_uniform",
+                                    "depthwise_regularizer", e);
     if (!status && p->use_bias)
-        status = mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
+        status =
+            mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
     return status;
 }
 
@@ -54,14 +56,19 @@ static size_t saved_size(const mr_call *c)
     return mr_activated_saved(&((const struct depthwise *)c->layer->impl)->activation, c);
 }
 
-static size_t rows_of(const mr_call *c) { return mr_batch_count(&c->out) / mr_last_dim(&c->out); }
+static size_t rows_of(const mr_call *c)
+{
+    return mr_batch_count(&c->out) / mr_last_dim(&c->out);
+}
 
 static size_t scratch_size(const mr_call *c)
 {
     const struct depthwise *p = c->layer->impl;
     mr_convolution g = geometry(c);
     size_t bias = mr_bias_gradient_scratch(rows_of(c), mr_last_dim(&c->out));
-    return c->training ? mr_activated_scratch(&p->activation, c) + mr_max(bias, mr_depthwise_weight_scratch(&g)) : 0;
+    return c->training
+               ? mr_activated_scratch(&p->activation, c) + mr_max(bias, mr_depthwise_weight_scratch(&g))
+               : 0;
 }
 
 static void forward(const mr_call *c)
@@ -87,9 +94,19 @@ static void backward(const mr_call *c)
 }
 
 const mr_layer_class mr_layer_depthwise_conv2d = {
-    .name = "DepthwiseConv2D", .size = sizeof(struct depthwise),
-    .config_keys = "depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
-                   "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer activity_regularizer "
-                   "depthwise_constraint bias_constraint",
-    .max_inputs = 1, .needs_x = true, .needs_y = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward};
+    .name = "DepthwiseConv2D",
+    .size = sizeof(struct depthwise),
+    .config_keys =
+        "depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
+        "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer activity_regularizer "
+        "depthwise_constraint bias_constraint",
+    .max_inputs = 1,
+    .needs_x = true,
+    .needs_y = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward};

@@ -7,7 +7,8 @@
 
 enum { LANES = 16 };
 
-/* LANES blocks of Philox4x32-10 side by side (mr_philox_block is the plain form): counters differ in word 0 alone. */
+/* LANES blocks of Philox4x32-10 side by side (mr_philox_block is the plain form): counters differ in word 0
+ * alone. */
 MR_CLONES static void philox_lanes(const mr_philox *g, uint32_t first, uint32_t out[4 * LANES])
 {
     uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES], k0 = g->key[0], k1 = g->key[1];
@@ -56,7 +57,8 @@ void mr_draw_normals(const mr_call *c, uint64_t first, size_t blocks, mr_real *o
     for (size_t b = 0; b < blocks; b++, out += 4) {
         mr_draw_words(c, first + b, 1, words);
         for (int i = 0; i < 4; i += 2) {
-            double radius = sqrt(-2 * log(((double)words[i] + 0.5) * 0x1p-32)), angle = (double)words[i + 1] * (0x1p-32 * 2 * M_PI);
+            double radius = sqrt(-2 * log(((double)words[i] + 0.5) * 0x1p-32)),
+                   angle = (double)words[i + 1] * (0x1p-32 * 2 * M_PI);
             out[i] = (mr_real)(radius * cos(angle));
             out[i + 1] = (mr_real)(radius * sin(angle));
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Random numbers of a call: a function of (seed, node, step) and of the place in the tensor, so a backward pass draws
- * again what forward drew, and nothing needs to be kept. */
+/* Random numbers of a call: a function of (seed, node, step) and of the place in the tensor, so a backward
+ * pass draws again what forward drew, and nothing needs to be kept. */
 #ifndef MR_NN_LAYERS_DRAW_H
 #define MR_NN_LAYERS_DRAW_H
 

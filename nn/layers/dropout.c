@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dropout and SpatialDropout: an element stays with probability 1-rate and is scaled by 1/(1-rate). Along some axes all
- * elements may share one draw (noise_shape; whole channels in SpatialDropout). Backward draws again what forward drew. */
+/* Dropout and SpatialDropout: an element stays with probability 1-rate and is scaled by 1/(1-rate). Along
+ * some axes all elements may share one draw (noise_shape; whole channels in SpatialDropout). Backward draws
+ * again what forward drew. */
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
@@ -123,8 +124,8 @@ static size_t first_draw(const struct drop *d, size_t row)
     return at;
 }
 
-MR_CLONES static void drop_elements(const mr_real *from, mr_real *to, const uint32_t *words, size_t count, uint32_t threshold,
-                                    mr_real scale, bool add)
+MR_CLONES static void drop_elements(const mr_real *from, mr_real *to, const uint32_t *words, size_t count,
+                                    uint32_t threshold, mr_real scale, bool add)
 {
     if (add) {
 #pragma omp simd
@@ -166,13 +167,22 @@ static void backward(const mr_call *c)
         mr_team_items(c->team, d.rows * d.chunks, drop_chunk, &d);
 }
 
-#define COMMON                                                                                                          \
-    .size = sizeof(struct dropout), .max_inputs = 1, .in_place = true, .identity_at_inference = true, .forward = forward, \
-    .backward = backward
+#define COMMON                                                                                               \
+    .size = sizeof(struct dropout), .max_inputs = 1, .in_place = true, .identity_at_inference = true,        \
+    .forward = forward, .backward = backward
 
-const mr_layer_class mr_layer_dropout = {.name = "Dropout", .config_keys = "rate seed noise_shape", .configure = configure,
-                                         .output_shape = output_shape, COMMON};
-const mr_layer_class mr_layer_spatial_dropout1d = {.name = "SpatialDropout1D", .config_keys = "rate seed",
-                                                   .configure = configure_spatial, .output_shape = shape_1d, COMMON};
-const mr_layer_class mr_layer_spatial_dropout2d = {.name = "SpatialDropout2D", .config_keys = "rate seed data_format",
-                                                   .configure = configure_spatial, .output_shape = shape_2d, COMMON};
+const mr_layer_class mr_layer_dropout = {.name = "Dropout",
+                                         .config_keys = "rate seed noise_shape",
+                                         .configure = configure,
+                                         .output_shape = output_shape,
+                                         COMMON};
+const mr_layer_class mr_layer_spatial_dropout1d = {.name = "SpatialDropout1D",
+                                                   .config_keys = "rate seed",
+                                                   .configure = configure_spatial,
+                                                   .output_shape = shape_1d,
+                                                   COMMON};
+const mr_layer_class mr_layer_spatial_dropout2d = {.name = "SpatialDropout2D",
+                                                   .config_keys = "rate seed data_format",
+                                                   .configure = configure_spatial,
+                                                   .output_shape = shape_2d,
+                                                   COMMON};

@@ -59,7 +59,8 @@ struct global {
 static struct global global_of(const mr_call *c)
 {
     size_t channels = mr_last_dim(&c->in[0]);
-    return (struct global){c, mr_shape_sample(&c->in[0]) / channels, channels, mr_ceil_divide(channels, BLOCK)};
+    return (struct global){c, mr_shape_sample(&c->in[0]) / channels, channels,
+                           mr_ceil_divide(channels, BLOCK)};
 }
 
 struct task {
@@ -69,7 +70,8 @@ struct task {
 static struct task task_of(const struct global *g, size_t item)
 {
     size_t n = item / g->blocks, c = item % g->blocks * BLOCK;
-    return (struct task){n * g->pixels * g->channels + c, n * g->channels + c, mr_min(BLOCK, g->channels - c)};
+    return (struct task){n * g->pixels * g->channels + c, n * g->channels + c,
+                         mr_min(BLOCK, g->channels - c)};
 }
 
 MR_CLONES static void mean_block(void *argument, size_t item, int thread)
@@ -120,7 +122,10 @@ static void backward_mean(const mr_call *c)
 }
 
 /* saved: the pixel of each maximum (the first of equals). */
-static size_t saved_maxima(const mr_call *c) { return c->training ? mr_piece(mr_batch_count(&c->out) * sizeof(uint32_t)) : 0; }
+static size_t saved_maxima(const mr_call *c)
+{
+    return c->training ? mr_piece(mr_batch_count(&c->out) * sizeof(uint32_t)) : 0;
+}
 
 static void maximum_block(void *argument, size_t item, int thread)
 {
@@ -168,13 +173,21 @@ static void backward_maximum(const mr_call *c)
         mr_team_items(c->team, (size_t)c->batch * g.blocks, maximum_gradient_block, &g);
 }
 
-#define COMMON .size = sizeof(struct global_pooling), .config_keys = "data_format keepdims", .max_inputs = 1, .configure = configure
+#define COMMON                                                                                               \
+    .size = sizeof(struct global_pooling), .config_keys = "data_format keepdims", .max_inputs = 1,           \
+    .configure = configure
 #define MEAN COMMON, .forward = forward_mean, .backward = backward_mean
 #define MAXIMUM COMMON, .saved_size = saved_maxima, .forward = forward_maximum, .backward = backward_maximum
 
-const mr_layer_class mr_layer_global_average_pooling1d = {.name = "GlobalAveragePooling1D", .output_shape = shape_1d, MEAN};
-const mr_layer_class mr_layer_global_average_pooling2d = {.name = "GlobalAveragePooling2D", .output_shape = shape_2d, MEAN};
-const mr_layer_class mr_layer_global_average_pooling3d = {.name = "GlobalAveragePooling3D", .output_shape = shape_3d, MEAN};
-const mr_layer_class mr_layer_global_max_pooling1d = {.name = "GlobalMaxPooling1D", .output_shape = shape_1d, MAXIMUM};
-const mr_layer_class mr_layer_global_max_pooling2d = {.name = "GlobalMaxPooling2D", .output_shape = shape_2d, MAXIMUM};
-const mr_layer_class mr_layer_global_max_pooling3d = {.name = "GlobalMaxPooling3D", .output_shape = shape_3d, MAXIMUM};
+const mr_layer_class mr_layer_global_average_pooling1d = {
+    .name = "GlobalAveragePooling1D", .output_shape = shape_1d, MEAN};
+const mr_layer_class mr_layer_global_average_pooling2d = {
+    .name = "GlobalAveragePooling2D", .output_shape = shape_2d, MEAN};
+const mr_layer_class mr_layer_global_average_pooling3d = {
+    .name = "GlobalAveragePooling3D", .output_shape = shape_3d, MEAN};
+const mr_layer_class mr_layer_global_max_pooling1d = {
+    .name = "GlobalMaxPooling1D", .output_shape = shape_1d, MAXIMUM};
+const mr_layer_class mr_layer_global_max_pooling2d = {
+    .name = "GlobalMaxPooling2D", .output_shape = shape_2d, MAXIMUM};
+const mr_layer_class mr_layer_global_max_pooling3d = {
+    .name = "GlobalMaxPooling3D", .output_shape = shape_3d, MAXIMUM};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GroupNormalization (Wu and He, 2018): the channels in groups; each group of each sample by its own mean and biased variance
- * over its channels and all pixels. gamma, beta per channel. A task owns a sample. */
+/* GroupNormalization (Wu and He, 2018): the channels in groups; each group of each sample by its own mean and
+ * biased variance over its channels and all pixels. gamma, beta per channel. A task owns a sample. */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -46,9 +46,11 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     mr_shape shape = {1, {in->dim[in->rank - 1]}};
     int status = 0;
     if (p->scale)
-        status = mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
+        status =
+            mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
     if (!status && p->center)
-        status = mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
+        status =
+            mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
     return status;
 }
 
@@ -63,8 +65,14 @@ struct samples {
 };
 
 /* scratch: sums, then k; at inference the moments too. */
-static size_t sums_size(const mr_call *c) { return mr_piece((size_t)c->batch * 2 * mr_last_dim(&c->in[0]) * sizeof(double)); }
-static size_t k_size(const mr_call *c) { return mr_reals_piece((size_t)c->batch * 4 * mr_last_dim(&c->in[0])); }
+static size_t sums_size(const mr_call *c)
+{
+    return mr_piece((size_t)c->batch * 2 * mr_last_dim(&c->in[0]) * sizeof(double));
+}
+static size_t k_size(const mr_call *c)
+{
+    return mr_reals_piece((size_t)c->batch * 4 * mr_last_dim(&c->in[0]));
+}
 
 static size_t groups_of(const mr_call *c)
 {
@@ -72,14 +80,24 @@ static size_t groups_of(const mr_call *c)
     return p->groups > 0 ? (size_t)p->groups : mr_last_dim(&c->in[0]);
 }
 
-static size_t moments_size(const mr_call *c) { return mr_piece((size_t)c->batch * groups_of(c) * 2 * sizeof(double)); }
-static size_t saved_size(const mr_call *c) { return c->training ? moments_size(c) : 0; }
-static size_t scratch_size(const mr_call *c) { return sums_size(c) + k_size(c) + (c->training ? 0 : moments_size(c)); }
+static size_t moments_size(const mr_call *c)
+{
+    return mr_piece((size_t)c->batch * groups_of(c) * 2 * sizeof(double));
+}
+static size_t saved_size(const mr_call *c)
+{
+    return c->training ? moments_size(c) : 0;
+}
+static size_t scratch_size(const mr_call *c)
+{
+    return sums_size(c) + k_size(c) + (c->training ? 0 : moments_size(c));
+}
 
 static struct samples samples_of(const mr_call *c)
 {
     const struct group_normalization *p = c->layer->impl;
-    struct samples s = {.call = c, .epsilon = p->epsilon, .channels = mr_last_dim(&c->in[0]), .groups = groups_of(c)};
+    struct samples s = {
+        .call = c, .epsilon = p->epsilon, .channels = mr_last_dim(&c->in[0]), .groups = groups_of(c)};
     char *scratch = c->scratch;
     s.pixels = mr_shape_sample(&c->in[0]) / s.channels;
     s.gamma = p->scale ? c->w[0] : NULL;
@@ -106,7 +124,8 @@ MR_CLONES static void sum_sample(const struct samples *s, const mr_real *a, cons
 }
 
 /* y = (x - k0) * k1 + k2 */
-MR_CLONES static void normalise_sample(const struct samples *s, const mr_real *x, const mr_real *k, mr_real *y)
+MR_CLONES static void normalise_sample(const struct samples *s, const mr_real *x, const mr_real *k,
+                                       mr_real *y)
 {
     const mr_real *mean = k, *scale = k + s->channels, *shift = scale + s->channels;
     for (size_t p = 0; p < s->pixels; p++, x += s->channels, y += s->channels) {
@@ -149,9 +168,11 @@ static void forward(const mr_call *c)
 }
 
 /* dx (+)= dy * k0 + (x - k1) * k2 + k3 */
-MR_CLONES static void gradient_pixels(const struct samples *s, const mr_real *x, const mr_real *dy, const mr_real *k, mr_real *dx)
+MR_CLONES static void gradient_pixels(const struct samples *s, const mr_real *x, const mr_real *dy,
+                                      const mr_real *k, mr_real *dx)
 {
-    const mr_real *scale = k, *mean = k + s->channels, *slope = mean + s->channels, *shift = slope + s->channels;
+    const mr_real *scale = k, *mean = k + s->channels, *slope = mean + s->channels,
+                  *shift = slope + s->channels;
     bool add = s->call->add_dx[0];
     for (size_t p = 0; p < s->pixels; p++, x += s->channels, dy += s->channels, dx += s->channels) {
 #pragma omp simd
@@ -160,13 +181,15 @@ MR_CLONES static void gradient_pixels(const struct samples *s, const mr_real *x,
     }
 }
 
-/* With g = dy*gamma, xhat = (x-mean)*s: dx = s * (g - mean(g) - xhat * mean(g*xhat)), means over the group. */
+/* With g = dy*gamma, xhat = (x-mean)*s: dx = s * (g - mean(g) - xhat * mean(g*xhat)), means over the group.
+ */
 static void backward_sample(void *argument, size_t n, int thread)
 {
     (void)thread;
     const struct samples *s = argument;
     size_t at = n * s->pixels * s->channels, size = s->channels / s->groups;
-    double *sum = s->sums + n * 2 * s->channels, *product = sum + s->channels, count = (double)(s->pixels * size);
+    double *sum = s->sums + n * 2 * s->channels, *product = sum + s->channels,
+           count = (double)(s->pixels * size);
     mr_real *k = s->k + n * 4 * s->channels;
     sum_sample(s, s->call->dy + at, s->call->x[0] + at, sum);
     for (size_t g = 0; g < s->groups; g++) {
@@ -205,8 +228,17 @@ static void backward(const mr_call *c)
 }
 
 const mr_layer_class mr_layer_group_normalization = {
-    .name = "GroupNormalization", .size = sizeof(struct group_normalization),
+    .name = "GroupNormalization",
+    .size = sizeof(struct group_normalization),
     .config_keys = "groups axis epsilon center scale beta_initializer gamma_initializer beta_regularizer "
                    "gamma_regularizer beta_constraint gamma_constraint",
-    .max_inputs = 1, .in_place = true, .needs_x = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward};
+    .max_inputs = 1,
+    .in_place = true,
+    .needs_x = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LayerNormalization over the last axes (Ba, Kiros and Hinton, 2016): each row of LENGTH numbers by its own mean and biased
- * variance, then gamma and beta of the row's shape. */
+/* LayerNormalization over the last axes (Ba, Kiros and Hinton, 2016): each row of LENGTH numbers by its own
+ * mean and biased variance, then gamma and beta of the row's shape. */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -68,9 +68,11 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     for (int i = first; !status && i < in->rank; i++)
         shape.dim[shape.rank++] = in->dim[i];
     if (!status && p->scale)
-        status = mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
+        status =
+            mr_layer_add_param(l, "gamma", shape, false, "gamma_initializer", "ones", "gamma_regularizer", e);
     if (!status && p->center)
-        status = mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
+        status =
+            mr_layer_add_param(l, "beta", shape, false, "beta_initializer", "zeros", "beta_regularizer", e);
     return status;
 }
 
@@ -125,7 +127,8 @@ static size_t scratch_size(const mr_call *c)
     return c->training ? mr_piece(parts_of(rows, length) * 2 * length * sizeof(double)) : 0;
 }
 
-MR_CLONES static void moments(const mr_real *x, size_t length, double epsilon, double *mean, double *inverse_deviation)
+MR_CLONES static void moments(const mr_real *x, size_t length, double epsilon, double *mean,
+                              double *inverse_deviation)
 {
     double sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
@@ -165,14 +168,16 @@ static void forward(const mr_call *c)
     mr_team_ranges(c->team, r.rows, mr_max(1, 8192 / r.length), normalise, &r);
 }
 
-/* dx = s * (g - mean(g) - xhat * mean(g*xhat)), g = dy*gamma, of one row; sums of dy*xhat and dy go to PARTIAL. */
+/* dx = s * (g - mean(g) - xhat * mean(g*xhat)), g = dy*gamma, of one row; sums of dy*xhat and dy go to
+ * PARTIAL. */
 MR_CLONES static void gradient_of_row(const struct rows *r, size_t row, double *partial)
 {
     const mr_call *c = r->call;
     const mr_real *x = c->x[0] + row * r->length, *dy = c->dy + row * r->length;
     double mean = r->saved[2 * row], inverse = r->saved[2 * row + 1], sum = 0, product = 0;
     for (size_t i = 0; i < r->length; i++) {
-        double xhat = ((double)x[i] - mean) * inverse, g = (double)dy[i] * (r->gamma ? (double)r->gamma[i] : 1);
+        double xhat = ((double)x[i] - mean) * inverse,
+               g = (double)dy[i] * (r->gamma ? (double)r->gamma[i] : 1);
         sum += g;
         product += g * xhat;
         partial[i] += (double)dy[i] * xhat;
@@ -182,7 +187,8 @@ MR_CLONES static void gradient_of_row(const struct rows *r, size_t row, double *
     product /= (double)r->length;
     mr_real *dx = c->dx[0] ? c->dx[0] + row * r->length : NULL;
     for (size_t i = 0; dx && i < r->length; i++) {
-        double xhat = ((double)x[i] - mean) * inverse, g = (double)dy[i] * (r->gamma ? (double)r->gamma[i] : 1);
+        double xhat = ((double)x[i] - mean) * inverse,
+               g = (double)dy[i] * (r->gamma ? (double)r->gamma[i] : 1);
         mr_real d = (mr_real)(inverse * (g - sum - xhat * product));
         dx[i] = c->add_dx[0] ? dx[i] + d : d;
     }
@@ -216,8 +222,18 @@ static void backward(const mr_call *c)
 }
 
 const mr_layer_class mr_layer_layer_normalization = {
-    .name = "LayerNormalization", .size = sizeof(struct layer_normalization),
-    .config_keys = "axis epsilon center scale rms_scaling beta_initializer gamma_initializer beta_regularizer "
-                   "gamma_regularizer beta_constraint gamma_constraint",
-    .max_inputs = 1, .in_place = true, .needs_x = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward};
+    .name = "LayerNormalization",
+    .size = sizeof(struct layer_normalization),
+    .config_keys =
+        "axis epsilon center scale rms_scaling beta_initializer gamma_initializer beta_regularizer "
+        "gamma_regularizer beta_constraint gamma_constraint",
+    .max_inputs = 1,
+    .in_place = true,
+    .needs_x = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward};

@@ -33,8 +33,14 @@ static int read_margins(mr_layer *l, const json_t *c, const char *key, mr_error 
     return 0;
 }
 
-static int configure_padding(mr_layer *l, const json_t *c, mr_error *e) { return read_margins(l, c, "padding", e); }
-static int configure_cropping(mr_layer *l, const json_t *c, mr_error *e) { return read_margins(l, c, "cropping", e); }
+static int configure_padding(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return read_margins(l, c, "padding", e);
+}
+static int configure_cropping(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return read_margins(l, c, "cropping", e);
+}
 
 static int shape_with(const mr_layer *l, const mr_shape *in, int sign, mr_shape *out, mr_error *e)
 {
@@ -73,8 +79,13 @@ static struct lines lines_of(const mr_call *c, bool padding)
     const struct margins *m = c->layer->impl;
     mr_image_size in = mr_image_size_of(&c->in[0]), out = mr_image_size_of(&c->out);
     mr_image_size large = padding ? out : in, small = padding ? in : out;
-    return (struct lines){.large_h = large.h, .large_w = large.w, .small_h = small.h, .small_w = small.w,
-                          .top = (size_t)m->top, .left = (size_t)m->left, .channels = in.c};
+    return (struct lines){.large_h = large.h,
+                          .large_w = large.w,
+                          .small_h = small.h,
+                          .small_w = small.w,
+                          .top = (size_t)m->top,
+                          .left = (size_t)m->left,
+                          .channels = in.c};
 }
 
 static const size_t no_line = SIZE_MAX;
@@ -133,11 +144,18 @@ static void run(const mr_call *c, bool padding, bool enlarge, const mr_real *fro
     s.from = from;
     s.to = to;
     s.add = add;
-    mr_team_items(c->team, (size_t)c->batch * (enlarge ? s.large_h : s.small_h), enlarge ? enlarge_line : shrink_line, &s);
+    mr_team_items(c->team, (size_t)c->batch * (enlarge ? s.large_h : s.small_h),
+                  enlarge ? enlarge_line : shrink_line, &s);
 }
 
-static void pad(const mr_call *c) { run(c, true, true, c->x[0], c->y, false); }
-static void crop(const mr_call *c) { run(c, false, false, c->x[0], c->y, false); }
+static void pad(const mr_call *c)
+{
+    run(c, true, true, c->x[0], c->y, false);
+}
+static void crop(const mr_call *c)
+{
+    run(c, false, false, c->x[0], c->y, false);
+}
 
 static void pad_backward(const mr_call *c)
 {
@@ -151,11 +169,19 @@ static void crop_backward(const mr_call *c)
         run(c, false, true, c->dy, c->dx[0], c->add_dx[0]);
 }
 
-const mr_layer_class mr_layer_zero_padding2d = {.name = "ZeroPadding2D", .size = sizeof(struct margins),
-                                                .config_keys = "padding data_format", .max_inputs = 1,
-                                                .configure = configure_padding, .output_shape = padded_shape, .forward = pad,
+const mr_layer_class mr_layer_zero_padding2d = {.name = "ZeroPadding2D",
+                                                .size = sizeof(struct margins),
+                                                .config_keys = "padding data_format",
+                                                .max_inputs = 1,
+                                                .configure = configure_padding,
+                                                .output_shape = padded_shape,
+                                                .forward = pad,
                                                 .backward = pad_backward};
-const mr_layer_class mr_layer_cropping2d = {.name = "Cropping2D", .size = sizeof(struct margins),
-                                            .config_keys = "cropping data_format", .max_inputs = 1,
-                                            .configure = configure_cropping, .output_shape = cropped_shape, .forward = crop,
+const mr_layer_class mr_layer_cropping2d = {.name = "Cropping2D",
+                                            .size = sizeof(struct margins),
+                                            .config_keys = "cropping data_format",
+                                            .max_inputs = 1,
+                                            .configure = configure_cropping,
+                                            .output_shape = cropped_shape,
+                                            .forward = crop,
                                             .backward = crop_backward};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Add, Subtract, Multiply, Average, Maximum, Minimum of tensors that broadcast as Keras's merging layers do: axes of size
- * 1 stretch; a tensor of lower rank has its missing axes right after the batch. Results are made in small pieces, all
- * inputs of a piece read before its output is written, so that output and inputs may be the same memory. */
+/* Add, Subtract, Multiply, Average, Maximum, Minimum of tensors that broadcast as Keras's merging layers do:
+ * axes of size 1 stretch; a tensor of lower rank has its missing axes right after the batch. Results are made
+ * in small pieces, all inputs of a piece read before its output is written, so that output and inputs may be
+ * the same memory. */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -12,8 +13,8 @@ enum { PIECE = 256 };
 /* One way of merging: pieces of COUNT numbers. */
 typedef struct operation {
     void (*combine)(mr_real *sum, const mr_real *x, size_t count);
-    /* The derivative by input K, called for each input J in order: G starts as dy; RUNNING is for the function's use. NULL:
-     * 1 (for Subtract -1 from the second input on). */
+    /* The derivative by input K, called for each input J in order: G starts as dy; RUNNING is for the
+     * function's use. NULL: 1 (for Subtract -1 from the second input on). */
     void (*derive)(mr_real *g, mr_real *running, const mr_real *x, int j, int k, size_t count);
     bool average, subtract;
 } operation;
@@ -39,7 +40,10 @@ static size_t stride_of(const struct merge *m, int k, int axis)
     return stride;
 }
 
-static bool is_plain(const mr_call *c, int k) { return mr_batch_count(&c->in[k]) == mr_batch_count(&c->out); }
+static bool is_plain(const mr_call *c, int k)
+{
+    return mr_batch_count(&c->in[k]) == mr_batch_count(&c->out);
+}
 
 static struct merge merge_of(const mr_call *c, const operation *op)
 {
@@ -135,8 +139,8 @@ static void give(mr_real *to, const mr_real *g, size_t count, bool add)
             to[i] += g[i];
 }
 
-/* Inputs of the output's shape, in order: the same tensor may come twice, then the first writes and the others add. All
- * gradients of a piece but the last are made before dx[0] is written, which may be dy. */
+/* Inputs of the output's shape, in order: the same tensor may come twice, then the first writes and the
+ * others add. All gradients of a piece but the last are made before dx[0] is written, which may be dy. */
 static void gradient_piece(void *argument, size_t item, int thread)
 {
     (void)thread;
@@ -242,9 +246,10 @@ static void derive_product(mr_real *g, mr_real *running, const mr_real *x, int j
         times(g, x, count);
 }
 
-/* Merging goes pair by pair from the left; of two equal numbers each gets half, as in PyTorch. RUNNING: the extreme so far;
- * SIGN 1 for the maximum, -1 for the minimum. */
-static void derive_extreme(mr_real *g, mr_real *running, const mr_real *x, int j, int k, size_t count, mr_real sign)
+/* Merging goes pair by pair from the left; of two equal numbers each gets half, as in PyTorch. RUNNING: the
+ * extreme so far; SIGN 1 for the maximum, -1 for the minimum. */
+static void derive_extreme(mr_real *g, mr_real *running, const mr_real *x, int j, int k, size_t count,
+                           mr_real sign)
 {
     for (size_t i = 0; i < count; i++) {
         mr_real ahead = j == 0 ? 1 : sign * (x[i] - running[i]);
@@ -266,7 +271,8 @@ static void derive_minimum(mr_real *g, mr_real *running, const mr_real *x, int j
 }
 
 static const operation add = {.combine = plus}, subtract = {.combine = minus, .subtract = true},
-                       multiply = {.combine = times, .derive = derive_product}, average = {.combine = plus, .average = true},
+                       multiply = {.combine = times, .derive = derive_product},
+                       average = {.combine = plus, .average = true},
                        maximum = {.combine = larger, .derive = derive_maximum},
                        minimum = {.combine = smaller, .derive = derive_minimum};
 
@@ -280,7 +286,8 @@ static int join(const mr_layer *l, const mr_shape *in, mr_shape *out, mr_error *
         if (*d == 1)
             *d = in->dim[i];
         else if (in->dim[i] != 1 && in->dim[i] != *d)
-            return mr_layer_invalid(l, e, "shapes %s and %s do not fit", mr_shape_text(in, true, text, sizeof text),
+            return mr_layer_invalid(l, e, "shapes %s and %s do not fit",
+                                    mr_shape_text(in, true, text, sizeof text),
                                     mr_shape_text(out, true, other, sizeof other));
     }
     return 0;
@@ -308,11 +315,22 @@ static int output_shape_of_two(const mr_layer *l, const mr_shape *in, int inputs
     return output_shape(l, in, inputs, out, e);
 }
 
-#define MERGE(identifier, keras_name, operation, reads_x, shape)                                                       \
-    static void operation##_forward(const mr_call *c) { run_forward(c, &operation); }                                  \
-    static void operation##_backward(const mr_call *c) { run_backward(c, &operation); }                                \
-    const mr_layer_class identifier = {.name = keras_name, .config_keys = "", .max_inputs = 1024, .in_place = true,    \
-                                       .needs_x = reads_x, .output_shape = shape, .forward = operation##_forward,      \
+#define MERGE(identifier, keras_name, operation, reads_x, shape)                                             \
+    static void operation##_forward(const mr_call *c)                                                        \
+    {                                                                                                        \
+        run_forward(c, &operation);                                                                          \
+    }                                                                                                        \
+    static void operation##_backward(const mr_call *c)                                                       \
+    {                                                                                                        \
+        run_backward(c, &operation);                                                                         \
+    }                                                                                                        \
+    const mr_layer_class identifier = {.name = keras_name,                                                   \
+                                       .config_keys = "",                                                    \
+                                       .max_inputs = 1024,                                                   \
+                                       .in_place = true,                                                     \
+                                       .needs_x = reads_x,                                                   \
+                                       .output_shape = shape,                                                \
+                                       .forward = operation##_forward,                                       \
                                        .backward = operation##_backward}
 
 MERGE(mr_layer_add, "Add", add, false, output_shape);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GaussianNoise (x + stddev*n), GaussianDropout (x * (1 + n*sqrt(rate/(1-rate)))), AlphaDropout (Klambauer et al., 2017: a
- * dropped element takes SELU's negative limit, then mean and variance are restored). ActivityRegularization. Backward draws
- * again what forward drew. */
+/* GaussianNoise (x + stddev*n), GaussianDropout (x * (1 + n*sqrt(rate/(1-rate)))), AlphaDropout (Klambauer et
+ * al., 2017: a dropped element takes SELU's negative limit, then mean and variance are restored).
+ * ActivityRegularization. Backward draws again what forward drew. */
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
 
@@ -14,7 +14,8 @@ struct noise {
 enum { PIECE = 256 }; /* a multiple of 4, as draws come in fours */
 
 /* Y of X for COUNT elements (a sample's or a whole batch's) from FIRST on; BACKWARD: x is dy, y is dx. */
-typedef void noise_piece(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y, bool backward);
+typedef void noise_piece(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
+                         bool backward);
 
 static int configure_rate(mr_layer *l, const json_t *c, mr_error *e)
 {
@@ -42,9 +43,13 @@ static int configure_stddev(mr_layer *l, const json_t *c, mr_error *e)
     return status;
 }
 
-static double amount_of(const mr_call *c) { return ((const struct noise *)c->layer->impl)->amount; }
+static double amount_of(const mr_call *c)
+{
+    return ((const struct noise *)c->layer->impl)->amount;
+}
 
-static void add_noise(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y, bool backward)
+static void add_noise(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
+                      bool backward)
 {
     mr_real normal[PIECE], stddev = backward ? 0 : (mr_real)amount_of(c);
     memset(normal, 0, sizeof normal);
@@ -54,7 +59,8 @@ static void add_noise(const mr_call *c, size_t first, size_t count, const mr_rea
         y[i] = x[i] + normal[i] * stddev;
 }
 
-static void multiply_noise(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y, bool backward)
+static void multiply_noise(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
+                           bool backward)
 {
     (void)backward;
     mr_real normal[PIECE], stddev = (mr_real)sqrt(amount_of(c) / (1 - amount_of(c)));
@@ -63,12 +69,14 @@ static void multiply_noise(const mr_call *c, size_t first, size_t count, const m
         y[i] = x[i] * (1 + normal[i] * stddev);
 }
 
-static void alpha_dropout(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y, bool backward)
+static void alpha_dropout(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
+                          bool backward)
 {
     const double limit = -1.6732632423543772848 * 1.0507009873554804934; /* of SELU */
     double rate = amount_of(c), a = 1 / sqrt((1 - rate) * (1 + rate * limit * limit)), b = -a * limit * rate;
     uint32_t words[PIECE], threshold = (uint32_t)(rate * 0x1p32);
-    mr_real scale = (mr_real)a, shift = backward ? 0 : (mr_real)b, dropped = backward ? 0 : (mr_real)(a * limit + b);
+    mr_real scale = (mr_real)a, shift = backward ? 0 : (mr_real)b,
+            dropped = backward ? 0 : (mr_real)(a * limit + b);
     mr_draw_words(c, first / 4, mr_ceil_divide(count, 4), words);
     for (size_t i = 0; i < count; i++)
         y[i] = words[i] < threshold ? dropped : x[i] * scale + shift;
@@ -107,22 +115,44 @@ static void run_backward(const mr_call *c, noise_piece *piece)
         mr_team_items(c->team, mr_ceil_divide(r.count, PIECE), run_piece, &r);
 }
 
-static void never_called(const mr_call *c) { (void)c; }
+static void never_called(const mr_call *c)
+{
+    (void)c;
+}
 
-#define NOISE(identifier, keras_name, keys, configure_function, piece)                                                 \
-    static void piece##_forward(const mr_call *c) { run_forward(c, piece); }                                           \
-    static void piece##_backward(const mr_call *c) { run_backward(c, piece); }                                         \
-    const mr_layer_class identifier = {.name = keras_name, .size = sizeof(struct noise), .config_keys = keys,          \
-                                       .max_inputs = 1, .in_place = true, .identity_at_inference = true,               \
-                                       .configure = configure_function, .output_shape = mr_same_shape,                 \
-                                       .forward = piece##_forward, .backward = piece##_backward}
+#define NOISE(identifier, keras_name, keys, configure_function, piece)                                       \
+    static void piece##_forward(const mr_call *c)                                                            \
+    {                                                                                                        \
+        run_forward(c, piece);                                                                               \
+    }                                                                                                        \
+    static void piece##_backward(const mr_call *c)                                                           \
+    {                                                                                                        \
+        run_backward(c, piece);                                                                              \
+    }                                                                                                        \
+    const mr_layer_class identifier = {.name = keras_name,                                                   \
+                                       .size = sizeof(struct noise),                                         \
+                                       .config_keys = keys,                                                  \
+                                       .max_inputs = 1,                                                      \
+                                       .in_place = true,                                                     \
+                                       .identity_at_inference = true,                                        \
+                                       .configure = configure_function,                                      \
+                                       .output_shape = mr_same_shape,                                        \
+                                       .forward = piece##_forward,                                           \
+                                       .backward = piece##_backward}
 
 NOISE(mr_layer_gaussian_noise, "GaussianNoise", "stddev seed", configure_stddev, add_noise);
 NOISE(mr_layer_gaussian_dropout, "GaussianDropout", "rate seed", configure_rate, multiply_noise);
 NOISE(mr_layer_alpha_dropout, "AlphaDropout", "rate seed noise_shape", configure_alpha, alpha_dropout);
 
-const mr_layer_class mr_layer_activity_regularization = {.name = "ActivityRegularization", .config_keys = "l1 l2",
-                                                         .max_inputs = 1, .alias = true, .output_shape = mr_same_shape,
+const mr_layer_class mr_layer_activity_regularization = {.name = "ActivityRegularization",
+                                                         .config_keys = "l1 l2",
+                                                         .max_inputs = 1,
+                                                         .alias = true,
+                                                         .output_shape = mr_same_shape,
                                                          .forward = never_called};
-const mr_layer_class mr_layer_identity = {.name = "Identity", .config_keys = "", .max_inputs = 1, .alias = true,
-                                          .output_shape = mr_same_shape, .forward = never_called};
+const mr_layer_class mr_layer_identity = {.name = "Identity",
+                                          .config_keys = "",
+                                          .max_inputs = 1,
+                                          .alias = true,
+                                          .output_shape = mr_same_shape,
+                                          .forward = never_called};

@@ -3,7 +3,10 @@
 
 #include <string.h>
 
-static int64_t clamp(int64_t v, int64_t low, int64_t high) { return v < low ? low : v > high ? high : v; }
+static int64_t clamp(int64_t v, int64_t low, int64_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
 
 static void copy(mr_real *out, const mr_real *from, size_t count)
 {
@@ -15,7 +18,8 @@ static void copy(mr_real *out, const mr_real *from, size_t count)
 }
 
 /* Numbers E0 … E1 of the run of pixels of LINE that starts at COLUMN (which may lie outside). */
-static void copy_run(const mr_patches *p, const mr_real *line, int64_t column, int64_t e0, int64_t e1, mr_real *out)
+static void copy_run(const mr_patches *p, const mr_real *line, int64_t column, int64_t e0, int64_t e1,
+                     mr_real *out)
 {
     int64_t stride = (int64_t)p->stride, start = column * stride;
     int64_t low = clamp(-start, e0, e1), high = clamp((int64_t)p->width * stride - start, low, e1);
@@ -27,8 +31,10 @@ static void copy_run(const mr_patches *p, const mr_real *line, int64_t column, i
         memset(out + (high - e0), 0, (size_t)(e1 - high) * sizeof *out);
 }
 
-/* One row of windows at grid place (A, B). Neighbouring taps whose pixels lie side by side in full are one run. */
-static void gather_one(const mr_patches *p, const mr_real *sample, int64_t a, int64_t b, size_t k0, size_t k1, mr_real *out)
+/* One row of windows at grid place (A, B). Neighbouring taps whose pixels lie side by side in full are one
+ * run. */
+static void gather_one(const mr_patches *p, const mr_real *sample, int64_t a, int64_t b, size_t k0, size_t k1,
+                       mr_real *out)
 {
     bool joined = p->column.step == 1 && p->channels == p->stride;
     size_t run = joined ? p->column.count * p->channels : p->channels, runs = joined ? 1 : p->column.count;
@@ -51,7 +57,8 @@ void mr_patches_gather(const mr_patches *p, size_t first, size_t end, size_t k0,
     size_t grid = p->grid_height * p->grid_width;
     size_t sample = first / grid, a = first % grid / p->grid_width, b = first % p->grid_width;
     for (size_t r = first; r < end; r++, out += k1 - k0) {
-        gather_one(p, p->image + sample * p->height * p->width * p->stride, (int64_t)a, (int64_t)b, k0, k1, out);
+        gather_one(p, p->image + sample * p->height * p->width * p->stride, (int64_t)a, (int64_t)b, k0, k1,
+                   out);
         if (++b == p->grid_width) {
             b = 0;
             if (++a == p->grid_height) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of windows taken from a batch of images: the left factor of a convolution as a product. Row (sample, a, b) of a
- * grid holds, for each tap of a regular set, CHANNELS numbers of the pixel at (a*step + tap's row, b*step + tap's column);
- * zeros outside of the image. A row is [tap row][tap column][channel]. */
+/* Rows of windows taken from a batch of images: the left factor of a convolution as a product. Row (sample,
+ * a, b) of a grid holds, for each tap of a regular set, CHANNELS numbers of the pixel at (a*step + tap's row,
+ * b*step + tap's column); zeros outside of the image. A row is [tap row][tap column][channel]. */
 #ifndef MR_NN_LAYERS_PATCHES_H
 #define MR_NN_LAYERS_PATCHES_H
 
@@ -13,14 +13,17 @@ typedef struct mr_taps { /* along one axis: FIRST, FIRST + STEP, … */
 } mr_taps;
 
 typedef struct mr_patches {
-    const mr_real *image;     /* [n, height, width, stride], from the first channel wanted */
+    const mr_real *image; /* [n, height, width, stride], from the first channel wanted */
     size_t height, width, stride, channels;
     size_t grid_height, grid_width;
     int64_t step_row, step_column;
     mr_taps row, column;
 } mr_patches;
 
-static inline size_t mr_patches_length(const mr_patches *p) { return p->row.count * p->column.count * p->channels; }
+static inline size_t mr_patches_length(const mr_patches *p)
+{
+    return p->row.count * p->column.count * p->channels;
+}
 
 /* Rows FIRST … END of all (sample-major), of each the numbers K0 … K1, into OUT [END-FIRST, K1-K0]. */
 void mr_patches_gather(const mr_patches *p, size_t first, size_t end, size_t k0, size_t k1, mr_real *out);

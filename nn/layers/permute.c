@@ -99,6 +99,11 @@ static void backward(const mr_call *c)
         mr_team_ranges(c->team, mr_batch_count(&c->out), 16384, walk_range, &w);
 }
 
-const mr_layer_class mr_layer_permute = {.name = "Permute", .size = sizeof(struct permute), .config_keys = "dims", .max_inputs = 1,
-                                         .configure = configure, .output_shape = output_shape, .forward = forward,
+const mr_layer_class mr_layer_permute = {.name = "Permute",
+                                         .size = sizeof(struct permute),
+                                         .config_keys = "dims",
+                                         .max_inputs = 1,
+                                         .configure = configure,
+                                         .output_shape = output_shape,
+                                         .forward = forward,
                                          .backward = backward};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MaxPooling and AveragePooling, 2-D and 1-D. Padding takes no part: neither in the maximum nor in the mean (TensorFlow's
- * SAME). Of equal maxima the first of the window (row by row) gets the gradient, as in PyTorch. */
+/* MaxPooling and AveragePooling, 2-D and 1-D. Padding takes no part: neither in the maximum nor in the mean
+ * (TensorFlow's SAME). Of equal maxima the first of the window (row by row) gets the gradient, as in PyTorch.
+ */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -21,8 +22,14 @@ static int configure(mr_layer *l, const json_t *c, int axes, mr_error *e)
     return status;
 }
 
-static int configure_2d(mr_layer *l, const json_t *c, mr_error *e) { return configure(l, c, 2, e); }
-static int configure_1d(mr_layer *l, const json_t *c, mr_error *e) { return configure(l, c, 1, e); }
+static int configure_2d(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return configure(l, c, 2, e);
+}
+static int configure_1d(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return configure(l, c, 1, e);
+}
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
@@ -69,7 +76,8 @@ static size_t input_at(const struct pool *s, size_t n, int64_t row, int64_t colu
 /* --- maximum --------------------------------------------------------------- */
 
 /* NaN wins, as in PyTorch. */
-MR_CLONES static void keep_larger(const mr_real *x, mr_real *y, uint16_t *place, uint16_t tap, size_t channels)
+MR_CLONES static void keep_larger(const mr_real *x, mr_real *y, uint16_t *place, uint16_t tap,
+                                  size_t channels)
 {
     if (!place) {
 #pragma omp simd
@@ -85,7 +93,8 @@ MR_CLONES static void keep_larger(const mr_real *x, mr_real *y, uint16_t *place,
     }
 }
 
-static void maximum_of_window(const struct pool *s, size_t n, struct span rows, struct span columns, mr_real *y, uint16_t *place)
+static void maximum_of_window(const struct pool *s, size_t n, struct span rows, struct span columns,
+                              mr_real *y, uint16_t *place)
 {
     const mr_real *x = s->call->x[0];
     uint16_t first = (uint16_t)(rows.from * s->window->kernel[1] + columns.from);
@@ -113,7 +122,10 @@ static void maximum_row(void *argument, size_t item, int thread)
     }
 }
 
-static size_t saved_maxima(const mr_call *c) { return c->training ? mr_piece(mr_batch_count(&c->out) * sizeof(uint16_t)) : 0; }
+static size_t saved_maxima(const mr_call *c)
+{
+    return c->training ? mr_piece(mr_batch_count(&c->out) * sizeof(uint16_t)) : 0;
+}
 
 static void forward_maximum(const mr_call *c)
 {
@@ -121,7 +133,8 @@ static void forward_maximum(const mr_call *c)
     mr_team_items(c->team, s.out.n * s.out.h, maximum_row, &s);
 }
 
-MR_CLONES static void give_to_tap(const mr_real *dy, const uint16_t *place, uint16_t tap, mr_real *dx, size_t channels)
+MR_CLONES static void give_to_tap(const mr_real *dy, const uint16_t *place, uint16_t tap, mr_real *dx,
+                                  size_t channels)
 {
 #pragma omp simd
     for (size_t c = 0; c < channels; c++)
@@ -222,11 +235,14 @@ static void backward_mean(const mr_call *c)
 }
 
 #define KEYS "pool_size padding strides data_format"
-#define COMMON .size = sizeof(struct pooling), .config_keys = KEYS, .max_inputs = 1, .output_shape = output_shape
+#define COMMON                                                                                               \
+    .size = sizeof(struct pooling), .config_keys = KEYS, .max_inputs = 1, .output_shape = output_shape
 #define MAXIMUM COMMON, .saved_size = saved_maxima, .forward = forward_maximum, .backward = backward_maximum
 #define MEAN COMMON, .forward = forward_mean, .backward = backward_mean
 
 const mr_layer_class mr_layer_max_pooling2d = {.name = "MaxPooling2D", .configure = configure_2d, MAXIMUM};
 const mr_layer_class mr_layer_max_pooling1d = {.name = "MaxPooling1D", .configure = configure_1d, MAXIMUM};
-const mr_layer_class mr_layer_average_pooling2d = {.name = "AveragePooling2D", .configure = configure_2d, MEAN};
-const mr_layer_class mr_layer_average_pooling1d = {.name = "AveragePooling1D", .configure = configure_1d, MEAN};
+const mr_layer_class mr_layer_average_pooling2d = {
+    .name = "AveragePooling2D", .configure = configure_2d, MEAN};
+const mr_layer_class mr_layer_average_pooling1d = {
+    .name = "AveragePooling1D", .configure = configure_1d, MEAN};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PReLU (He et al., 2015): x where positive, else alpha*x; alpha has the sample's shape, 1 along shared_axes. */
+/* PReLU (He et al., 2015): x where positive, else alpha*x; alpha has the sample's shape, 1 along shared_axes.
+ */
 #include "nn/layers/layers.h"
 
 #include <string.h>
@@ -37,7 +38,8 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     return mr_layer_add_param(l, "alpha", alpha, false, "alpha_initializer", "zeros", "alpha_regularizer", e);
 }
 
-/* The tensor as rows of its last axis; a row's alphas start at some place and run along, or are one number. */
+/* The tensor as rows of its last axis; a row's alphas start at some place and run along, or are one number.
+ */
 struct rows {
     const mr_call *call;
     size_t length, rows_per_sample, alphas;
@@ -57,7 +59,8 @@ static size_t parts_of(const mr_call *c, size_t alphas)
 static struct rows rows_of(const mr_call *c)
 {
     const mr_shape *alpha = &c->layer->param[0].shape;
-    struct rows r = {.call = c, .length = mr_last_dim(&c->in[0]), .alphas = mr_shape_count(alpha), .partial = c->scratch};
+    struct rows r = {
+        .call = c, .length = mr_last_dim(&c->in[0]), .alphas = mr_shape_count(alpha), .partial = c->scratch};
     size_t stride = 1;
     r.axes = alpha->rank - 1;
     r.one = alpha->dim[alpha->rank - 1] == 1;
@@ -98,7 +101,8 @@ static void forward_rows(void *argument, size_t first, size_t end, int thread)
 static void forward(const mr_call *c)
 {
     struct rows r = rows_of(c);
-    mr_team_ranges(c->team, (size_t)c->batch * r.rows_per_sample, mr_max(1, 16384 / r.length), forward_rows, &r);
+    mr_team_ranges(c->team, (size_t)c->batch * r.rows_per_sample, mr_max(1, 16384 / r.length), forward_rows,
+                   &r);
 }
 
 static void backward_row(const struct rows *r, size_t row, double *partial)
@@ -120,7 +124,8 @@ static void backward_part(void *argument, int task, int thread)
 {
     (void)thread;
     const struct rows *r = argument;
-    size_t first = (size_t)task * r->samples_per_part, end = mr_min(first + r->samples_per_part, (size_t)r->call->batch);
+    size_t first = (size_t)task * r->samples_per_part,
+           end = mr_min(first + r->samples_per_part, (size_t)r->call->batch);
     double *partial = r->partial + (size_t)task * r->alphas;
     memset(partial, 0, r->alphas * sizeof *partial);
     for (size_t row = first * r->rows_per_sample; row < end * r->rows_per_sample; row++)
@@ -142,8 +147,16 @@ static void backward(const mr_call *c)
             c->dw[0][i] += (mr_real)r.partial[p * r.alphas + i];
 }
 
-const mr_layer_class mr_layer_prelu = {
-    .name = "PReLU", .size = sizeof(struct prelu),
-    .config_keys = "alpha_initializer alpha_regularizer alpha_constraint shared_axes", .max_inputs = 1, .in_place = true,
-    .needs_x = true, .configure = configure, .output_shape = mr_same_shape, .build = build, .scratch_size = scratch_size,
-    .forward = forward, .backward = backward};
+const mr_layer_class mr_layer_prelu = {.name = "PReLU",
+                                       .size = sizeof(struct prelu),
+                                       .config_keys =
+                                           "alpha_initializer alpha_regularizer alpha_constraint shared_axes",
+                                       .max_inputs = 1,
+                                       .in_place = true,
+                                       .needs_x = true,
+                                       .configure = configure,
+                                       .output_shape = mr_same_shape,
+                                       .build = build,
+                                       .scratch_size = scratch_size,
+                                       .forward = forward,
+                                       .backward = backward};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RandomContrast, per channel (x - mean) * f + mean, and RandomBrightness, x + f * (high - low); both cut to value_range. In
- * training f is drawn for each image; at inference they are the identity. */
+/* RandomContrast, per channel (x - mean) * f + mean, and RandomBrightness, x + f * (high - low); both cut to
+ * value_range. In training f is drawn for each image; at inference they are the identity. */
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
 
@@ -12,7 +12,8 @@ struct colour {
 
 static int read_pair(const mr_layer *l, const json_t *v, const char *key, double out[2], mr_error *e)
 {
-    if (json_array_size(v) != 2 || !json_is_number(json_array_get(v, 0)) || !json_is_number(json_array_get(v, 1)))
+    if (json_array_size(v) != 2 || !json_is_number(json_array_get(v, 0)) ||
+        !json_is_number(json_array_get(v, 1)))
         return mr_layer_invalid(l, e, "\"%s\" is not a list of two numbers", key);
     out[0] = json_number_value(json_array_get(v, 0));
     out[1] = json_number_value(json_array_get(v, 1));
@@ -39,8 +40,14 @@ static int read_colour(mr_layer *l, const json_t *c, double sign, mr_error *e)
 }
 
 /* A single number f of RandomContrast means 1-f to 1+f. */
-static int configure_contrast(mr_layer *l, const json_t *c, mr_error *e) { return read_colour(l, c, 1, e); }
-static int configure_brightness(mr_layer *l, const json_t *c, mr_error *e) { return read_colour(l, c, -1, e); }
+static int configure_contrast(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return read_colour(l, c, 1, e);
+}
+static int configure_brightness(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return read_colour(l, c, -1, e);
+}
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
@@ -69,15 +76,18 @@ static double channel_mean(const mr_real *x, size_t pixels, size_t channels)
 }
 
 /* The change of one channel; X: its first number. */
-typedef struct change change_of(const mr_call *c, double factor, const mr_real *x, size_t pixels, size_t channels);
+typedef struct change change_of(const mr_call *c, double factor, const mr_real *x, size_t pixels,
+                                size_t channels);
 
-static struct change contrast(const mr_call *c, double factor, const mr_real *x, size_t pixels, size_t channels)
+static struct change contrast(const mr_call *c, double factor, const mr_real *x, size_t pixels,
+                              size_t channels)
 {
     (void)c;
     return (struct change){factor, channel_mean(x, pixels, channels) * (1 - factor)};
 }
 
-static struct change brightness(const mr_call *c, double factor, const mr_real *x, size_t pixels, size_t channels)
+static struct change brightness(const mr_call *c, double factor, const mr_real *x, size_t pixels,
+                                size_t channels)
 {
     const struct colour *p = c->layer->impl;
     (void)x, (void)pixels, (void)channels;
@@ -92,7 +102,10 @@ struct run {
     size_t pixels, channels;
 };
 
-static mr_real cut(double v, const double range[2]) { return (mr_real)(v < range[0] ? range[0] : v > range[1] ? range[1] : v); }
+static mr_real cut(double v, const double range[2])
+{
+    return (mr_real)(v < range[0] ? range[0] : v > range[1] ? range[1] : v);
+}
 
 static void forward_sample(void *argument, size_t n, int thread)
 {
@@ -154,7 +167,10 @@ static struct run brightness_run(const mr_call *c)
     return run_of(c, brightness, p->factor[0], p->factor[1], false);
 }
 
-static void forward(const mr_call *c, struct run r) { mr_team_items(c->team, (size_t)c->batch, forward_sample, &r); }
+static void forward(const mr_call *c, struct run r)
+{
+    mr_team_items(c->team, (size_t)c->batch, forward_sample, &r);
+}
 
 static void backward(const mr_call *c, struct run r)
 {
@@ -162,16 +178,34 @@ static void backward(const mr_call *c, struct run r)
         mr_team_items(c->team, (size_t)c->batch, backward_sample, &r);
 }
 
-static void forward_contrast(const mr_call *c) { forward(c, contrast_run(c)); }
-static void backward_contrast(const mr_call *c) { backward(c, contrast_run(c)); }
-static void forward_brightness(const mr_call *c) { forward(c, brightness_run(c)); }
-static void backward_brightness(const mr_call *c) { backward(c, brightness_run(c)); }
+static void forward_contrast(const mr_call *c)
+{
+    forward(c, contrast_run(c));
+}
+static void backward_contrast(const mr_call *c)
+{
+    backward(c, contrast_run(c));
+}
+static void forward_brightness(const mr_call *c)
+{
+    forward(c, brightness_run(c));
+}
+static void backward_brightness(const mr_call *c)
+{
+    backward(c, brightness_run(c));
+}
 
-#define COLOUR                                                                                                          \
-    .size = sizeof(struct colour), .config_keys = "factor value_range seed", .max_inputs = 1, .in_place = true,        \
-    .needs_x = true, .identity_at_inference = true, .output_shape = output_shape
+#define COLOUR                                                                                               \
+    .size = sizeof(struct colour), .config_keys = "factor value_range seed", .max_inputs = 1,                \
+    .in_place = true, .needs_x = true, .identity_at_inference = true, .output_shape = output_shape
 
-const mr_layer_class mr_layer_random_contrast = {.name = "RandomContrast", .configure = configure_contrast,
-                                                 .forward = forward_contrast, .backward = backward_contrast, COLOUR};
-const mr_layer_class mr_layer_random_brightness = {.name = "RandomBrightness", .configure = configure_brightness,
-                                                   .forward = forward_brightness, .backward = backward_brightness, COLOUR};
+const mr_layer_class mr_layer_random_contrast = {.name = "RandomContrast",
+                                                 .configure = configure_contrast,
+                                                 .forward = forward_contrast,
+                                                 .backward = backward_contrast,
+                                                 COLOUR};
+const mr_layer_class mr_layer_random_brightness = {.name = "RandomBrightness",
+                                                   .configure = configure_brightness,
+                                                   .forward = forward_brightness,
+                                                   .backward = backward_brightness,
+                                                   COLOUR};

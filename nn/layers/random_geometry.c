@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RandomFlip, RandomRotation, RandomZoom, RandomTranslation: in training each image is drawn a transformation; at inference
- * they are the identity. The matrices are Keras's. */
+/* RandomFlip, RandomRotation, RandomZoom, RandomTranslation: in training each image is drawn a
+ * transformation; at inference they are the identity. The matrices are Keras's. */
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
 #include "nn/layers/warp.h"
 
 struct geometry {
     mr_warp warp;
-    int mode;                    /* RandomFlip */
-    double rows[2], columns[2];  /* drawn between these: rotation (rows alone), zoom, translation */
-    bool same;                   /* RandomZoom without a width_factor: the columns as the rows */
+    int mode;                   /* RandomFlip */
+    double rows[2], columns[2]; /* drawn between these: rotation (rows alone), zoom, translation */
+    bool same;                  /* RandomZoom without a width_factor: the columns as the rows */
 };
 
 /* --- configurations -------------------------------------------------------- */
@@ -21,7 +21,8 @@ static int read_factor(const mr_layer *l, const json_t *c, const char *key, doub
     if (json_is_number(v)) {
         out[1] = fabs(json_number_value(v));
         out[0] = -out[1];
-    } else if (json_array_size(v) == 2 && json_is_number(json_array_get(v, 0)) && json_is_number(json_array_get(v, 1))) {
+    } else if (json_array_size(v) == 2 && json_is_number(json_array_get(v, 0)) &&
+               json_is_number(json_array_get(v, 1))) {
         double a = json_number_value(json_array_get(v, 0)), b = json_number_value(json_array_get(v, 1));
         out[0] = a < b ? a : b;
         out[1] = a < b ? b : a;
@@ -38,7 +39,8 @@ static int read_warp(mr_layer *l, const json_t *c, mr_error *e)
     double value;
     int status = mr_config_channels_last(l, c, e);
     if (!status)
-        status = mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR, &interpolation, e);
+        status =
+            mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR, &interpolation, e);
     if (!status)
         status = mr_config_choice(l, c, "fill_mode", mr_fill_names, MR_FILL_REFLECTED, &fill, e);
     if (!status)
@@ -49,7 +51,10 @@ static int read_warp(mr_layer *l, const json_t *c, mr_error *e)
     return 0;
 }
 
-static double draw_between(mr_philox *g, const double range[2]) { return mr_philox_uniform(g, range[0], range[1]); }
+static double draw_between(mr_philox *g, const double range[2])
+{
+    return mr_philox_uniform(g, range[0], range[1]);
+}
 
 /* --- the transformations ---------------------------------------------------- */
 
@@ -149,17 +154,31 @@ static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sh
     return status ? status : mr_same_shape(l, in, inputs, out, e);
 }
 
-static void forward(const mr_call *c) { mr_warp_forward(c, &((const struct geometry *)c->layer->impl)->warp); }
-static void backward(const mr_call *c) { mr_warp_backward(c, &((const struct geometry *)c->layer->impl)->warp); }
+static void forward(const mr_call *c)
+{
+    mr_warp_forward(c, &((const struct geometry *)c->layer->impl)->warp);
+}
+static void backward(const mr_call *c)
+{
+    mr_warp_backward(c, &((const struct geometry *)c->layer->impl)->warp);
+}
 
-#define GEOMETRY(identifier, keras_name, keys, configure_function)                                                     \
-    const mr_layer_class identifier = {.name = keras_name, .size = sizeof(struct geometry), .config_keys = keys,       \
-                                       .max_inputs = 1, .identity_at_inference = true, .configure = configure_function, \
-                                       .output_shape = output_shape, .forward = forward, .backward = backward}
+#define GEOMETRY(identifier, keras_name, keys, configure_function)                                           \
+    const mr_layer_class identifier = {.name = keras_name,                                                   \
+                                       .size = sizeof(struct geometry),                                      \
+                                       .config_keys = keys,                                                  \
+                                       .max_inputs = 1,                                                      \
+                                       .identity_at_inference = true,                                        \
+                                       .configure = configure_function,                                      \
+                                       .output_shape = output_shape,                                         \
+                                       .forward = forward,                                                   \
+                                       .backward = backward}
 
 GEOMETRY(mr_layer_random_flip, "RandomFlip", "mode seed data_format", configure_flip);
-GEOMETRY(mr_layer_random_rotation, "RandomRotation", "factor data_format fill_mode fill_value interpolation seed", configure_rotation);
-GEOMETRY(mr_layer_random_zoom, "RandomZoom", "height_factor width_factor fill_mode interpolation seed fill_value data_format",
-         configure_zoom);
+GEOMETRY(mr_layer_random_rotation, "RandomRotation",
+         "factor data_format fill_mode fill_value interpolation seed", configure_rotation);
+GEOMETRY(mr_layer_random_zoom, "RandomZoom",
+         "height_factor width_factor fill_mode interpolation seed fill_value data_format", configure_zoom);
 GEOMETRY(mr_layer_random_translation, "RandomTranslation",
-         "height_factor width_factor fill_mode interpolation seed fill_value data_format", configure_translation);
+         "height_factor width_factor fill_mode interpolation seed fill_value data_format",
+         configure_translation);

@@ -21,7 +21,8 @@ struct resampling {
     bool add;
 };
 
-void mr_crop_to_aspect(const mr_image_size *in, size_t height, size_t width, mr_extent *rows, mr_extent *columns)
+void mr_crop_to_aspect(const mr_image_size *in, size_t height, size_t width, mr_extent *rows,
+                       mr_extent *columns)
 {
     size_t h = in->w * height / width, w = in->h * width / height;
     rows->size = mr_max(1, mr_min(in->h, h));
@@ -30,7 +31,8 @@ void mr_crop_to_aspect(const mr_image_size *in, size_t height, size_t width, mr_
     columns->first = (in->w - columns->size) / 2;
 }
 
-/* In float32 whatever mr_real is: places where rounding decides must fall as they do in TensorFlow and PyTorch. */
+/* In float32 whatever mr_real is: places where rounding decides must fall as they do in TensorFlow and
+ * PyTorch. */
 static void make_mixes(mr_interpolation how, mr_extent in, size_t out, struct mix *mixes)
 {
     float scale = (float)in.size / (float)out;
@@ -49,8 +51,8 @@ size_t mr_resample_scratch(const mr_image_size *out)
     return mr_piece(out->h * sizeof(struct mix)) + mr_piece(out->w * sizeof(struct mix));
 }
 
-static struct resampling set_up(mr_interpolation how, const mr_image_size *in, mr_extent rows, mr_extent columns,
-                                const mr_image_size *out, void *scratch)
+static struct resampling set_up(mr_interpolation how, const mr_image_size *in, mr_extent rows,
+                                mr_extent columns, const mr_image_size *out, void *scratch)
 {
     struct resampling r = {.in = *in, .out = *out, .rows = scratch};
     r.columns = (struct mix *)((char *)scratch + mr_piece(out->h * sizeof(struct mix)));
@@ -60,7 +62,8 @@ static struct resampling set_up(mr_interpolation how, const mr_image_size *in, m
 }
 
 /* The four pixels of one output pixel. */
-static void mix_pixel(const mr_real *top, const mr_real *bottom, const struct mix *column, mr_real row_weight, size_t channels, mr_real *y)
+static void mix_pixel(const mr_real *top, const mr_real *bottom, const struct mix *column, mr_real row_weight,
+                      size_t channels, mr_real *y)
 {
     const mr_real *a = top + column->lower * channels, *b = top + column->upper * channels;
     const mr_real *c = bottom + column->lower * channels, *d = bottom + column->upper * channels;
@@ -82,14 +85,15 @@ MR_CLONES static void resample_row(void *argument, size_t item, int thread)
     const mr_real *top = sample + row->lower * line, *bottom = sample + row->upper * line;
     mr_real *y = r->to + item * r->out.w * r->out.c;
     for (size_t j = 0; j < r->out.w; j++, y += r->out.c)
-        if (row->weight == 0 && r->columns[j].weight == 0) /* nearest, or a line that is hit exactly; keeps infinities */
+        if (row->weight == 0 &&
+            r->columns[j].weight == 0) /* nearest, or a line that is hit exactly; keeps infinities */
             memcpy(y, top + r->columns[j].lower * r->in.c, r->in.c * sizeof *y);
         else
             mix_pixel(top, bottom, &r->columns[j], row->weight, r->in.c, y);
 }
 
-void mr_resample(mr_team *t, mr_interpolation how, const mr_real *x, const mr_image_size *in, mr_extent rows, mr_extent columns,
-                 mr_real *y, const mr_image_size *out, void *scratch)
+void mr_resample(mr_team *t, mr_interpolation how, const mr_real *x, const mr_image_size *in, mr_extent rows,
+                 mr_extent columns, mr_real *y, const mr_image_size *out, void *scratch)
 {
     struct resampling r = set_up(how, in, rows, columns, out, scratch);
     r.from = x;
@@ -97,7 +101,8 @@ void mr_resample(mr_team *t, mr_interpolation how, const mr_real *x, const mr_im
     mr_team_items(t, out->n * out->h, resample_row, &r);
 }
 
-static void spread_pixel(const mr_real *dy, mr_real *line, const struct mix *column, mr_real weight, size_t channels)
+static void spread_pixel(const mr_real *dy, mr_real *line, const struct mix *column, mr_real weight,
+                         size_t channels)
 {
     mr_real *a = line + column->lower * channels, *b = line + column->upper * channels;
     mr_real wa = weight * (1 - column->weight), wb = weight * column->weight;
@@ -125,8 +130,9 @@ MR_CLONES static void spread_sample(void *argument, size_t n, int thread)
         }
 }
 
-void mr_resample_gradient(mr_team *t, mr_interpolation how, const mr_real *dy, const mr_image_size *out, mr_real *dx,
-                          const mr_image_size *in, mr_extent rows, mr_extent columns, bool add, void *scratch)
+void mr_resample_gradient(mr_team *t, mr_interpolation how, const mr_real *dy, const mr_image_size *out,
+                          mr_real *dx, const mr_image_size *in, mr_extent rows, mr_extent columns, bool add,
+                          void *scratch)
 {
     struct resampling r = set_up(how, in, rows, columns, out, scratch);
     r.from = dy;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rescaling and Normalization: y = (x - shift) * factor + offset, with numbers for all or for each channel. */
+/* Rescaling and Normalization: y = (x - shift) * factor + offset, with numbers for all or for each channel.
+ */
 #include "nn/layers/layers.h"
 #include "nn/simd.h"
 
@@ -62,11 +63,13 @@ static int read_numbers(const mr_layer *l, const json_t *c, const char *key, str
     return 0;
 }
 
-static int check_count(const mr_layer *l, const char *key, const struct numbers *n, const mr_shape *in, mr_error *e)
+static int check_count(const mr_layer *l, const char *key, const struct numbers *n, const mr_shape *in,
+                       mr_error *e)
 {
     if (n->count <= 1 || (int64_t)n->count == in->dim[in->rank - 1])
         return 0;
-    return mr_layer_invalid(l, e, "\"%s\" has %zu numbers for %lld channels", key, n->count, (long long)in->dim[in->rank - 1]);
+    return mr_layer_invalid(l, e, "\"%s\" has %zu numbers for %lld channels", key, n->count,
+                            (long long)in->dim[in->rank - 1]);
 }
 
 static double number(const struct numbers *n, size_t i, double fallback)
@@ -213,7 +216,10 @@ static struct pass pass_of(const mr_call *c, numbers_of *numbers)
     return (struct pass){.k = k, .width = width};
 }
 
-static size_t scratch_size(const mr_call *c) { return mr_per_channel_size(mr_last_dim(&c->in[0]), 3); }
+static size_t scratch_size(const mr_call *c)
+{
+    return mr_per_channel_size(mr_last_dim(&c->in[0]), 3);
+}
 
 static void run_forward(const mr_call *c, numbers_of *numbers)
 {
@@ -234,18 +240,39 @@ static void run_backward(const mr_call *c, numbers_of *numbers)
     mr_per_channel_ranges(c->team, mr_batch_count(&c->out), mr_last_dim(&c->out), scale_gradient, &p);
 }
 
-static void forward_rescaling(const mr_call *c) { run_forward(c, rescaling_numbers); }
-static void backward_rescaling(const mr_call *c) { run_backward(c, rescaling_numbers); }
-static void forward_normalization(const mr_call *c) { run_forward(c, normalization_numbers); }
-static void backward_normalization(const mr_call *c) { run_backward(c, normalization_numbers); }
+static void forward_rescaling(const mr_call *c)
+{
+    run_forward(c, rescaling_numbers);
+}
+static void backward_rescaling(const mr_call *c)
+{
+    run_backward(c, rescaling_numbers);
+}
+static void forward_normalization(const mr_call *c)
+{
+    run_forward(c, normalization_numbers);
+}
+static void backward_normalization(const mr_call *c)
+{
+    run_backward(c, normalization_numbers);
+}
 
-#define COMMON                                                                                                          \
-    .size = sizeof(struct rescaling), .max_inputs = 1, .in_place = true, .scratch_size = scratch_size, .destroy = destroy
+#define COMMON                                                                                               \
+    .size = sizeof(struct rescaling), .max_inputs = 1, .in_place = true, .scratch_size = scratch_size,       \
+    .destroy = destroy
 
-const mr_layer_class mr_layer_rescaling = {
-    .name = "Rescaling", .config_keys = "scale offset", .configure = configure_rescaling, .output_shape = rescaled_shape,
-    .forward = forward_rescaling, .backward = backward_rescaling, COMMON};
-const mr_layer_class mr_layer_normalization = {
-    .name = "Normalization", .config_keys = "axis invert mean variance", .configure = configure_normalization,
-    .output_shape = normalized_shape, .build = build_normalization, .forward = forward_normalization,
-    .backward = backward_normalization, COMMON};
+const mr_layer_class mr_layer_rescaling = {.name = "Rescaling",
+                                           .config_keys = "scale offset",
+                                           .configure = configure_rescaling,
+                                           .output_shape = rescaled_shape,
+                                           .forward = forward_rescaling,
+                                           .backward = backward_rescaling,
+                                           COMMON};
+const mr_layer_class mr_layer_normalization = {.name = "Normalization",
+                                               .config_keys = "axis invert mean variance",
+                                               .configure = configure_normalization,
+                                               .output_shape = normalized_shape,
+                                               .build = build_normalization,
+                                               .forward = forward_normalization,
+                                               .backward = backward_normalization,
+                                               COMMON};

@@ -4,10 +4,14 @@
 
 struct reshape {
     int rank;
-    int64_t dim[MR_MAX_RANK]; /* without the batch; one may be -1: what is left. InputLayer: 0 where it is not fixed */
+    int64_t dim[MR_MAX_RANK]; /* without the batch; one may be -1: what is left. InputLayer: 0 where it is not
+                                 fixed */
 };
 
-static void never_called(const mr_call *c) { (void)c; }
+static void never_called(const mr_call *c)
+{
+    (void)c;
+}
 
 /* --- InputLayer ------------------------------------------------------------ */
 
@@ -38,7 +42,10 @@ static int input_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sha
 
 /* --- Flatten --------------------------------------------------------------- */
 
-static int configure_flatten(mr_layer *l, const json_t *c, mr_error *e) { return mr_config_channels_last(l, c, e); }
+static int configure_flatten(mr_layer *l, const json_t *c, mr_error *e)
+{
+    return mr_config_channels_last(l, c, e);
+}
 
 static int flat_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
@@ -59,7 +66,8 @@ static int configure_reshape(mr_layer *l, const json_t *c, mr_error *e)
     for (size_t i = 0; i < json_array_size(target); i++) {
         const json_t *d = json_array_get(target, i);
         int64_t size = json_is_null(d) ? -1 : json_integer_value(d);
-        if ((!json_is_integer(d) && !json_is_null(d)) || (size < 1 && size != -1) || size > (int64_t)MR_MAX_ELEMENTS)
+        if ((!json_is_integer(d) && !json_is_null(d)) || (size < 1 && size != -1) ||
+            size > (int64_t)MR_MAX_ELEMENTS)
             return mr_layer_invalid(l, e, "\"target_shape\" has an entry that is no size");
         p->dim[p->rank++] = size;
         unknown += size == -1;
@@ -91,12 +99,25 @@ static int reshaped(const mr_layer *l, const mr_shape *in, int inputs, mr_shape 
                             mr_shape_text(out, true, to, sizeof to));
 }
 
-const mr_layer_class mr_layer_input = {.name = "InputLayer", .size = sizeof(struct reshape),
-                                       .config_keys = "batch_shape sparse ragged optional", .alias = true,
-                                       .configure = configure_input, .output_shape = input_shape, .forward = never_called};
-const mr_layer_class mr_layer_flatten = {.name = "Flatten", .config_keys = "data_format", .max_inputs = 1, .alias = true,
-                                         .configure = configure_flatten, .output_shape = flat_shape,
+const mr_layer_class mr_layer_input = {.name = "InputLayer",
+                                       .size = sizeof(struct reshape),
+                                       .config_keys = "batch_shape sparse ragged optional",
+                                       .alias = true,
+                                       .configure = configure_input,
+                                       .output_shape = input_shape,
+                                       .forward = never_called};
+const mr_layer_class mr_layer_flatten = {.name = "Flatten",
+                                         .config_keys = "data_format",
+                                         .max_inputs = 1,
+                                         .alias = true,
+                                         .configure = configure_flatten,
+                                         .output_shape = flat_shape,
                                          .forward = never_called};
-const mr_layer_class mr_layer_reshape = {.name = "Reshape", .size = sizeof(struct reshape), .config_keys = "target_shape",
-                                         .max_inputs = 1, .alias = true, .configure = configure_reshape,
-                                         .output_shape = reshaped, .forward = never_called};
+const mr_layer_class mr_layer_reshape = {.name = "Reshape",
+                                         .size = sizeof(struct reshape),
+                                         .config_keys = "target_shape",
+                                         .max_inputs = 1,
+                                         .alias = true,
+                                         .configure = configure_reshape,
+                                         .output_shape = reshaped,
+                                         .forward = never_called};

@@ -19,7 +19,8 @@ static void run_forward(const mr_call *c, window_of *window)
     mr_image_size in = mr_image_size_of(&c->in[0]), out = mr_image_size_of(&c->out);
     mr_extent rows = {0, in.h}, columns = {0, in.w};
     window(c, &in, &rows, &columns);
-    mr_resample(c->team, (mr_interpolation)p->interpolation, c->x[0], &in, rows, columns, c->y, &out, c->scratch);
+    mr_resample(c->team, (mr_interpolation)p->interpolation, c->x[0], &in, rows, columns, c->y, &out,
+                c->scratch);
 }
 
 static void run_backward(const mr_call *c, window_of *window)
@@ -29,8 +30,8 @@ static void run_backward(const mr_call *c, window_of *window)
     mr_extent rows = {0, in.h}, columns = {0, in.w};
     window(c, &in, &rows, &columns);
     if (c->dx[0])
-        mr_resample_gradient(c->team, (mr_interpolation)p->interpolation, c->dy, &out, c->dx[0], &in, rows, columns,
-                             c->add_dx[0], c->scratch);
+        mr_resample_gradient(c->team, (mr_interpolation)p->interpolation, c->dy, &out, c->dx[0], &in, rows,
+                             columns, c->add_dx[0], c->scratch);
 }
 
 static size_t scratch_size(const mr_call *c)
@@ -47,7 +48,9 @@ static int configure_up_sampling(mr_layer *l, const json_t *c, mr_error *e)
     int status = mr_config_channels_last(l, c, e);
     if (!status)
         status = mr_config_pair(l, c, "size", 1, MR_MAX_EXTENT, 2, p->size, e);
-    return status ? status : mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_NEAREST, &p->interpolation, e);
+    return status ? status
+                  : mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_NEAREST,
+                                     &p->interpolation, e);
 }
 
 static int read_size(mr_layer *l, const json_t *c, mr_error *e)
@@ -76,7 +79,8 @@ static int configure_resizing(mr_layer *l, const json_t *c, mr_error *e)
     struct resizing *p = l->impl;
     int status = read_size(l, c, e);
     if (!status)
-        status = mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR, &p->interpolation, e);
+        status = mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR,
+                                  &p->interpolation, e);
     if (!status)
         status = mr_config_bool(l, c, "crop_to_aspect_ratio", false, &p->crop, e);
     if (!status)
@@ -130,8 +134,8 @@ static void centre(const mr_call *c, const mr_image_size *in, mr_extent *rows, m
     *columns = (mr_extent){(in->w - w) / 2, w};
 }
 
-/* In training one place for the whole batch, as Keras does; else (and where the image is no larger) the largest window of the
- * aspect ratio, resized. */
+/* In training one place for the whole batch, as Keras does; else (and where the image is no larger) the
+ * largest window of the aspect ratio, resized. */
 static void drawn(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
 {
     const struct resizing *p = c->layer->impl;
@@ -146,25 +150,60 @@ static void drawn(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr
     *columns = (mr_extent){mr_philox_below(&g, (uint32_t)(in->w - w + 1)), w};
 }
 
-static void forward_whole(const mr_call *c) { run_forward(c, whole); }
-static void backward_whole(const mr_call *c) { run_backward(c, whole); }
-static void forward_centre(const mr_call *c) { run_forward(c, centre); }
-static void backward_centre(const mr_call *c) { run_backward(c, centre); }
-static void forward_drawn(const mr_call *c) { run_forward(c, drawn); }
-static void backward_drawn(const mr_call *c) { run_backward(c, drawn); }
+static void forward_whole(const mr_call *c)
+{
+    run_forward(c, whole);
+}
+static void backward_whole(const mr_call *c)
+{
+    run_backward(c, whole);
+}
+static void forward_centre(const mr_call *c)
+{
+    run_forward(c, centre);
+}
+static void backward_centre(const mr_call *c)
+{
+    run_backward(c, centre);
+}
+static void forward_drawn(const mr_call *c)
+{
+    run_forward(c, drawn);
+}
+static void backward_drawn(const mr_call *c)
+{
+    run_backward(c, drawn);
+}
 
 #define COMMON .size = sizeof(struct resizing), .max_inputs = 1, .scratch_size = scratch_size
 
-const mr_layer_class mr_layer_up_sampling2d = {
-    .name = "UpSampling2D", .config_keys = "size data_format interpolation", .configure = configure_up_sampling,
-    .output_shape = enlarged_shape, .forward = forward_whole, .backward = backward_whole, COMMON};
+const mr_layer_class mr_layer_up_sampling2d = {.name = "UpSampling2D",
+                                               .config_keys = "size data_format interpolation",
+                                               .configure = configure_up_sampling,
+                                               .output_shape = enlarged_shape,
+                                               .forward = forward_whole,
+                                               .backward = backward_whole,
+                                               COMMON};
 const mr_layer_class mr_layer_resizing = {
     .name = "Resizing",
-    .config_keys = "height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value antialias data_format",
-    .configure = configure_resizing, .output_shape = resized_shape, .forward = forward_whole, .backward = backward_whole, COMMON};
-const mr_layer_class mr_layer_center_crop = {
-    .name = "CenterCrop", .config_keys = "height width data_format", .configure = read_size, .output_shape = resized_shape,
-    .forward = forward_centre, .backward = backward_centre, COMMON};
-const mr_layer_class mr_layer_random_crop = {
-    .name = "RandomCrop", .config_keys = "height width seed data_format", .configure = read_size, .output_shape = resized_shape,
-    .forward = forward_drawn, .backward = backward_drawn, COMMON};
+    .config_keys = "height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value "
+                   "antialias data_format",
+    .configure = configure_resizing,
+    .output_shape = resized_shape,
+    .forward = forward_whole,
+    .backward = backward_whole,
+    COMMON};
+const mr_layer_class mr_layer_center_crop = {.name = "CenterCrop",
+                                             .config_keys = "height width data_format",
+                                             .configure = read_size,
+                                             .output_shape = resized_shape,
+                                             .forward = forward_centre,
+                                             .backward = backward_centre,
+                                             COMMON};
+const mr_layer_class mr_layer_random_crop = {.name = "RandomCrop",
+                                             .config_keys = "height width seed data_format",
+                                             .configure = read_size,
+                                             .output_shape = resized_shape,
+                                             .forward = forward_drawn,
+                                             .backward = backward_drawn,
+                                             COMMON};

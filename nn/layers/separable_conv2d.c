@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SeparableConv2D: a depthwise convolution, then a 1x1 one. depthwise_kernel [kh, kw, channels, depth_multiplier],
- * pointwise_kernel [1, 1, channels*depth_multiplier, filters], bias [filters]. */
+/* SeparableConv2D: a depthwise convolution, then a 1x1 one. depthwise_kernel [kh, kw, channels,
+ * depth_multiplier], pointwise_kernel [1, 1, channels*depth_multiplier, filters], bias [filters]. */
 #include "nn/layers/depthwise.h"
 #include "nn/layers/layers.h"
 
@@ -44,13 +44,14 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
     const struct separable *p = l->impl;
     mr_shape depthwise = {4, {p->window.kernel[0], p->window.kernel[1], in->dim[3], p->multiplier}};
     mr_shape pointwise = {4, {1, 1, in->dim[3] * p->multiplier, p->filters}}, bias = {1, {p->filters}};
-    int status = mr_layer_add_param(l, "depthwise_kernel", depthwise, false, "depthwise_initializer", "glorot_uniform",
-                                    "depthwise_regularizer", e);
+    int status = mr_layer_add_param(l, "depthwise_kernel", depthwise, false, "depthwise_initializer",
+                                    "glorot_uniform", "depthwise_regularizer", e);
     if (!status)
-        status = mr_layer_add_param(l, "pointwise_kernel", pointwise, false, "pointwise_initializer", "glorot_uniform",
-                                    "pointwise_regularizer", e);
+        status = mr_layer_add_param(l, "pointwise_kernel", pointwise, false, "pointwise_initializer",
+                                    "glorot_uniform", "pointwise_regularizer", e);
     if (!status && p->use_bias)
-        status = mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
+        status =
+            mr_layer_add_param(l, "bias", bias, false, "bias_initializer", "zeros", "bias_regularizer", e);
     return status;
 }
 
@@ -63,12 +64,27 @@ static mr_convolution depthwise_of(const mr_call *c)
 static mr_convolution pointwise_of(const mr_call *c)
 {
     mr_convolution g = depthwise_of(c);
-    return (mr_convolution){.n = g.n, .ih = g.oh, .iw = g.ow, .cin = g.cout, .oh = g.oh, .ow = g.ow,
-                            .cout = mr_last_dim(&c->out), .kh = 1, .kw = 1, .groups = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
+    return (mr_convolution){.n = g.n,
+                            .ih = g.oh,
+                            .iw = g.ow,
+                            .cin = g.cout,
+                            .oh = g.oh,
+                            .ow = g.ow,
+                            .cout = mr_last_dim(&c->out),
+                            .kh = 1,
+                            .kw = 1,
+                            .groups = 1,
+                            .sh = 1,
+                            .sw = 1,
+                            .dh = 1,
+                            .dw = 1};
 }
 
 /* The tensor between the two convolutions. */
-static size_t between_size(const mr_convolution *g) { return mr_reals_piece(g->n * g->oh * g->ow * g->cout); }
+static size_t between_size(const mr_convolution *g)
+{
+    return mr_reals_piece(g->n * g->oh * g->ow * g->cout);
+}
 
 /* saved: the sum before the activation (where wanted), then the tensor between. */
 static size_t saved_size(const mr_call *c)
@@ -83,8 +99,8 @@ static size_t scratch_size(const mr_call *c)
 {
     const struct separable *p = c->layer->impl;
     mr_convolution g = depthwise_of(c);
-    return between_size(&g) +
-           mr_max(mr_convolution_layer_scratch(c, &p->activation, pointwise_of(c)), mr_depthwise_weight_scratch(&g));
+    return between_size(&g) + mr_max(mr_convolution_layer_scratch(c, &p->activation, pointwise_of(c)),
+                                     mr_depthwise_weight_scratch(&g));
 }
 
 static mr_real *between_of(const mr_call *c)
@@ -101,7 +117,8 @@ static void forward(const mr_call *c)
                               .activation = mr_activation_is_linear(&p->activation) ? NULL : &p->activation,
                               .sum = mr_activated_saved(&p->activation, c) ? c->saved : NULL};
     mr_depthwise_forward(&g, c->team, c->x[0], c->w[0], NULL, between_of(c));
-    mr_convolution_forward(&h, c->team, between_of(c), c->w[1], c->y, end, (char *)c->scratch + between_size(&g));
+    mr_convolution_forward(&h, c->team, between_of(c), c->w[1], c->y, end,
+                           (char *)c->scratch + between_size(&g));
 }
 
 static void backward(const mr_call *c)
@@ -127,10 +144,20 @@ static void backward(const mr_call *c)
 }
 
 const mr_layer_class mr_layer_separable_conv2d = {
-    .name = "SeparableConv2D", .size = sizeof(struct separable),
-    .config_keys = "filters depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
-                   "depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
-                   "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint "
-                   "pointwise_constraint bias_constraint",
-    .max_inputs = 1, .needs_x = true, .needs_y = true, .configure = configure, .output_shape = output_shape, .build = build,
-    .saved_size = saved_size, .scratch_size = scratch_size, .forward = forward, .backward = backward};
+    .name = "SeparableConv2D",
+    .size = sizeof(struct separable),
+    .config_keys =
+        "filters depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
+        "depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
+        "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint "
+        "pointwise_constraint bias_constraint",
+    .max_inputs = 1,
+    .needs_x = true,
+    .needs_y = true,
+    .configure = configure,
+    .output_shape = output_shape,
+    .build = build,
+    .saved_size = saved_size,
+    .scratch_size = scratch_size,
+    .forward = forward,
+    .backward = backward};

@@ -12,7 +12,10 @@ struct image_warp {
     size_t channels;
 };
 
-static int64_t clamp(int64_t i, int64_t size) { return i < 0 ? 0 : i >= size ? size - 1 : i; }
+static int64_t clamp(int64_t i, int64_t size)
+{
+    return i < 0 ? 0 : i >= size ? size - 1 : i;
+}
 
 /* The pixel that index I of an axis of SIZE pixels stands for; -1: the constant. */
 static int64_t inside(int64_t i, int64_t size, mr_fill fill)
@@ -63,7 +66,8 @@ static struct sources sources_of(const struct image_warp *s, const mr_affine *a,
     return out;
 }
 
-static void read_pixel(const struct image_warp *s, const mr_real *image, const struct sources *from, mr_real *y)
+static void read_pixel(const struct image_warp *s, const mr_real *image, const struct sources *from,
+                       mr_real *y)
 {
     memset(y, 0, s->channels * sizeof *y);
     for (int k = 0; k < from->count; k++) {
@@ -73,7 +77,8 @@ static void read_pixel(const struct image_warp *s, const mr_real *image, const s
     }
 }
 
-static void spread_pixel(const struct image_warp *s, const mr_real *dy, const struct sources *to, mr_real *image)
+static void spread_pixel(const struct image_warp *s, const mr_real *dy, const struct sources *to,
+                         mr_real *image)
 {
     for (int k = 0; k < to->count; k++) {
         mr_real *dx = to->pixel[k] < 0 ? NULL : image + (size_t)to->pixel[k] * s->channels;

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Affine warps of the images of a batch, each by a transformation of its own. Under RandomFlip, RandomRotation, RandomZoom
- * and RandomTranslation. */
+/* Affine warps of the images of a batch, each by a transformation of its own. Under RandomFlip,
+ * RandomRotation, RandomZoom and RandomTranslation. */
 #ifndef MR_NN_LAYERS_WARP_H
 #define MR_NN_LAYERS_WARP_H
 
 #include "nn/layers/resample.h"
 
-typedef enum mr_fill { MR_FILL_REFLECTED, MR_FILL_WRAPPED, MR_FILL_CONSTANT_VALUE, MR_FILL_NEAREST_EDGE } mr_fill;
+typedef enum mr_fill {
+    MR_FILL_REFLECTED,
+    MR_FILL_WRAPPED,
+    MR_FILL_CONSTANT_VALUE,
+    MR_FILL_NEAREST_EDGE
+} mr_fill;
 extern const char *const mr_fill_names[]; /* in that order: "reflect", "wrap", "constant", "nearest", NULL */
 
-/* Output pixel (column X, row Y) reads the input at column x[0]*X + x[1]*Y + x[2], row y[0]*X + y[1]*Y + y[2]. */
+/* Output pixel (column X, row Y) reads the input at column x[0]*X + x[1]*Y + x[2], row y[0]*X + y[1]*Y +
+ * y[2]. */
 typedef struct mr_affine {
     double x[3], y[3];
 } mr_affine;
