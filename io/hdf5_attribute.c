@@ -2,6 +2,8 @@
 /* String attributes of every kind that h5py has written for Keras since 2015. */
 #include "io/hdf5.h"
 
+#include "io/hdf5_heap.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,23 +77,6 @@ static int attribute_open(struct attribute *a, hid_t object, const char *name, m
     return status;
 }
 
-/* Variable-length strings: HDF5 allocates each; they are handed on as they are copied. */
-static int read_variable(mr_names *out, const struct attribute *a, const char *name, mr_error *e)
-{
-    char **texts = calloc(a->count, sizeof *texts);
-    hid_t memory = H5Tcopy(a->type); /* the file's character set: HDF5 does not convert between them */
-    int status = texts && memory >= 0 ? 0 : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
-    if (!status && H5Aread(a->id, memory, texts) < 0)
-        status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", name);
-    for (size_t i = 0; !status && i < a->count; i++)
-        status = mr_names_add(out, texts[i] ? texts[i] : "", e);
-    if (texts && a->space >= 0 && memory >= 0)
-        H5Dvlen_reclaim(memory, a->space, H5P_DEFAULT, texts);
-    free(texts);
-    mr_hdf5_release(memory);
-    return status;
-}
-
 /* Fixed length: padded with NUL, ended by NUL, or padded with blanks. */
 static size_t padded_length(const struct attribute *a, const char *text)
 {
@@ -129,7 +114,8 @@ static int append_strings(mr_names *out, hid_t object, const char *name, mr_erro
     if (status)
         return status;
     if (!a.empty)
-        status = a.variable ? read_variable(out, &a, name, e) : read_fixed(out, &a, name, e);
+        status = a.variable ? mr_hdf5_read_heap_strings(out, object, name, a.count, e)
+                            : read_fixed(out, &a, name, e);
     attribute_close(&a);
     return status;
 }

@@ -128,9 +128,10 @@ json_t *mr_keras_initializer(mr_dialect *d, const json_t *v)
         return make_object(d, class, takes_seed_alone(class) ? seed_alone(d, NULL) : json_object());
     }
     json_t *object = mr_keras_object(d, v), *config = json_object_get(object, "config");
-    if (!json_is_object(config))
+    const char *class = mr_json_text(object, "class_name");
+    if (!class || !json_is_object(config))
         return object;
-    mr_keras_set(d, object, "class_name", json_string(initializer_class(mr_json_text(object, "class_name"))));
+    mr_keras_set(d, object, "class_name", json_string(initializer_class(class)));
     json_object_del(config, "dtype");
     for (int i = 0; i < 2; i++) { /* new in Keras 3.15, null but in private hands */
         const char *key = i ? "output_axes" : "input_axes";
