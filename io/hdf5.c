@@ -254,25 +254,6 @@ int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e)
     return l.status ? l.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list a group");
 }
 
-static herr_t list_attribute(hid_t object, const char *name, const H5A_info_t *info, void *context)
-{
-    (void)object;
-    (void)info;
-    struct listing *l = context;
-    l->status = mr_names_add(l->names, name, l->e);
-    return l->status ? -1 : 0;
-}
-
-int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
-{
-    struct listing l = {out, e, 0};
-    memset(out, 0, sizeof *out);
-    if (H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_INC, NULL, list_attribute, &l) >= 0)
-        return 0;
-    mr_names_free(out);
-    return l.status ? l.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list attributes");
-}
-
 /* --- reading datasets ------------------------------------------------------------------ */
 
 /* Data outside of the file, virtual data, and chunks of absurd size are refused before anything is read. */

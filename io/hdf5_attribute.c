@@ -2,7 +2,7 @@
 /* String attributes of every kind that h5py has written for Keras since 2015. */
 #include "io/hdf5.h"
 
-#include "io/hdf5_heap.h"
+#include "io/hdf5_raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,25 @@ static void attribute_close(struct attribute *a)
     mr_hdf5_release(a->space);
     mr_hdf5_release(a->type);
     mr_hdf5_release(a->id);
+}
+
+static int list_name(void *context, const char *name, const unsigned char *data, size_t size, mr_error *e)
+{
+    (void)data;
+    (void)size;
+    return mr_names_add(context, name, e);
+}
+
+int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
+{
+    mr_raw r;
+    memset(out, 0, sizeof *out);
+    int status = mr_raw_open(&r, object, e);
+    if (!status)
+        status = mr_raw_attributes(&r, object, list_name, out, e);
+    if (status)
+        mr_names_free(out);
+    return status;
 }
 
 bool mr_hdf5_has_attribute(hid_t object, const char *name)

@@ -37,8 +37,9 @@ io_keras_sources = \
   io/durable.c io/durable.h \
   io/hdf5.c io/hdf5.h \
   io/hdf5_attribute.c \
-  io/hdf5_heap.c io/hdf5_heap.h \
+  io/hdf5_heap.c \
   io/hdf5_image.c \
+  io/hdf5_raw.c io/hdf5_raw.h \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \
   io/keras_defaults.c \

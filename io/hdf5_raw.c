@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Object headers: HDF5 File Format Specification 3.0, IV.A.1; attribute messages: IV.A.2.m. Numbers are
+ * little-endian. */
+#include "io/hdf5_raw.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- bytes ---------------------------------------------------------------------------------------- */
+
+uint64_t mr_raw_number(const unsigned char *p, int bytes)
+{
+    uint64_t v = 0;
+    for (int i = bytes - 1; i >= 0; i--)
+        v = v << 8 | p[i];
+    return v;
+}
+
+int mr_raw_open(mr_raw *r, hid_t object, mr_error *e)
+{
+    size_t address_size = 0, length_size = 0;
+    hsize_t size = 0, block = 0;
+    void *handle = NULL;
+    hid_t file = H5Iget_file_id(object);
+    hid_t access = file < 0 ? -1 : H5Fget_access_plist(file),
+          creation = file < 0 ? -1 : H5Fget_create_plist(file);
+    bool there = access >= 0 && creation >= 0 && H5Fget_filesize(file, &size) >= 0 &&
+                 H5Pget_userblock(creation, &block) >= 0 &&
+                 H5Pget_sizes(creation, &address_size, &length_size) >= 0 &&
+                 H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0;
+    bool memory = access >= 0 && H5Pget_driver(access) == H5FD_CORE;
+    if (there && handle)
+        *r = (mr_raw){memory ? *(unsigned char **)handle : NULL, memory ? -1 : *(int *)handle, size, block};
+    mr_hdf5_release(access);
+    mr_hdf5_release(creation);
+    mr_hdf5_release(file);
+    if (!there || !handle)
+        return mr_hdf5_fail(e, MR_EFORMAT, "cannot read attributes");
+    if (address_size != 8 || length_size != 8)
+        return mr_fail(e, MR_EUNSUPPORTED, "an HDF5 file with addresses of %zu bytes", address_size);
+    return 0;
+}
+
+int mr_raw_read(const mr_raw *r, uint64_t address, void *out, size_t n)
+{
+    uint64_t at = address + r->base;
+    if (at < address || at > r->size || n > r->size - at)
+        return -1;
+    if (r->memory) {
+        memcpy(out, r->memory + at, n);
+        return 0;
+    }
+    for (size_t done = 0; done < n;) {
+        ssize_t got = pread(r->fd, (char *)out + done, n - done, (off_t)(at + done));
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return -1;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+unsigned char *mr_raw_copy(const mr_raw *r, uint64_t address, size_t n)
+{
+    unsigned char *block = malloc(n + 1);
+    if (block && mr_raw_read(r, address, block, n)) {
+        free(block);
+        return NULL;
+    }
+    return block;
+}
+
+/* --- object headers ---------------------------------------------------------------------------------- */
+
+enum {
+    MESSAGE_ATTRIBUTE = 0x0c,
+    MESSAGE_CONTINUATION = 0x10,
+    MESSAGE_SHARED = 2, /* flag: the message stands elsewhere */
+    MAX_BLOCKS = 4096,  /* of one header: a chain that is longer runs in a circle */
+    MAX_BLOCK = 1 << 20 /* bytes of one of them; a message has at most 64 KiB */
+};
+
+/* Where messages stand: the header itself, and what its continuations point to. */
+struct header {
+    const mr_raw *raw;
+    int version;
+    size_t prefix; /* bytes before a message's data: type, size, flags … */
+    uint64_t address[MAX_BLOCKS];
+    size_t size[MAX_BLOCKS];
+    int count, next;
+    int (*visit)(void *context, const char *name, const unsigned char *data, size_t size, mr_error *e);
+    void *context;
+    mr_error *e;
+};
+
+static int damaged(mr_error *e, const char *what)
+{
+    return mr_fail(e, MR_EFORMAT, "damaged HDF5 file: an object header %s", what);
+}
+
+/* False: the block cannot be true, and what libhdf5 makes of it is not ours to know. */
+static bool add_block(struct header *h, uint64_t address, uint64_t size)
+{
+    if (h->count == MAX_BLOCKS || size > MAX_BLOCK)
+        return false;
+    h->address[h->count] = address;
+    h->size[h->count++] = (size_t)size;
+    return true;
+}
+
+static bool open_old(struct header *h, uint64_t address, const unsigned char *start)
+{
+    h->version = 1;
+    h->prefix = 8;
+    return start[0] == 1 && add_block(h, address + 16, mr_raw_number(start + 8, 4));
+}
+
+/* "OHDR", version, flags, then what the flags announce: times, limits, the size of the first block in 1, 2, 4
+ * or 8 bytes. */
+static bool open_new(struct header *h, uint64_t address, const unsigned char *start)
+{
+    unsigned flags = start[5];
+    size_t at = 6 + (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0);
+    int width = 1 << (flags & 3);
+    h->version = 2;
+    h->prefix = flags & 4 ? 6 : 4;
+    return start[4] == 2 && add_block(h, address + at + (size_t)width, mr_raw_number(start + at, width));
+}
+
+static int open_header(struct header *h, uint64_t address)
+{
+    unsigned char start[40] = {0};
+    /* A header may be the last thing in the file, and shorter than that. */
+    size_t n = sizeof start;
+    while (n >= 16 && mr_raw_read(h->raw, address, start, n))
+        n -= 8;
+    if (n < 16)
+        return damaged(h->e, "outside of the file");
+    bool fits = memcmp(start, "OHDR", 4) ? open_old(h, address, start) : open_new(h, address, start);
+    return fits ? 0 : damaged(h->e, "of unknown version or impossible size");
+}
+
+static size_t padded(size_t n)
+{
+    return (n + 7) / 8 * 8;
+}
+
+/* Hands on an attribute message: version, flags, sizes of name, datatype and dataspace, (version 3) the
+ * name's encoding; then these three, padded in version 1, and the value. */
+static int visit_attribute(struct header *h, const unsigned char *m, size_t size)
+{
+    if (size < 9 || m[0] < 1 || m[0] > 3 || (m[0] > 1 && (m[1] & 3)))
+        return 0; /* shared datatypes and dataspaces are not how Keras's attributes are written */
+    size_t start = m[0] == 3 ? 9 : 8;
+    size_t name = mr_raw_number(m + 2, 2), type = mr_raw_number(m + 4, 2), space = mr_raw_number(m + 6, 2);
+    size_t data =
+        m[0] == 1 ? start + padded(name) + padded(type) + padded(space) : start + name + type + space;
+    if (name == 0 || data > size || strnlen((const char *)m + start, name) == name)
+        return damaged(h->e, "with an impossible attribute");
+    return h->visit(h->context, (const char *)m + start, m + data, size - data, h->e);
+}
+
+static int visit_message(struct header *h, unsigned type, unsigned flags, const unsigned char *m, size_t size)
+{
+    if (type == MESSAGE_CONTINUATION && size >= 16) {
+        /* Blocks of the new kind have a signature before, and a checksum after their messages. */
+        uint64_t address = mr_raw_number(m, 8), length = mr_raw_number(m + 8, 8),
+                 extra = h->version == 2 ? 8 : 0;
+        bool fits = length >= extra && add_block(h, address + extra / 2, length - extra);
+        return fits ? 0 : damaged(h->e, "with an impossible continuation");
+    }
+    return type == MESSAGE_ATTRIBUTE && !(flags & MESSAGE_SHARED) ? visit_attribute(h, m, size) : 0;
+}
+
+static int visit_block(struct header *h, const unsigned char *block, size_t size)
+{
+    int status = 0;
+    for (size_t at = 0; at + h->prefix <= size && !status;) {
+        const unsigned char *m = block + at;
+        unsigned type = h->version == 1 ? (unsigned)mr_raw_number(m, 2) : m[0];
+        size_t length = mr_raw_number(h->version == 1 ? m + 2 : m + 1, 2);
+        unsigned flags = h->version == 1 ? m[4] : m[3];
+        if (length > size - at - h->prefix)
+            return damaged(h->e, "that is cut off");
+        status = visit_message(h, type, flags, m + h->prefix, length);
+        at += h->prefix + length;
+    }
+    return status;
+}
+
+int mr_raw_attributes(const mr_raw *r, hid_t object,
+                      int (*visit)(void *context, const char *name, const unsigned char *data, size_t size,
+                                   mr_error *e),
+                      void *context, mr_error *e)
+{
+    H5O_info_t info;
+    struct header *h = calloc(1, sizeof *h);
+    int status = h ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    if (!status && H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0)
+        status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attributes");
+    if (!status) {
+        h->raw = r;
+        h->visit = visit;
+        h->context = context;
+        h->e = e;
+        status = open_header(h, info.addr);
+    }
+    while (!status && h->next < h->count) {
+        size_t size = h->size[h->next];
+        unsigned char *block = mr_raw_copy(r, h->address[h->next++], size);
+        status = block ? visit_block(h, block, size) : damaged(e, "that is cut off");
+        free(block);
+    }
+    free(h);
+    return status;
+}
