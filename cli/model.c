@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/model.h"
 
+#include "io/arrays.h"
 #include "nn/loss.h"
 
 #include <stdlib.h>
@@ -14,7 +15,8 @@ static bool is_json(const char *name)
 
 /* --- architectures ------------------------------------------------------------ */
 
-static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess *pre, int classes,
+                        mr_error *e)
 {
     *o = mr_arch_options_default();
     o->height = pre->height;
@@ -22,13 +24,17 @@ static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess
     o->channels = (int)pre->color_mode;
     o->classes = classes;
     o->regularization = c->regularization;
-    int status = c->stages ? mr_parse_ints("stages", c->stages, 1, 1000, o->stages, MR_ARCH_LIST, &o->stage_count, e) : 0;
+    int status =
+        c->stages ? mr_parse_ints("stages", c->stages, 1, 1000, o->stages, MR_ARCH_LIST, &o->stage_count, e)
+                  : 0;
     if (!status && c->filters)
-        status = mr_parse_ints("filters", c->filters, 1, 65536, o->filters, MR_ARCH_LIST, &o->filter_count, e);
+        status =
+            mr_parse_ints("filters", c->filters, 1, 65536, o->filters, MR_ARCH_LIST, &o->filter_count, e);
     return status;
 }
 
-static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
+static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, const mr_preprocess *pre,
+                        int classes, mr_error *e)
 {
     mr_arch_options o;
     int status = arch_options(&o, c, pre, classes, e);
@@ -45,8 +51,9 @@ static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, 
     const char *name = c->arch ? c->arch : "resnet";
     const mr_arch *arch = mr_arch_find(name);
     if (!arch && !is_json(name))
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--arch '%s' is not known", name),
-                       "millrace train --help lists the built-in ones; FILE.json takes what Keras's to_json() writes");
+        return mr_hint(
+            e, mr_fail(e, MR_EUSAGE, "--arch '%s' is not known", name),
+            "millrace train --help lists the built-in ones; FILE.json takes what Keras's to_json() writes");
     int status = arch ? from_builtin(out, arch, c, pre, classes, e) : mr_model_from_json_file(out, name, e);
     if (!status)
         status = mr_graph_initialize((*out)->graph, (uint64_t)c->seed, e);
@@ -65,22 +72,46 @@ int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *
     if (!c->from)
         return from_arch(out, c, pre, classes, e);
     if (c->arch || c->weights)
-        return mr_fail(e, MR_EUSAGE, "--from brings architecture and weights: no --arch, no --weights with it");
+        return mr_fail(e, MR_EUSAGE,
+                       "--from brings architecture and weights: no --arch, no --weights with it");
     int status = mr_model_load(out, c->from, e);
     if (!status)
         (*out)->graph->seed = (uint64_t)c->seed;
     return status;
 }
 
+/* What the input will be, for models that leave sizes open (fully convolutional ones): the arrays' shape or
+ * --image-size; rank 0 where neither says it. */
+static int expected_input(mr_shape *out, const mr_cli *c, mr_error *e)
+{
+    *out = (mr_shape){0};
+    if (c->arrays) {
+        bool numbered = false;
+        int status = mr_array_exists(&numbered, c->arrays, "input_0", e);
+        return status ? status : mr_array_shape(out, c->arrays, numbered ? "input_0" : "x", e);
+    }
+    if (!c->image_size)
+        return 0;
+    int height, width, status = mr_parse_size("image-size", c->image_size, &height, &width, e);
+    bool gray = c->color_mode && mr_color_mode_by_name(c->color_mode) == MR_COLOR_GRAYSCALE;
+    *out = (mr_shape){4, {0, height, width, gray ? 1 : 3}};
+    return status;
+}
+
 int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
 {
+    mr_shape input;
     *out = NULL;
     if (c->model && (c->arch || c->weights))
-        return mr_fail(e, MR_EUSAGE, "--model brings architecture and weights: no --arch, no --weights with it");
-    if (c->model)
-        return mr_model_load(out, c->model, e);
+        return mr_fail(e, MR_EUSAGE,
+                       "--model brings architecture and weights: no --arch, no --weights with it");
+    if (c->model) {
+        int status = expected_input(&input, c, e);
+        return status ? status : mr_model_load_sized(out, c->model, input.rank ? &input : NULL, e);
+    }
     if (!c->arch || !c->weights || !is_json(c->arch))
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is no model to run"), "give --model FILE, or --arch FILE.json --weights FILE");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is no model to run"),
+                       "give --model FILE, or --arch FILE.json --weights FILE");
     return from_arch(out, c, NULL, 0, e);
 }
 
@@ -89,7 +120,8 @@ int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
 static int default_loss(json_t **out, int classes, mr_error *e)
 {
     if (classes < 2)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are no classes: which loss?"), "give --loss mse, mae, huber …");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are no classes: which loss?"),
+                       "give --loss mse, mae, huber …");
     *out = json_string(classes == 2 ? "binary_crossentropy" : "categorical_crossentropy");
     return 0;
 }
@@ -147,15 +179,17 @@ static void own_parameters(json_t *config, const mr_cli *c)
             key[n] = o->name[n] == '-' ? '_' : o->name[n];
         key[n] = '\0';
         const void *field = (const char *)c + o->field;
-        json_object_set_new(config, key, o->type == MR_FLAG ? json_boolean(*(const bool *)field) : json_real(*(const double *)field));
+        json_object_set_new(config, key,
+                            o->type == MR_FLAG ? json_boolean(*(const bool *)field)
+                                               : json_real(*(const double *)field));
     }
 }
 
 static json_t *inverse_time(double rate, double decay)
 {
-    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules", "class_name",
-                     "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps", 1, "decay_rate", decay, "staircase", 0,
-                     "name", "InverseTimeDecay", "registered_name");
+    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules",
+                     "class_name", "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps",
+                     1, "decay_rate", decay, "staircase", 0, "name", "InverseTimeDecay", "registered_name");
 }
 
 static bool any_optimizer_option(const mr_cli *c)

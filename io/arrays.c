@@ -77,6 +77,21 @@ int mr_array_exists(bool *out, const char *path, const char *name, mr_error *e)
     return status;
 }
 
+int mr_array_shape(mr_shape *out, const char *path, const char *name, mr_error *e)
+{
+    hid_t file = -1;
+    mr_hdf5_lock();
+    int status = mr_hdf5_open(&file, path, e);
+    if (!status && !mr_hdf5_exists(file, name))
+        status = mr_fail(e, MR_ENOTFOUND, "%s: there is no dataset '%s' in it", path, name);
+    if (!status)
+        status = mr_hdf5_shape(out, file, name, e);
+    if (file >= 0)
+        mr_hdf5_close(file, path, NULL);
+    mr_hdf5_unlock();
+    return status;
+}
+
 struct arrays {
     int count;
     const char *const *name;
