@@ -179,7 +179,8 @@ static void resized(void **state)
 }
 
 /* The same without the scaling, as bytes. */
-static void check_loaded_bytes(const uint8_t *bytes, size_t size, const mr_preprocess *pre, const float *wanted)
+static void check_loaded_bytes(const uint8_t *bytes, size_t size, const mr_preprocess *pre,
+                               const float *wanted)
 {
     mr_error e = {0};
     uint8_t got[41 * 97 * 3];
@@ -367,6 +368,40 @@ static void tables_are_forgotten(void **state)
     free(bytes);
 }
 
+/* The end of the scan that starts at AT: the next marker that is not within entropy-coded data. */
+static size_t end_of_scan(const uint8_t *bytes, size_t size, size_t at)
+{
+    for (at += 2; at + 1 < size; at++)
+        if (bytes[at] == 0xff && bytes[at + 1] != 0 && (bytes[at + 1] & 0xf8) != 0xd0)
+            break;
+    return at;
+}
+
+/* A progressive file whose last scan comes again and again: each would cost a pass over the image. */
+static void scan_bomb(void **state)
+{
+    (void)state;
+    size_t size, last = 0;
+    mr_error e;
+    enum { TIMES = 600 };
+    if (goldens < 0)
+        skip();
+    uint8_t *bytes = source("tower_progressive.jpg", &size);
+    for (size_t at = 2; at + 1 < size; at++)
+        if (bytes[at] == 0xff && bytes[at + 1] == 0xda)
+            last = at;
+    size_t scan = end_of_scan(bytes, size, last) - last, at = last;
+    uint8_t *bomb = malloc(last + TIMES * scan);
+    memcpy(bomb, bytes, last);
+    for (int i = 0; i < TIMES; i++, at += scan)
+        memcpy(bomb + at, bytes + last, scan);
+    assert_int_equal(status_of(bomb, at, &e), MR_ELIMIT);
+    assert_non_null(strstr(e.message, "scans"));
+    assert_int_equal(status_of(bytes, size, &e), 0);
+    free(bomb);
+    free(bytes);
+}
+
 /* --- DCT scaling ------------------------------------------------------------------------------ */
 
 static void scaled_size(const uint8_t *bytes, size_t size, int width, int height, int denominator)
@@ -451,6 +486,7 @@ int main(void)
         cmocka_unit_test(noise),
         cmocka_unit_test(pixel_limit),
         cmocka_unit_test(tables_are_forgotten),
+        cmocka_unit_test(scan_bomb),
         cmocka_unit_test(dct_scaling),
         cmocka_unit_test(scaled_is_close),
         cmocka_unit_test(wrong_arguments),
