@@ -9,8 +9,7 @@
 
 /* Pillow's PRECISION_BITS: an 8-bit result and two bits for filters that go below 0 and above 1. */
 enum { MR_TAP_BITS = 32 - 8 - 2 };
-/* Taps are stored in groups of this many, filled up with zeros; rows are readable that far (MR_ROW_PADDING).
- */
+/* Taps are stored in groups of this many, filled up with zeros; rows are readable that far. */
 enum { MR_TAP_GROUP = 16 };
 /* Memory for one tap, in all forms. */
 enum { MR_TAP_BYTES = 4 + 2 * 2 + 3 };
@@ -24,8 +23,7 @@ enum { MR_ROW_BATCH = 8 };
 typedef struct mr_taps {
     int in, out;
     mr_interpolation filter;
-    int stride; /* of weights, a multiple of MR_TAP_GROUP, at least three more than the largest lead + count
-                 */
+    int stride; /* of weights: a multiple of MR_TAP_GROUP, at least most + 3 */
     int most;   /* the largest lead + count */
     int *first, *count, *lead;
     int32_t *weights; /* MR_TAP_BITS fraction bits */
