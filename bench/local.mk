@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Built by `make bench`, never by `make`.
-bench_programs = bench/loader_bench bench/decode_bench
+bench_programs = bench/loader_bench bench/decode_bench bench/kernel_bench
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench: $(bench_programs)
@@ -11,3 +11,6 @@ bench_loader_bench_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS)
 
 bench_decode_bench_SOURCES = bench/decode_bench.c
 bench_decode_bench_LDADD = libio.la libnn.la $(MR_LIBS)
+
+bench_kernel_bench_SOURCES = bench/kernel_bench.c
+bench_kernel_bench_LDADD = libnn.la $(MR_LIBS)

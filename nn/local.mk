@@ -71,6 +71,21 @@ nn_layer_sources = \
   nn/layers/separable_conv2d.c \
   nn/layers/warp.c nn/layers/warp.h
 libnn_la_SOURCES += $(nn_layer_sources)
+# The fast convolutions, in float alone: what the plan's fused steps are made of.
+nn_kernel_sources = \
+  nn/kernels/conv.c nn/kernels/conv.h nn/kernels/conv_internal.h \
+  nn/kernels/conv_backward.c \
+  nn/kernels/conv_body.h \
+  nn/kernels/conv_cut.c \
+  nn/kernels/conv_pack.c \
+  nn/kernels/isa.c \
+  nn/kernels/reference.c nn/kernels/reference.h \
+  nn/kernels/simd.h \
+  nn/kernels/table.h nn/kernels/table_narrow.h \
+  nn/kernels/table_avx2.c \
+  nn/kernels/table_avx512.c \
+  nn/kernels/table_portable.c
+libnn_la_SOURCES += $(nn_kernel_sources)
 
 # The network once more in double, for the tests alone: gradients against central differences.
 check_LTLIBRARIES += libnn_double.la
