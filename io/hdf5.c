@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- the library ---------------------------------------------------------------- */
+/* --- the library ---------------------------------------------------------- */
 
 static pthread_mutex_t mutex;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -64,7 +64,7 @@ int mr_hdf5_fail(mr_error *e, int code, const char *format, ...)
     return mr_fail(e, code, "%s%s", message, reason.text);
 }
 
-/* --- files and groups --------------------------------------------------------------- */
+/* --- files and groups ----------------------------------------------------- */
 
 static hid_t access_list(void)
 {
@@ -185,7 +185,7 @@ int mr_hdf5_make_group(hid_t *group, hid_t at, const char *path, mr_error *e)
     return 0;
 }
 
-/* --- lists of names ------------------------------------------------------------------ */
+/* --- lists of names ------------------------------------------------------- */
 
 void mr_names_free(mr_names *names)
 {
@@ -254,7 +254,7 @@ int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e)
     return l.status ? l.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list a group");
 }
 
-/* --- reading datasets ------------------------------------------------------------------ */
+/* --- reading datasets ----------------------------------------------------- */
 
 /* Data outside of the file, virtual data, and chunks of absurd size are refused before anything is read. */
 static int check_storage(hid_t dataset, const char *path, mr_error *e)
@@ -373,7 +373,7 @@ int mr_hdf5_read_double(double *out, hid_t at, const char *path, mr_error *e)
     return read_as(H5T_NATIVE_DOUBLE, out, 1, at, path, e);
 }
 
-/* --- writing datasets -------------------------------------------------------------------- */
+/* --- writing datasets ----------------------------------------------------- */
 
 static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_type, const mr_shape *shape,
                     const void *values, mr_error *e)

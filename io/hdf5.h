@@ -27,7 +27,7 @@ void mr_hdf5_unlock(void);
  * stack, which is cleared. */
 int mr_hdf5_fail(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* --- files and groups --------------------------------------------------------- */
+/* --- files and groups ----------------------------------------------------- */
 
 /* Opens PATH for reading: MR_ENOTFOUND, MR_EIO, or MR_EFORMAT where it is no HDF5 file. */
 int mr_hdf5_open(hid_t *file, const char *path, mr_error *e);
@@ -49,7 +49,7 @@ int mr_hdf5_make_group(hid_t *group, hid_t at, const char *path, mr_error *e);
 /* Closes a group or dataset or attribute or type or space; negative ids are fine. */
 void mr_hdf5_release(hid_t id);
 
-/* --- lists of names ------------------------------------------------------------ */
+/* --- lists of names ------------------------------------------------------- */
 
 typedef struct mr_names {
     size_t count;
@@ -66,7 +66,7 @@ int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e);
 /* The names of all attributes of an object. */
 int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 
-/* --- attributes ----------------------------------------------------------------- */
+/* --- attributes ----------------------------------------------------------- */
 
 bool mr_hdf5_has_attribute(hid_t object, const char *name);
 
@@ -87,7 +87,7 @@ int mr_hdf5_write_text(hid_t object, const char *name, const char *text, bool ut
  * of shape (0,); over 64512 bytes: split evenly into NAME0, NAME1, … */
 int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, mr_error *e);
 
-/* --- datasets ---------------------------------------------------------------------- */
+/* --- datasets ------------------------------------------------------------- */
 
 /* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes.
  * Rank 0 to MR_MAX_RANK, at most MR_MAX_ELEMENTS. */

@@ -204,7 +204,7 @@ int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *
     return status;
 }
 
-/* --- writing -------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Creates the attribute and writes VALUES (NULL: nothing to write). Takes the ids over. */
 static int write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *values,

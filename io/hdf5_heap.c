@@ -16,7 +16,7 @@ static int damaged(mr_error *e, const char *name, const char *what)
     return mr_fail(e, MR_EFORMAT, "attribute '%s': damaged HDF5 file (%s)", name, what);
 }
 
-/* --- references ------------------------------------------------------------------------------------ */
+/* --- references ----------------------------------------------------------- */
 
 struct search {
     const char *name;
@@ -39,7 +39,7 @@ static int copy_references(void *context, const char *name, const unsigned char 
     return 0;
 }
 
-/* --- the heap ------------------------------------------------------------------------------------------ */
+/* --- the heap ------------------------------------------------------------- */
 
 /* The collection that was read last: the strings of one list mostly share one. */
 struct heap {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- bytes ---------------------------------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------- */
 
 uint64_t mr_raw_number(const unsigned char *p, int bytes)
 {
@@ -71,7 +71,7 @@ unsigned char *mr_raw_copy(const mr_raw *r, uint64_t address, size_t n)
     return block;
 }
 
-/* --- object headers ---------------------------------------------------------------------------------- */
+/* --- object headers ------------------------------------------------------- */
 
 enum {
     MESSAGE_ATTRIBUTE = 0x0c,

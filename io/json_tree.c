@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 /* What Python writes for numbers that JSON does not have, and what is put in their place. */
 static const struct constant {
@@ -86,7 +86,7 @@ int mr_json_parse(json_t **out, const char *text, size_t size, const char *what,
     return 0;
 }
 
-/* --- writing ------------------------------------------------------------------ */
+/* --- writing -------------------------------------------------------------- */
 
 struct buffer {
     char *data;

@@ -61,7 +61,7 @@ static int take_tensor(struct call *c, const json_t *name, const json_t *node, c
     return 0;
 }
 
-/* --- Keras 1 and 2 ----------------------------------------------------------------- */
+/* --- Keras 1 and 2 -------------------------------------------------------- */
 
 static bool is_reference(const json_t *v)
 {
@@ -86,7 +86,7 @@ static int take_list(struct call *c, const json_t *node)
     return status;
 }
 
-/* --- Keras 3 ----------------------------------------------------------------------- */
+/* --- Keras 3 -------------------------------------------------------------- */
 
 static bool is_tensor(const json_t *v)
 {
@@ -119,7 +119,7 @@ static int take_node(struct call *c, const json_t *node)
     return status ? status : take_options(c, json_object_get(node, "kwargs"));
 }
 
-/* --- the list of calls ----------------------------------------------------------------- */
+/* --- the list of calls ---------------------------------------------------- */
 
 /* The options of a call stand, as in Keras 2, with its first tensor; the others get empty ones. */
 static void close_call(struct call *c, json_t *calls)
@@ -182,7 +182,7 @@ int mr_keras_ends(json_t **out, mr_dialect *d, const json_t *ends, const char *k
     return status;
 }
 
-/* --- numbering ---------------------------------------------------------------------------
+/* --- numbering ------------------------------------------------------------
  * Keras 2 and tf.keras count the calls of a nested model from 1: call 0 is the model's own making. Keras 3
  * counts them from 0 in inbound_nodes, but still from 1 in output_layers where the nested model is a
  * Functional one. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what everybody asks ------------------------------------------------------------- */
+/* --- what everybody asks -------------------------------------------------- */
 
 const char *mr_keras_class(const json_t *layer)
 {
@@ -60,7 +60,7 @@ void mr_keras_origin_clear(mr_keras_origin *origin)
     memset(origin, 0, sizeof *origin);
 }
 
-/* --- models as found ---------------------------------------------------------------------- */
+/* --- models as found ------------------------------------------------------ */
 
 /* As found in a file: "Model" and "Functional" are one, unless somebody else's class goes by that name. */
 static bool found_model(const json_t *layer)
@@ -123,7 +123,7 @@ static const json_t *find_shape(const json_t *layer, int depth)
     return found_model(layer) ? find_model_shape(layer, depth) : shape_in(json_object_get(layer, "config"));
 }
 
-/* --- converting ------------------------------------------------------------------------------- */
+/* --- converting ----------------------------------------------------------- */
 
 static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int depth);
 
@@ -256,7 +256,7 @@ static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int d
     return status;
 }
 
-/* --- the whole ---------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 /* The era of a configuration that comes without a version: Keras 3 marks objects with their module and inputs
  * with batch_shape; Keras 1 counted nb_… and output_dim. */

@@ -20,7 +20,7 @@ enum { MR_KERAS_MAX_NESTING = 16 };
 void mr_keras_set(mr_dialect *d, json_t *object, const char *key, json_t *value);
 void mr_keras_append(mr_dialect *d, json_t *array, json_t *value);
 
-/* --- models --- */
+/* --- models --------------------------------------------------------------- */
 bool mr_keras_is_model(const json_t *layer); /* canonical: class Functional or Sequential */
 bool mr_keras_is_sequential(const json_t *model);
 bool mr_keras_is_input(const json_t *layer);

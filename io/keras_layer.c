@@ -170,7 +170,7 @@ static int refuse(mr_dialect *d, const char *name, const char *class, const char
     return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): %s", name, class, what);
 }
 
-/* --- what single classes need beyond other names for their keys ----------------------------- */
+/* --- what single classes need beyond other names for their keys ----------- */
 
 /* Keras 1 gave kernels as nb_row and nb_col, or filter_length. */
 static void join_kernel_size(mr_dialect *d, json_t *config, const json_t *old)
@@ -231,7 +231,7 @@ static int finish(mr_dialect *d, const char *class, const char *name, json_t *co
     return 0;
 }
 
-/* --- the layer -------------------------------------------------------------------------------- */
+/* --- the layer ------------------------------------------------------------ */
 
 static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *name, json_t *config,
                         const json_t *old)

@@ -63,7 +63,7 @@ static bool is_one_of(const char *class, const char *const *list)
     return false;
 }
 
-/* --- axes ------------------------------------------------------------------------------------------ */
+/* --- axes ----------------------------------------------------------------- */
 
 /* Axis of (N,C,H,W) → the same of (N,H,W,C). */
 static json_int_t moved_axis(json_int_t axis)
@@ -106,7 +106,7 @@ static void note(struct scope *s, const json_t *layer, const char *how, const ch
     free(path);
 }
 
-/* --- layers ------------------------------------------------------------------------------------------ */
+/* --- layers --------------------------------------------------------------- */
 
 static json_t *permute(struct pass *p, const json_t *layer, const char *suffix, int a, int b, int c)
 {
@@ -259,7 +259,7 @@ static int change_layer(struct scope *s, const json_t *layer, const struct tag *
                                : refuse(s->p, layer, "where it depends on the order of axes");
 }
 
-/* --- models --------------------------------------------------------------------------------------------- */
+/* --- models --------------------------------------------------------------- */
 
 static int walk_model(struct pass *p, json_t *model, const char *prefix, const struct tag *in, size_t inputs,
                       struct tag **out, size_t *outputs, int depth);

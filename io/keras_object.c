@@ -54,7 +54,7 @@ json_t *mr_keras_object(mr_dialect *d, const json_t *v)
     return make_object(d, class_of(v), config ? copy(d, config) : json_object());
 }
 
-/* --- initializers ----------------------------------------------------------------- */
+/* --- initializers --------------------------------------------------------- */
 
 static const struct {
     const char *snake, *class, *mode; /* mode: where it is a VarianceScaling of SCALE */
@@ -151,7 +151,7 @@ json_t *mr_keras_initializer(mr_dialect *d, const json_t *v)
     return object;
 }
 
-/* --- regularizers ------------------------------------------------------------------- */
+/* --- regularizers --------------------------------------------------------- */
 
 static json_t *penalty(mr_dialect *d, double l1, double l2)
 {
@@ -198,7 +198,7 @@ json_t *mr_keras_regularizer(mr_dialect *d, const json_t *v)
     return mr_keras_object(d, v);
 }
 
-/* --- activations ---------------------------------------------------------------------- */
+/* --- activations ---------------------------------------------------------- */
 
 static json_t *activation_name(const char *name)
 {

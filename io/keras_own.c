@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- bytes in JSON ----------------------------------------------------------------------------- */
+/* --- bytes in JSON -------------------------------------------------------- */
 
 static json_t *to_hex(const void *bytes, size_t size)
 {
@@ -47,7 +47,7 @@ static char *from_hex(const json_t *v, size_t *size)
     return bytes;
 }
 
-/* --- the contract ----------------------------------------------------------------------------- */
+/* --- the contract --------------------------------------------------------- */
 
 json_t *mr_preprocess_json(const mr_preprocess *p)
 {
@@ -159,7 +159,7 @@ static int read_class_names(mr_model *m, hid_t root, mr_error *e)
     return status;
 }
 
-/* --- attributes of others ------------------------------------------------------------------------
+/* --- attributes of others -------------------------------------------------
  * Kept as bytes: {"type", "space", "data"} in hexadecimal, as H5Tencode, H5Sencode and H5Aread give them.
  * Strings of variable length have pointers for data; they are kept as {"text": [hexadecimal…], "scalar",
  * "utf8"}. */
@@ -274,7 +274,7 @@ int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
     return status ? status : read_extra(m, root, e);
 }
 
-/* --- writing --------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static hid_t decode(const json_t *v, hid_t (*decoder)(const void *buffer))
 {

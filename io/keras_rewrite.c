@@ -82,7 +82,7 @@ static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, 
     return json_pack("{s:s, s:s, s:o}", "class_name", class, "name", name, "config", config);
 }
 
-/* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3 ------------------
+/* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3 
  * The old one of x is the new one of 1.2 x; so LAYER becomes linear, and a Rescaling and an Activation
  * follow. */
 static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
@@ -97,7 +97,7 @@ static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
     return status ? status : mr_keras_insert_after(d, model, scale, sigmoid);
 }
 
-/* --- Theano's 'same' ---------------------------------------------------------------------------
+/* --- Theano's 'same' ------------------------------------------------------
  * Theano pads kernel/2 on both sides (and cuts what is too much at the end); everybody else pads so that both
  * sides differ by at most one, the end getting more. They agree for odd kernels without strides. */
 

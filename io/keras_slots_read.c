@@ -19,7 +19,7 @@ struct state {
     const char *iterations, *scalar;
 };
 
-/* --- variables in the writer's order ------------------------------------------------------- */
+/* --- variables in the writer's order -------------------------------------- */
 
 /* The names by which the oldest Keras sorted its weights. */
 struct named {
@@ -71,7 +71,7 @@ static void state_close(struct state *s)
     free(s->array);
 }
 
-/* --- which slot a name means --------------------------------------------------------------- */
+/* --- which slot a name means ---------------------------------------------- */
 
 static const struct {
     const char *class, *old, *now; /* class NULL: every optimizer */
@@ -141,7 +141,7 @@ static int slot_of(const struct state *s, const char *name)
     return slot >= 0 ? slot : slot_by_ending(s, name + last, length - last);
 }
 
-/* --- sorting the arrays ------------------------------------------------------------------------ */
+/* --- sorting the arrays --------------------------------------------------- */
 
 struct arrays {
     hid_t group;
@@ -213,7 +213,7 @@ static bool sort_arrays(struct state *s, hid_t group, const mr_names *names)
     return complete(s);
 }
 
-/* --- reading ---------------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static int slot_number(const struct state *s, const char *name)
 {
@@ -321,7 +321,7 @@ int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origi
     return status;
 }
 
-/* --- .keras: numbered arrays in Keras 3's order -------------------------------------------------------- */
+/* --- .keras: numbered arrays in Keras 3's order --------------------------- */
 
 /* The datasets 0, 1, 2 … of the group. */
 static int list_numbers(mr_names *out, hid_t group, mr_error *e)

@@ -62,7 +62,7 @@ static void list_close(struct list *l)
     mr_hdf5_release(l->group);
 }
 
-/* --- writing one array ---------------------------------------------------------------------- */
+/* --- writing one array ---------------------------------------------------- */
 
 static int write_values(struct list *l, const char *name, const mr_shape *shape, const float *values)
 {
@@ -95,7 +95,7 @@ static int each_trainable(struct list *l,
     return status;
 }
 
-/* --- Keras 2.2 and 2.3 --------------------------------------------------------------------------
+/* --- Keras 2.2 and 2.3 ----------------------------------------------------
  * All trainable weights for the first slot, then all for the second. "training/Adam/Variable_7:0": the name
  * says nothing, the place everything. */
 
@@ -173,7 +173,7 @@ static int write_as_keras_2(struct list *l)
     return status;
 }
 
-/* --- Keras 3 ---------------------------------------------------------------------------------- */
+/* --- Keras 3 -------------------------------------------------------------- */
 
 /* "adam_w/block_conv1_kernel_momentum"; made unique where two paths give the same. */
 static void new_array_name(const struct list *l, char *name, size_t size, const mr_param *p, const char *slot)
@@ -244,7 +244,7 @@ int mr_keras_write_slots_h5(hid_t file, const mr_keras_output *out, mr_error *e)
     return status;
 }
 
-/* --- .keras: the same numbers in the same order, named 0, 1, 2 … ------------------------------------ */
+/* --- .keras: the same numbers in the same order, named 0, 1, 2 … ---------- */
 
 static const char *next_number(const struct list *l, char *name, size_t size)
 {

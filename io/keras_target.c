@@ -73,7 +73,7 @@ int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *
     return status;
 }
 
-/* --- what was filled ------------------------------------------------------------------ */
+/* --- what was filled ------------------------------------------------------ */
 
 int mr_keras_filled_open(mr_keras_filled *f, const mr_graph *g, mr_error *e)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* "Custom>Adam" (tf.keras 2.11 to 2.15), "keras.optimizers>Adam", "adam" → Keras 3's "Adam"; unknown names
  * stay. */
@@ -118,7 +118,7 @@ json_t *mr_keras_training(const json_t *found, int era)
     return training;
 }
 
-/* --- writing -------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 /* Keras 3's InverseTimeDecay per step is Keras 2's decay. */
 static bool is_plain_decay(const json_t *rate)

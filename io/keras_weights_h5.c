@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- names of arrays --------------------------------------------------------------------- */
+/* --- names of arrays ------------------------------------------------------ */
 
 /* "block/conv1/kernel:0" → stem "block/conv1", kind "kernel". */
 struct parsed {
@@ -69,7 +69,7 @@ static bool same_kind(const mr_param *p, const char *kind)
            (!strcmp(kind, "kernel") || !strcmp(kind, "depthwise_kernel"));
 }
 
-/* --- one group ------------------------------------------------------------------------------ */
+/* --- one group ------------------------------------------------------------ */
 
 struct load {
     mr_graph *g;
@@ -232,7 +232,7 @@ static int load_group(struct load *l, hid_t root, const char *name, const json_t
     return status;
 }
 
-/* --- all of them ------------------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------- */
 
 static const json_t *find_entry(const json_t *config, const char *name)
 {

@@ -44,7 +44,7 @@ static char *vars_of(const char *group)
     return asprintf(&path, "%s/vars", group) < 0 ? NULL : path;
 }
 
-/* --- finding groups ------------------------------------------------------------------------------ */
+/* --- finding groups ------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -151,7 +151,7 @@ static int level_open(struct level *v, const struct load *l, const char *group)
     return status;
 }
 
-/* --- arrays ------------------------------------------------------------------------------------------ */
+/* --- arrays --------------------------------------------------------------- */
 
 static int read_array(struct load *l, mr_param *p, const char *vars, int number)
 {
@@ -183,7 +183,7 @@ static int read_layer(struct load *l, const char *name, const char *group)
     return status;
 }
 
-/* --- layers -------------------------------------------------------------------------------------------- */
+/* --- layers --------------------------------------------------------------- */
 
 static int read_model(struct load *l, const json_t *model, const char *prefix, const char *group);
 
@@ -242,7 +242,7 @@ static int read_model(struct load *l, const json_t *model, const char *prefix, c
     return status;
 }
 
-/* --- what is left over ---------------------------------------------------------------------------------- */
+/* --- what is left over ---------------------------------------------------- */
 
 static int compare_names(const void *a, const void *b)
 {

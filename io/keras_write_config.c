@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- objects ------------------------------------------------------------------------------ */
+/* --- objects -------------------------------------------------------------- */
 
 static const struct {
     const char *class, *mode;
@@ -70,7 +70,7 @@ static json_t *old_value(mr_dialect *d, const char *key, const json_t *v)
     return json_deep_copy(v);
 }
 
-/* --- layers and models --------------------------------------------------------------------- */
+/* --- layers and models ---------------------------------------------------- */
 
 static json_t *input_config(const json_t *config)
 {

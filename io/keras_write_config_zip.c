@@ -13,7 +13,7 @@ struct writer {
     const mr_graph *g;
 };
 
-/* --- objects -------------------------------------------------------------------------------------- */
+/* --- objects -------------------------------------------------------------- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -38,7 +38,7 @@ static json_t *value_json(const char *key, json_t *v)
                      "registered_name");
 }
 
-/* --- shapes ------------------------------------------------------------------------------------------ */
+/* --- shapes --------------------------------------------------------------- */
 
 static json_t *shape_json(struct writer *w, const mr_shape *s)
 {
@@ -103,7 +103,7 @@ static json_t *tensor_shape(struct writer *w, const json_t *model, const char *p
     return shape ? shape : json_null();
 }
 
-/* --- calls --------------------------------------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 static json_t *tensor_json(struct writer *w, const json_t *model, const char *prefix, const json_t *ref)
 {
@@ -136,7 +136,7 @@ static json_t *calls_json(struct writer *w, const json_t *model, const char *pre
     return out;
 }
 
-/* --- layers and models -------------------------------------------------------------------------------- */
+/* --- layers and models ---------------------------------------------------- */
 
 static json_t *input_config(const json_t *config)
 {

@@ -24,7 +24,7 @@ static int write_writer(hid_t group, mr_error *e)
     return status ? status : mr_hdf5_write_text(group, "backend", MR_KERAS_BACKEND, false, e);
 }
 
-/* --- /model_weights -------------------------------------------------------------------------- */
+/* --- /model_weights ------------------------------------------------------- */
 
 /* "conv1/kernel:0"; inside a nested model the path of the layer below it. malloc'ed. */
 static char *array_name(const char *entry, const mr_keras_target *t)
@@ -99,7 +99,7 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
     return status;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 static int write_config(hid_t file, const mr_graph *g, mr_error *e)
 {

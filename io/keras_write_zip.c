@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* --- model.weights.h5 -------------------------------------------------------------------------- */
+/* --- model.weights.h5 ----------------------------------------------------- */
 
 struct store {
     hid_t root;
@@ -109,7 +109,7 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
     return status ? status : closed;
 }
 
-/* --- the JSON members ------------------------------------------------------------------------------ */
+/* --- the JSON members ----------------------------------------------------- */
 
 static int config_text(char **text, const mr_keras_output *o, mr_error *e)
 {

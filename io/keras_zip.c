@@ -32,7 +32,7 @@ bool mr_keras_is_zip(const char *file)
     return zip;
 }
 
-/* --- reading --------------------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 static int fail_code(mr_error *e, int code, const char *file, int zip_code)
 {
@@ -155,7 +155,7 @@ int mr_keras_zip_read(char **bytes, size_t *size, mr_keras_zip *z, const char *n
     return 0;
 }
 
-/* --- writing --------------------------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static zip_source_t *source_of(zip_t *zip, const mr_keras_member *m)
 {

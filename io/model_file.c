@@ -72,7 +72,7 @@ int mr_model_from_config(mr_model **out, json_t *config, mr_error *e)
     return finish(out, m, status);
 }
 
-/* --- text files --------------------------------------------------------------------------------- */
+/* --- text files ----------------------------------------------------------- */
 
 static int read_all(int fd, char *text, size_t size, const char *file, mr_error *e)
 {
@@ -138,7 +138,7 @@ int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e)
     return mr_model_from_json_file_sized(out, file, NULL, e);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading -------------------------------------------------------------- */
 
 static bool is_zip(const mr_model_source *s)
 {
@@ -193,7 +193,7 @@ int mr_model_load_weights(mr_model *m, const char *file, mr_error *e)
     return name_source(status, file, e);
 }
 
-/* --- saving ---------------------------------------------------------------------------------------- */
+/* --- saving --------------------------------------------------------------- */
 
 struct saving {
     mr_keras_output output;

@@ -119,7 +119,7 @@ int mr_model_read_h5(mr_model *m, const mr_model_source *s, mr_error *e)
     return status;
 }
 
-/* --- weights alone -------------------------------------------------------------------------------- */
+/* --- weights alone -------------------------------------------------------- */
 
 /* Weights in the old layout, for an architecture that may have come as channels_first: then files of other
  * writers lie as that says, ours do not. */

@@ -69,6 +69,16 @@ tests_test_reader_LDADD = $(IO_TEST_LIBS)
 tests_test_dataset_SOURCES = tests/test_dataset.c
 tests_test_dataset_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
+
+# Keras's files.
+KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect
+CMOCKA_TESTS += $(KERAS_TESTS)
+tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
+tests_test_keras_models_LDADD = $(IO_TEST_LIBS)
+tests_test_keras_dialect_SOURCES = tests/test_keras_dialect.c
+tests_test_keras_dialect_LDADD = $(IO_TEST_LIBS)
+EXTRA_DIST += tests/keras_rules.py
+
 CMOCKA_TESTS += tests/test_plot
 tests_test_plot_SOURCES = tests/test_plot.c
 tests_test_plot_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/keras.h"
+
+#include <dirent.h>
+
+static void read_arrays(hid_t file, const char *prefix, int *count, float **values, mr_shape *shape)
+{
+    char name[32];
+    for (*count = 0; *count < 8; ++*count) {
+        mr_error e = {0};
+        snprintf(name, sizeof name, "%s_%d", prefix, *count);
+        if (!mr_hdf5_exists(file, name))
+            return;
+        assert_int_equal(mr_hdf5_shape(&shape[*count], file, name, &e), 0);
+        size_t n = mr_shape_count(&shape[*count]);
+        values[*count] = malloc(n * sizeof **values);
+        assert_non_null(values[*count]);
+        assert_int_equal(mr_hdf5_read_floats(values[*count], n, file, name, &e), 0);
+    }
+}
+
+void keras_io_read(keras_io *io, const char *file)
+{
+    mr_error e = {0};
+    hid_t f;
+    memset(io, 0, sizeof *io);
+    mr_hdf5_lock();
+    assert_int_equal(mr_hdf5_open(&f, file, &e), 0);
+    read_arrays(f, "input", &io->inputs, io->input, io->input_shape);
+    read_arrays(f, "output", &io->outputs, io->output, io->output_shape);
+    mr_hdf5_close(f, file, &e);
+    mr_hdf5_unlock();
+    assert_true(io->inputs > 0 && io->outputs > 0);
+    io->batch = (int)io->input_shape[0].dim[0];
+}
+
+void keras_io_free(keras_io *io)
+{
+    for (int i = 0; i < 8; i++) {
+        free(io->input[i]);
+        free(io->output[i]);
+    }
+}
+
+/* The golden inputs, or each number moved by one unit in its last place. */
+static float *input_copy(const keras_io *io, int i, bool nudge)
+{
+    size_t n = mr_shape_count(&io->input_shape[i]);
+    float *x = malloc(n * sizeof *x);
+    assert_non_null(x);
+    for (size_t k = 0; k < n; k++)
+        x[k] = nudge ? nextafterf(io->input[i][k], k % 3 ? INFINITY : -INFINITY) : io->input[i][k];
+    return x;
+}
+
+static double largest(const float *a, const float *b, size_t n)
+{
+    double d = 0;
+    for (size_t i = 0; i < n; i++) {
+        double one = b ? fabs((double)a[i] - b[i]) : fabs((double)a[i]);
+        if (!(one <= d)) /* NaN is the largest */
+            d = one;
+    }
+    return d;
+}
+
+static mr_plan *make_plan(mr_model *m, mr_team **team, int batch)
+{
+    mr_error e = {0};
+    mr_plan *plan;
+    assert_int_equal(mr_team_create(team, 1, &e), 0);
+    int status = mr_plan_create(&plan, m->graph, *team,
+                                (mr_plan_options){.kind = MR_PLAN_INFERENCE, .batch = batch}, &e);
+    if (status)
+        print_message("plan: %s\n", e.message);
+    assert_int_equal(status, 0);
+    return plan;
+}
+
+double keras_error(mr_model *m, const keras_io *io, bool nudge)
+{
+    mr_team *team;
+    mr_plan *plan = make_plan(m, &team, io->batch);
+    float *x[8];
+    double worst = 0;
+    assert_int_equal(m->graph->inputs, io->inputs);
+    assert_int_equal(m->graph->outputs, io->outputs);
+    for (int i = 0; i < io->inputs; i++)
+        x[i] = input_copy(io, i, nudge);
+    mr_plan_forward(plan, (const mr_real *const *)x, io->batch, 0);
+    for (int i = 0; i < io->outputs; i++) {
+        size_t n = mr_shape_count(&io->output_shape[i]);
+        assert_int_equal(mr_shape_sample(&m->graph->node[m->graph->output[i]].shape) * (size_t)io->batch, n);
+        double error = largest(mr_plan_output(plan, i), io->output[i], n),
+               scale = largest(io->output[i], NULL, n);
+        if (!(error / (scale + 1e-30) <= worst))
+            worst = error / (scale + 1e-30);
+    }
+    for (int i = 0; i < io->inputs; i++)
+        free(x[i]);
+    mr_plan_free(plan);
+    mr_team_destroy(team);
+    return worst;
+}
+
+bool keras_agrees(mr_model *m, const keras_io *io, const char *name)
+{
+    double error = keras_error(m, io, false);
+    if (error <= 1e-4)
+        return true;
+    double nudged = keras_error(m, io, true);
+    if (error <= nudged)
+        return true;
+    print_message("%s: differs by %g of the largest output (%g when inputs are nudged)\n", name, error,
+                  nudged);
+    return false;
+}
+
+/* --- comparing ------------------------------------------------------------
+ */
+
+static bool same_text(const char *a, const char *b)
+{
+    return (!a && !b) || (a && b && !strcmp(a, b));
+}
+
+static bool same_contract(const mr_model *a, const mr_model *b)
+{
+    if (a->has_preprocess != b->has_preprocess || a->classes != b->classes)
+        return false;
+    for (int i = 0; i < a->classes; i++)
+        if (!same_text(a->class_names[i], b->class_names[i]))
+            return false;
+    return !a->has_preprocess ||
+           (a->preprocess.height == b->preprocess.height && a->preprocess.width == b->preprocess.width &&
+            a->preprocess.color_mode == b->preprocess.color_mode &&
+            a->preprocess.interpolation == b->preprocess.interpolation &&
+            a->preprocess.rescale == b->preprocess.rescale && a->preprocess.offset == b->preprocess.offset &&
+            a->preprocess.dct_scaling == b->preprocess.dct_scaling);
+}
+
+static bool same_slots(const mr_model *a, const mr_model *b)
+{
+    if (a->has_optimizer_state != b->has_optimizer_state || a->slots != b->slots ||
+        a->iterations != b->iterations)
+        return false;
+    for (int i = 0; i < a->slots; i++) {
+        const mr_slot *s = &a->slot[i], *t = &b->slot[i];
+        size_t n = s->param ? s->param->count : 1;
+        if (strcmp(s->name, t->name) != 0 || !s->param != !t->param ||
+            (s->param && strcmp(s->param->layer->name, t->param->layer->name)) ||
+            memcmp(a->graph->state + s->offset, b->graph->state + t->offset, n * sizeof(mr_real)) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* The optimizer as it works: keys that are left out have their defaults. */
+static bool same_optimizer(const json_t *a, const json_t *b)
+{
+    mr_optimizer *o = NULL, *p = NULL;
+    bool both = !a == !b;
+    if (a && b && !mr_optimizer_create(&o, a, NULL) && !mr_optimizer_create(&p, b, NULL)) {
+        json_t *c = mr_optimizer_config(o), *d = mr_optimizer_config(p);
+        json_object_del(json_object_get(c, "config"), "name");
+        json_object_del(json_object_get(d, "config"), "name");
+        both = json_equal(c, d);
+        json_decref(c);
+        json_decref(d);
+    }
+    mr_optimizer_free(o);
+    mr_optimizer_free(p);
+    return both;
+}
+
+const char *keras_difference(const mr_model *a, const mr_model *b)
+{
+    if (!json_equal(a->graph->config, b->graph->config))
+        return "configuration";
+    if (a->graph->weights != b->graph->weights ||
+        memcmp(a->graph->state, b->graph->state, a->graph->weights * sizeof(mr_real)) != 0)
+        return "weights";
+    if (!a->training != !b->training || !same_optimizer(json_object_get(a->training, "optimizer_config"),
+                                                        json_object_get(b->training, "optimizer_config")))
+        return "optimizer";
+    if (a->training &&
+        (!json_equal(json_object_get(a->training, "loss"), json_object_get(b->training, "loss")) ||
+         !json_equal(json_object_get(a->training, "metrics"), json_object_get(b->training, "metrics"))))
+        return "loss or metrics";
+    if (!same_slots(a, b))
+        return "optimizer state";
+    if (!same_contract(a, b))
+        return "contract";
+    return json_equal(a->extra, b->extra) ? NULL : "extra attributes";
+}
+
+/* --- temporary files ------------------------------------------------------ */
+
+static char folder[64];
+
+static void remove_folder(void)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *entry; d && (entry = readdir(d));) {
+        char path[600];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        unlink(path);
+    }
+    if (d)
+        closedir(d);
+    rmdir(folder);
+}
+
+const char *keras_temporary(const char *name)
+{
+    static char buffers[4][512];
+    static int turn;
+    if (!*folder) {
+        strcpy(folder, "/tmp/millrace-keras-XXXXXX");
+        assert_non_null(mkdtemp(folder));
+        atexit(remove_folder);
+    }
+    char *path = buffers[turn++ & 3];
+    snprintf(path, sizeof buffers[0], "%s/%s", folder, name);
+    return path;
+}

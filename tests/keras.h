@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of Keras's files share: running a model on the inputs of a golden .io.h5, and comparing
+ * models. */
+#ifndef MR_TESTS_KERAS_H
+#define MR_TESTS_KERAS_H
+
+#include "tests/shared.h"
+
+#include "io/hdf5.h"
+#include "io/json_tree.h"
+#include "io/model_file.h"
+#include "nn/plan.h"
+
+#include <math.h>
+
+typedef struct keras_io {
+    int inputs, outputs;
+    float *input[8], *output[8];
+    mr_shape input_shape[8], output_shape[8];
+    int batch;
+} keras_io;
+
+/* Reads FILE; frees with keras_io_free. */
+void keras_io_read(keras_io *io, const char *file);
+void keras_io_free(keras_io *io);
+
+/* Largest difference between M's outputs and the golden ones, over the largest golden number. NUDGE: moves
+ * each input to the next or the previous float, to see how much of a difference the model makes of the
+ * smallest one. */
+double keras_error(mr_model *m, const keras_io *io, bool nudge);
+
+/* Whether M gives IO's outputs: within 1e-4 of the largest, or, where the model itself turns one unit in the
+ * last place of its inputs into more than that, within what it makes of it. Says why not. */
+bool keras_agrees(mr_model *m, const keras_io *io, const char *name);
+
+/* NULL, or what differs between two models: configuration, weights, state, training … */
+const char *keras_difference(const mr_model *a, const mr_model *b);
+
+/* "DIR/name" of a temporary folder for this test program (static buffers in turn); it is removed at exit. */
+const char *keras_temporary(const char *name);
+
+#endif

@@ -1,0 +1,356 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""keras_rules.py FILE...: holds model files that millrace wrote against the rules by which Keras 2.3 and 3.3 to 3.15 read
+them. Prints what is broken, one line each, and exits with 1. Knows nothing of millrace's sources: the order of layers, the
+names of groups and the shapes of weights are worked out here anew, from what Keras does."""
+import io, json, re, sys, zipfile
+import h5py, numpy as np
+from h5py import h5t, h5s
+
+errors = []
+
+
+def rule(ok, *what):
+    if not ok:
+        errors.append(" ".join(str(w) for w in what))
+    return ok
+
+
+# --- configuration -----------------------------------------------------------------------------------------------
+MODELS = ("Sequential", "Model", "Functional")
+KERAS_2_INITIALIZERS = {"Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling", "Orthogonal", "Identity"}
+
+
+def name_of(layer):
+    return layer.get("name") or layer["config"]["name"]
+
+
+def references(layer):
+    """[[(name, call, tensor), ...] per call], from either kind of inbound_nodes."""
+    calls = []
+    for node in layer.get("inbound_nodes", []):
+        if isinstance(node, dict):
+            flat = []
+            stack = list(node["args"])
+            while stack:
+                a = stack.pop(0)
+                if isinstance(a, list):
+                    stack = a + stack
+                else:
+                    rule(a["class_name"] == "__keras_tensor__" and a["config"]["shape"][0] is None, name_of(layer), "tensor", a)
+                    flat.append(tuple(a["config"]["keras_history"]))
+            calls.append(flat)
+        else:
+            calls.append([tuple(r[:3]) for r in node])
+    return calls
+
+
+def keras_order(config):
+    """Names of a Functional model's layers in Keras's order (map_graph of keras/src/ops/function.py, told in short)."""
+    layers = {name_of(l): l for l in config["layers"]}
+    calls = {n: references(l) or [[]] for n, l in layers.items()}
+    met, finished, seen = {}, [], set()
+
+    def walk(node):
+        if node in seen:
+            return
+        seen.add(node)
+        met.setdefault(node[0], len(met))
+        for r in calls[node[0]][node[1]]:
+            walk((r[0], r[1]))
+        finished.append(node)
+    sys.setrecursionlimit(100000)
+    for n, call, _ in config["output_layers"]:
+        nested = layers[n]["class_name"] in ("Model", "Functional")
+        walk((n, call - 1 if nested else call))
+    depth, of_layer = {}, {}
+    for node in reversed(finished):
+        d = max(depth.get(node, 0), of_layer.get(node[0], 0))
+        depth[node] = of_layer[node[0]] = d
+        for r in calls[node[0]][node[1]]:
+            depth[(r[0], r[1])] = max(depth.get((r[0], r[1]), 0), d + 1)
+    for l in config["layers"]:
+        if l["class_name"] == "InputLayer" and name_of(l) not in of_layer:
+            of_layer[name_of(l)], met[name_of(l)] = 0, -1
+    return sorted(of_layer, key=lambda n: (-of_layer[n], met[n]))
+
+
+def check_objects(v, where, old):
+    if isinstance(v, dict):
+        if old:
+            rule("module" not in v and "registered_name" not in v, where, "Keras 3's serialisation in the .h5:", str(v)[:80])
+        for k, x in v.items():
+            if old and k.endswith("_initializer") and isinstance(x, dict):
+                rule(x["class_name"] in KERAS_2_INITIALIZERS, where, k, x["class_name"], "is no class of Keras 2")
+            if old and k.endswith("_regularizer") and isinstance(x, dict):
+                rule(x["class_name"] in ("L1L2", "OrthogonalRegularizer"), where, k, x["class_name"])
+            check_objects(x, where, old)
+    elif isinstance(v, list):
+        for x in v:
+            check_objects(x, where, old)
+
+
+LATE = {"renorm", "renorm_clipping", "renorm_momentum", "quantization_config", "synchronized", "ragged", "optional", "lora_rank"}
+
+
+def check_model(model, old, where):
+    config = model["config"]
+    rule(model["class_name"] in (("Sequential", "Model") if old else ("Sequential", "Functional")), where, model["class_name"])
+    names = [name_of(l) for l in config["layers"]]
+    rule(len(set(names)) == len(names), where, "names twice")
+    for l in config["layers"]:
+        c, n = l["config"], name_of(l)
+        rule(c["name"] == n, where, n, "name differs from config")
+        if l["class_name"] in MODELS:
+            check_model(l, old, where + "/" + n)
+            continue
+        rule(not LATE & set(c), where, n, "keys that not every Keras knows:", LATE & set(c))
+        rule(c.get("dtype") == "float32", where, n, "dtype")
+        check_objects(c, where + "/" + n, old)
+        if l["class_name"] == "InputLayer":
+            shape = c.get("batch_input_shape" if old else "batch_shape")
+            rule(isinstance(shape, list) and shape[0] is None, where, n, "input shape", shape)
+        else:
+            rule("trainable" in c, where, n, "trainable")
+        if old and l["class_name"] in ("Conv2D", "Conv1D"):
+            rule(c.get("groups", 2) != 1, where, n, "groups=1: Keras 2.3 does not know it")
+        if not old:
+            rule(l["module"] == "keras.layers" and l["registered_name"] is None, where, n, "module")
+    if model["class_name"] == "Sequential":
+        rule(config["layers"][0]["class_name"] == "InputLayer", where, "no InputLayer first")
+        return
+    for key in ("input_layers", "output_layers"):
+        rule(all(isinstance(r, list) and len(r) == 3 and r[0] in names for r in config[key]), where, key, config[key])
+    by_name = {name_of(l): l for l in config["layers"]}
+    for l in config["layers"]:
+        rule((l["class_name"] == "InputLayer") == (not l["inbound_nodes"]), where, name_of(l), "inbound_nodes")
+        for call in references(l):
+            for r in call:
+                rule(r[0] in by_name and 0 <= r[1] < max(1, len(by_name[r[0]]["inbound_nodes"])), where, name_of(l), "called on", r)
+    if not errors:
+        rule(keras_order(config) == names, where, "layers are not in Keras's order:", names, "!=", keras_order(config))
+
+
+# --- weights -----------------------------------------------------------------------------------------------------
+def pair(v):
+    return tuple(v) if isinstance(v, list) else (v, v)
+
+
+def weights_of(layer):
+    """[(trainable, shape with None where the input decides)] of one layer, or None where this script does not know it."""
+    c, kind = layer["config"], layer["class_name"]
+    t, use_bias = c.get("trainable", True), c.get("use_bias", True)
+    if kind == "Conv2D":
+        w = [(t, pair(c["kernel_size"]) + (None, c["filters"]))] + [(t, (c["filters"],))] * use_bias
+    elif kind == "Conv2DTranspose":
+        w = [(t, pair(c["kernel_size"]) + (c["filters"], None))] + [(t, (c["filters"],))] * use_bias
+    elif kind == "DepthwiseConv2D":
+        w = [(t, pair(c["kernel_size"]) + (None, c["depth_multiplier"]))] + [(t, (None,))] * use_bias
+    elif kind == "SeparableConv2D":
+        w = [(t, pair(c["kernel_size"]) + (None, c["depth_multiplier"])), (t, (1, 1, None, c["filters"]))] + [(t, (c["filters"],))] * use_bias
+    elif kind == "Dense":
+        w = [(t, (None, c["units"]))] + [(t, (c["units"],))] * use_bias
+    elif kind == "BatchNormalization":
+        w = [(t, (None,))] * (c.get("scale", True) + c.get("center", True)) + [(False, (None,))] * 2
+    elif kind in ("LayerNormalization", "GroupNormalization"):
+        w = [(t, (None,))] * (c.get("scale", True) + c.get("center", True))
+    elif kind == "PReLU":
+        w = [(t, None)]
+    else:
+        w = []
+    return w
+
+
+def flat_weights(layer):
+    """Keras's positional order: trainable ones of all sub-layers, then the rest, layer by layer."""
+    if layer["class_name"] not in MODELS:
+        return weights_of(layer)
+    inner = [w for l in layer["config"]["layers"] for w in all_weights(l)]
+    return [w for w in inner if w[0]] + [w for w in inner if not w[0]]
+
+
+def all_weights(layer):
+    if layer["class_name"] in MODELS:
+        return [w for l in layer["config"]["layers"] for w in all_weights(l)]
+    return weights_of(layer)
+
+
+def fits(shape, wanted):
+    return wanted is None or (len(shape) == len(wanted) and all(b is None or a == b for a, b in zip(shape, wanted)))
+
+
+def check_text(f, key, utf8, where):
+    if not rule(key in f.attrs, where, "no attribute", key):
+        return None
+    a = h5py.h5a.open(f.id, key.encode())
+    t = a.get_type()
+    rule(t.get_class() == h5t.STRING and t.is_variable_str() and a.get_space().get_simple_extent_type() == h5s.SCALAR
+         and t.get_cset() == (h5t.CSET_UTF8 if utf8 else h5t.CSET_ASCII), where, key, "is no variable-length scalar of the right kind")
+    v = f.attrs[key]
+    return v.decode() if isinstance(v, bytes) else v
+
+
+def read_names(g, key, where):
+    """A list of names in the fixed-length form, whole or in parts."""
+    parts = [key] if key in g.attrs else []
+    while not key in g.attrs and f"{key}{len(parts)}" in g.attrs:
+        parts.append(f"{key}{len(parts)}")
+    if not rule(parts, where, "no attribute", key):
+        return []
+    names = []
+    for p in parts:
+        a = h5py.h5a.open(g.id, p.encode())
+        t, s = a.get_type(), a.get_space()
+        if s.get_simple_extent_npoints() == 0:
+            rule(t.get_class() == h5t.FLOAT and t.get_size() == 8 and s.get_simple_extent_dims() == (0,), where, p, "empty, but not float64 (0,)")
+            continue
+        rule(t.get_class() == h5t.STRING and not t.is_variable_str() and t.get_cset() == h5t.CSET_ASCII and t.get_strpad() == h5t.STR_NULLPAD
+             and s.get_simple_extent_ndims() == 1, where, p, "is no list of fixed-length ASCII padded with NUL")
+        rule(t.get_size() * s.get_simple_extent_npoints() <= 64512, where, p, "over 64512 bytes")
+        names += [n.decode() for n in g.attrs[p]]
+    return names
+
+
+def check_dataset(d, where, number=np.float32):
+    p = d.id.get_create_plist()
+    rule(d.dtype == number and p.get_layout() == h5py.h5d.CONTIGUOUS and p.get_nfilters() == 0, where, d.name, d.dtype, "not plain", number)
+
+
+def check_h5(path):
+    rule(open(path, "rb").read(9)[8] == 0, path, "superblock")
+    f = h5py.File(path, "r")
+    check_text(f, "keras_version", False, path)
+    rule(check_text(f, "backend", False, path) != "theano", path, "backend")
+    model = json.loads(check_text(f, "model_config", False, path))
+    check_model(model, True, path)
+    layers = model["config"]["layers"]
+    if model["class_name"] == "Sequential":
+        layers = layers[1:]
+    g = f["model_weights"]
+    check_text(g, "keras_version", False, path), check_text(g, "backend", False, path)
+    rule(read_names(g, "layer_names", path) == [name_of(l) for l in layers], path, "layer_names", read_names(g, "layer_names", path))
+    for l in layers:
+        w, wanted = g[name_of(l)], flat_weights(l)
+        names = read_names(w, "weight_names", path + ":" + name_of(l))
+        rule(len(set(names)) == len(names), path, name_of(l), "names twice")
+        if rule(len(names) == len(wanted), path, name_of(l), len(names), "weights, not", len(wanted)):
+            for n, (_, shape) in zip(names, wanted):
+                check_dataset(w[n], path)
+                rule(fits(w[n].shape, shape), path, name_of(l), n, w[n].shape, "wanted", shape)
+    listed = {f"{name_of(l)}/{n}" for l in layers for n in read_names(g[name_of(l)], "weight_names", path)}
+    found = []
+    g.visititems(lambda n, o: found.append(n) if isinstance(o, h5py.Dataset) else None)
+    rule(set(found) == listed, path, "datasets that no list names:", set(found) ^ listed)
+    if "training_config" in f.attrs:
+        check_training(json.loads(check_text(f, "training_config", False, path)), True, path)
+    if "optimizer_weights" in f:
+        check_optimizer(f, layers, g, path)
+
+
+# --- training ----------------------------------------------------------------------------------------------------
+SLOTS = {"SGD": 1, "Adam": 2, "RMSprop": 1, "Adagrad": 1, "Adadelta": 2, "Adamax": 2, "Nadam": 2}
+KERAS_2_KEYS = {"SGD": "momentum nesterov", "Adam": "beta_1 beta_2 epsilon amsgrad", "RMSprop": "rho epsilon", "Adagrad": "epsilon",
+                "Adadelta": "rho epsilon", "Adamax": "beta_1 beta_2 epsilon", "Nadam": "beta_1 beta_2 epsilon"}
+KERAS_3_ONLY = {"weight_decay", "global_clipnorm", "centered", "initial_accumulator_value", "use_ema"}
+
+
+def check_training(t, old, where):
+    o = t["optimizer_config" if old else "optimizer"]
+    c = o["config"]
+    rule("learning_rate" in c and "lr" not in c, where, "learning_rate", c)
+    if not old:
+        rule(o["module"] == "keras.optimizers" and "registered_name" in o, where, "optimizer's module")
+        return
+    rule({"loss", "metrics", "loss_weights", "sample_weight_mode"} <= set(t), where, "keys that Keras 2.3 looks for", list(t))
+    rule(all(v is not None for v in c.values()), where, "null is no value to Keras 2.3:", c)
+    if o["class_name"] in KERAS_2_KEYS:
+        allowed = set(KERAS_2_KEYS[o["class_name"]].split()) | {"learning_rate", "decay", "clipnorm", "clipvalue"}
+        if o["class_name"] == "RMSprop" and c.get("momentum"):
+            allowed.add("momentum")
+        rule(set(c) <= allowed | KERAS_3_ONLY, where, "optimizer keys", set(c) - allowed)
+
+
+def check_optimizer(f, layers, weights, path):
+    o = json.loads(f.attrs["training_config"])["optimizer_config"]
+    g = f["optimizer_weights"]
+    names = read_names(g, "weight_names", path)
+    arrays = [g[n] for n in names]
+    rule(arrays[0].shape == () and arrays[0].dtype.kind == "i", path, "iterations first")
+    trainable = []
+    for l in layers:
+        for n, (t, _) in zip(read_names(weights[name_of(l)], "weight_names", path), flat_weights(l)):
+            if t:
+                trainable.append(weights[name_of(l)][n].shape)
+    kind, c = o["class_name"], o["config"]
+    new = kind not in SLOTS or "weight_decay" in c or "centered" in c or (kind == "RMSprop" and c.get("momentum"))
+    if new:
+        rule("iteration" in names[0], path, "iteration", names[0])
+        return
+    slots = SLOTS[kind] + bool(c.get("amsgrad"))
+    wanted = [()] + [()] * (kind == "Nadam") + trainable * slots + [(1,)] * (len(trainable) * (kind == "Adam" and not c.get("amsgrad")))
+    rule([a.shape for a in arrays] == wanted, path, "optimizer_weights are not in Keras 2.3's order", len(arrays), len(wanted))
+    rule(len(set(names)) == len(names) and all(n.endswith(":0") for n in names), path, "optimizer names")
+
+
+# --- .keras ------------------------------------------------------------------------------------------------------
+def snake(name):
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def check_store(g, model, where, expected):
+    used = {}
+    layers = model["config"]["layers"]
+    if model["class_name"] == "Sequential":
+        layers = layers[1:]
+    names = []
+    for l in layers:
+        s = snake(l["class_name"])
+        group = s if s not in used else f"{s}_{used[s]}"
+        used[s] = used.get(s, 0) + 1
+        names.append(group)
+        if not rule(group in g and "vars" in g[group], where, "no group", group):
+            continue
+        rule(g[group]["vars"].attrs.get("name") == name_of(l), where, group, "vars@name")
+        if l["class_name"] in MODELS:
+            check_store(g[group]["layers"], l, where + "/" + group, expected)
+            continue
+        w = weights_of(l)
+        if rule(sorted(g[group]["vars"]) == sorted(str(i) for i in range(len(w))), where, group, "vars", list(g[group]["vars"])):
+            for i, (_, shape) in enumerate(w):
+                d = g[group]["vars"][str(i)]
+                check_dataset(d, where)
+                rule(fits(d.shape, shape), where, d.name, d.shape, "wanted", shape)
+    rule(sorted(names) == sorted(g), where, "groups", sorted(g), "wanted", sorted(names))
+
+
+def check_zip(path):
+    z = zipfile.ZipFile(path)
+    rule([i.filename for i in z.infolist()] == ["metadata.json", "config.json", "model.weights.h5"], path, "members")
+    rule(all(i.compress_type == zipfile.ZIP_STORED for i in z.infolist()) and z.testzip() is None, path, "members are not stored")
+    rule(re.fullmatch(r"\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d", json.loads(z.read("metadata.json"))["date_saved"]), path, "date_saved")
+    model = json.loads(z.read("config.json"))
+    rule({"module", "class_name", "config", "registered_name", "build_config", "compile_config"} <= set(model), path, "keys", list(model))
+    check_model(model, False, path)
+    f = h5py.File(io.BytesIO(z.read("model.weights.h5")), "r")
+    rule("vars" in f, path, "no /vars")
+    check_store(f["layers"], model, path, [])
+    if model["compile_config"]:
+        check_training(model["compile_config"], False, path)
+    if "optimizer" in f:
+        v = f["optimizer/vars"]
+        rule(sorted(int(k) for k in v) == list(range(len(v))) and v["0"].shape == () and v["0"].dtype.kind == "i", path, "optimizer/vars")
+        scheduled = isinstance(model["compile_config"]["optimizer"]["config"]["learning_rate"], dict)
+        rule(scheduled or v["1"].shape == (), path, "learning_rate")
+
+
+if __name__ == "__main__":
+    for file in sys.argv[1:]:
+        before = len(errors)
+        try:
+            (check_zip if open(file, "rb").read(2) == b"PK" else check_h5)(file)
+        except Exception as problem:  # a file that cannot be read at all breaks a rule, too
+            errors.append(f"{file}: {type(problem).__name__}: {problem}")
+    print("\n".join(e[:600] for e in errors[:50]))
+    sys.exit(bool(errors))

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Model files of real Keras and of strangers: their outputs, what is refused, and that reading, writing and
+ * reading again gives the same model, in files that keep the rules of tests/keras_rules.py. */
+#include "tests/keras.h"
+
+#include <dirent.h>
+#include <sys/wait.h>
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+/* --- goldens -------------------------------------------------------------- */
+
+static int check_golden(const char *folder, const char *file, const char *ending)
+{
+    char path[1024], io_path[1024];
+    mr_error e = {0};
+    mr_model *m;
+    keras_io io;
+    snprintf(path, sizeof path, "%s/%s", folder, file);
+    snprintf(io_path, sizeof io_path, "%s/%.*s.io.h5", folder, (int)(strlen(file) - strlen(ending)), file);
+    if (mr_model_load(&m, path, &e)) {
+        print_message("%s: %s\n", file, e.message);
+        return 1;
+    }
+    keras_io_read(&io, io_path);
+    bool agrees = keras_agrees(m, &io, file);
+    keras_io_free(&io);
+    mr_model_free(m);
+    return !agrees;
+}
+
+static void check_layers(const char *ending)
+{
+    const char *folder = shared_or_skip("golden/layers");
+    int files = 0, wrong = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *entry; (entry = readdir(d));)
+        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5")) {
+            wrong += check_golden(folder, entry->d_name, ending);
+            files++;
+        }
+    closedir(d);
+    assert_int_equal(wrong, 0);
+    assert_true(files >= 80);
+}
+
+static void layers_from_h5(void **state)
+{
+    (void)state;
+    check_layers(".h5");
+}
+
+static void layers_from_keras(void **state)
+{
+    (void)state;
+    check_layers(".keras");
+}
+
+/* Keras wrote these in its own order of layers, which sorting must find again. */
+static int check_order(const char *path)
+{
+    mr_error e = {0};
+    mr_model *m;
+    char *text;
+    size_t size, i;
+    json_t *found, *layer;
+    hid_t file;
+    if (mr_model_load(&m, path, &e))
+        return 1;
+    mr_hdf5_lock();
+    assert_int_equal(mr_hdf5_open(&file, path, &e), 0);
+    assert_int_equal(mr_hdf5_read_text(&text, &size, file, "model_config", &e), 0);
+    mr_hdf5_close(file, path, &e);
+    mr_hdf5_unlock();
+    assert_int_equal(mr_json_parse(&found, text, size, path, &e), 0);
+    int wrong = 0;
+    const json_t *ours = json_object_get(json_object_get(m->graph->config, "config"), "layers");
+    json_array_foreach(json_object_get(json_object_get(found, "config"), "layers"), i, layer) wrong +=
+        strcmp(mr_json_text(json_object_get(layer, "config"), "name"),
+               mr_json_text(json_object_get(json_array_get(ours, i), "config"), "name")) != 0;
+    if (wrong)
+        print_message("%s: layers in another order than Keras's\n", path);
+    json_decref(found);
+    free(text);
+    mr_model_free(m);
+    return wrong != 0;
+}
+
+static void order_of_layers(void **state)
+{
+    (void)state;
+    static const char *const files[] = {
+        "golden/layers/preact_resnet.h5",
+        "golden/layers/mobilenet_v2.h5",
+        "golden/layers/mobilenet_v3_small.h5",
+        "golden/layers/shared_layer.h5",
+        "golden/layers/two_inputs.h5",
+        "golden/layers/two_outputs.h5",
+        "golden/training/sgd_momentum/start.h5",
+        "golden/tutorial_resnet/start.h5",
+        "models/mlcommons__tiny__pretrainedResnet.h5",
+        "models/oarriaga__face_classification__fer2013_mini_XCEPTION.102-0.66.hdf5"};
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        wrong += check_order(shared_or_skip(files[i]));
+    assert_int_equal(wrong, 0);
+}
+
+/* --- models of strangers -------------------------------------------------- */
+
+static int check_open(const char *path, const char *name)
+{
+    char io_path[1200];
+    mr_error e = {0};
+    mr_model *m;
+    keras_io io;
+    snprintf(io_path, sizeof io_path, "%s.io.h5", path);
+    keras_io_read(&io, io_path);
+    int status = mr_model_load_sized(&m, path, &io.input_shape[0], &e);
+    if (status)
+        print_message("%s: %s\n", name, e.message);
+    else
+        status = !keras_agrees(m, &io, name);
+    keras_io_free(&io);
+    if (!e.code)
+        mr_model_free(m);
+    return status != 0;
+}
+
+/* The message holds one of NAMES ("a|b|c"). */
+static bool names_one(const char *message, char *names)
+{
+    for (char *name = strtok(names, "|"); name; name = strtok(NULL, "|"))
+        if (strstr(message, name))
+            return true;
+    return false;
+}
+
+static int check_refuse(const char *path, const char *file, char *names)
+{
+    mr_error e = {0};
+    mr_model *m;
+    if (mr_model_load(&m, path, &e) == MR_EUNSUPPORTED && names_one(e.message, names))
+        return 0;
+    print_message("%s: not refused as it should: %s\n", file, e.message);
+    return 1;
+}
+
+static int check_weights_only(const char *path, const char *file)
+{
+    mr_error e = {0};
+    mr_model *m;
+    if (mr_model_load(&m, path, &e) == MR_EFORMAT && strstr(e.hint, "--arch"))
+        return 0;
+    print_message("%s: %s\n", file, e.message);
+    return 1;
+}
+
+static int check_row(char *line)
+{
+    char *file = strsep(&line, "\t"), *must = strsep(&line, "\t"), *names = strsep(&line, "\t"), path[1024];
+    char relative[1024];
+    snprintf(relative, sizeof relative, "models/%.900s", file);
+    const char *there = shared_path(relative);
+    if (!there)
+        return 0;
+    snprintf(path, sizeof path, "%s", there);
+    if (!strcmp(must, "open"))
+        return check_open(path, file);
+    return !strcmp(must, "refuse") ? check_refuse(path, file, names) : check_weights_only(path, file);
+}
+
+static void strangers(void **state)
+{
+    (void)state;
+    FILE *table = fopen(shared_or_skip("models/table.tsv"), "r");
+    char line[4096];
+    int rows = 0, wrong = 0;
+    assert_non_null(table);
+    assert_non_null(fgets(line, sizeof line, table));
+    while (fgets(line, sizeof line, table)) {
+        wrong += check_row(line);
+        rows++;
+    }
+    fclose(table);
+    assert_int_equal(wrong, 0);
+    assert_true(rows > 15);
+}
+
+/* --- round trips ---------------------------------------------------------- */
+
+static char written[1 << 16]; /* names of files for the checker, space separated */
+
+static int check_round_trip(const char *path, const char *ending)
+{
+    static int number;
+    char name[64];
+    mr_error e = {0};
+    mr_model *a, *b = NULL;
+    mr_shape open_size = {4, {0, 12, 12, 3}};
+    if (mr_model_load_sized(&a, path, &open_size, &e))
+        return 0; /* what must open is another test's; what must not is refused */
+    snprintf(name, sizeof name, "%d%s", number++, ending);
+    const char *copy = keras_temporary(name), *difference = NULL;
+    int status = mr_model_save(a, copy, NULL, &e);
+    if (!status)
+        status = mr_model_load_sized(&b, copy, &open_size, &e);
+    if (!status)
+        difference = keras_difference(a, b);
+    if (status || difference)
+        print_message("%s as %s: %s\n", path, ending, status ? e.message : difference);
+    else if (strlen(written) + strlen(copy) + 2 < sizeof written)
+        sprintf(written + strlen(written), " %s", copy);
+    mr_model_free(a);
+    mr_model_free(b);
+    return status || difference;
+}
+
+static int round_trips_in(const char *folder, const char *ending, int depth)
+{
+    int wrong = 0;
+    DIR *d = opendir(folder);
+    assert_non_null(d);
+    for (struct dirent *entry; (entry = readdir(d));) {
+        char path[1024];
+        const char *name = entry->d_name;
+        snprintf(path, sizeof path, "%s/%s", folder, name);
+        if (*name == '.')
+            continue;
+        if (entry->d_type == DT_DIR && depth)
+            wrong += round_trips_in(path, ending, depth - 1);
+        bool model = ends_with(name, ".h5") || ends_with(name, ".keras") || ends_with(name, ".hdf5") ||
+                     ends_with(name, ".model");
+        if (model && !ends_with(name, ".io.h5") && strcmp(name, "data.h5") != 0)
+            wrong += check_round_trip(path, ending);
+    }
+    closedir(d);
+    return wrong;
+}
+
+/* Runs tests/keras_rules.py over what was written; where there is no h5py, not. */
+static void check_rules(void)
+{
+    static char command[(1 << 16) + 1024];
+    const char *source = getenv("MILLRACE_SRC");
+    if (!source || system("/usr/bin/python3 -c 'import h5py, numpy' 2>/dev/null") != 0) {
+        print_message("python3-h5py is missing: the files written are not checked\n");
+        written[0] = '\0';
+        return;
+    }
+    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/keras_rules.py' %s", source, written);
+    int status = system(command);
+    written[0] = '\0';
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void round_trips(const char *ending)
+{
+    const char *golden = shared_or_skip("golden"), *models = shared_path("models");
+    int wrong = round_trips_in(golden, ending, 2);
+    if (models)
+        wrong += round_trips_in(models, ending, 0);
+    assert_int_equal(wrong, 0);
+    check_rules();
+}
+
+static void round_trips_h5(void **state)
+{
+    (void)state;
+    round_trips(".h5");
+}
+
+static void round_trips_keras(void **state)
+{
+    (void)state;
+    round_trips(".keras");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_from_h5),  cmocka_unit_test(layers_from_keras),
+        cmocka_unit_test(order_of_layers), cmocka_unit_test(strangers),
+        cmocka_unit_test(round_trips_h5),  cmocka_unit_test(round_trips_keras),
+    };
+    return cmocka_run_group_tests_name("keras models", tests, NULL, NULL);
+}
