@@ -150,6 +150,8 @@ static int add_input(mr_dialect *d, json_t *layers, const json_t *model, int dep
     char name[512];
     if (!strcmp(mr_keras_class(first), "InputLayer"))
         return 0;
+    if (!json_is_object(first))
+        return mr_fail(d->e, MR_EFORMAT, "model configuration: a layer that is no object");
     if (!shape && depth == 0)
         return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: '%s' does not say what shape it takes",
                        mr_keras_name(first));

@@ -395,7 +395,7 @@ static void refused_calls(void **state)
         int code;
         const char *said;
     } cases[] = {
-        {"[[['a', 0, 0, {}]]]", MR_EFORMAT, "'a'"},
+        {"[[['a', 0, 0, {}]]]", MR_EFORMAT, "or to itself"},
         {"[[['nobody', 0, 0, {}]]]", MR_EFORMAT, "'d'"},
         {"[[['i', 0, 0, {'training': true}]]]", MR_EUNSUPPORTED, "'d' (Dropout): called with training=True"},
         {"[[['i', 0, 0, {'noise': 3}]]]", MR_EUNSUPPORTED, "noise"},
