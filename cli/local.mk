@@ -12,6 +12,7 @@ millrace_SOURCES = \
   cli/class_weight.c cli/class_weight.h \
   cli/commands.h \
   cli/contract.c cli/contract.h \
+  cli/convert.c \
   cli/data.c cli/data.h \
   cli/evaluate.c \
   cli/gallery.c cli/gallery.h \

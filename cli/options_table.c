@@ -104,6 +104,7 @@ const mr_option mr_options[] = {
     {"max-errors", MR_TEXT, RUNS, AT(max_errors), 0, 0, "N|P%", "how many may be bad [5%]", everywhere},
     {"max-pixels", MR_INT64, RUNS, AT(max_pixels), 1, 4e9, "N", "larger images are refused [178956970]", everywhere},
     {"memory-limit", MR_INT64, RUNS, AT(memory_limit), 1 << 20, 9e15, "BYTES", "for the activations", everywhere},
+    {"no-optimizer", MR_FLAG, MR_FOR_CONVERT, AT(no_optimizer), 0, 0, NULL, "leave the training state out", out},
     {"json", MR_FLAG, MR_FOR_SUMMARY | MR_FOR_EVALUATE | MR_FOR_VERIFY, AT(json), 0, 0, NULL, "print the result as JSON", out},
     {"quiet", MR_FLAG, MR_FOR_ALL, AT(quiet), 0, 0, NULL, "no progress, only warnings and errors", everywhere},
     {"log-json", MR_FLAG, MR_FOR_ALL, AT(log_json), 0, 0, NULL, "log lines as JSON objects", everywhere},

@@ -57,6 +57,18 @@ checkpoints_are_models() {
   cmp ck.report e.report
 }
 
+convert_keeps_all() {
+  millrace convert base.h5 base.keras --quiet
+  millrace convert base.keras back.h5 --quiet
+  millrace summary --json base.h5 >1.json
+  millrace summary --json back.h5 >2.json
+  cmp 1.json 2.json
+  millrace predict --model base.h5 --images cells/testing --quiet >1.csv
+  millrace predict --model base.keras --images cells/testing --quiet >2.csv
+  cmp 1.csv 2.csv
+  expect 2 "does not end in" millrace convert base.h5 base.onnx
+}
+
 wrong_usage() {
   expect 2 "no such option" millrace train --frobnicate
   expect 2 "nothing to train on" millrace train --model x.h5
@@ -116,5 +128,5 @@ interrupt_leaves_a_checkpoint() {
   [ -n "$(find ick -name '*.h5')" ]
 }
 
-run_cases results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models wrong_usage \
+run_cases results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models convert_keeps_all wrong_usage \
   bad_folders truncated_among_good files_that_are_no_models split_of_class_folders interrupt_leaves_a_checkpoint
