@@ -49,6 +49,7 @@ static int allocate(mr_plan *p, mr_error *e)
                                p->options.batch, bytes >> 20),
                        "give a smaller --batch-size");
     madvise(p->arena, bytes, MADV_HUGEPAGE);
+    mr_plan_poison_gaps(p);
     if (p->options.kind == MR_PLAN_TRAINING) {
         p->gradients = mr_state_alloc(p->graph->weights);
         if (!p->gradients)
@@ -117,6 +118,7 @@ void mr_plan_free(mr_plan *p)
     free(p->buffer);
     free(p->output);
     free(p->input);
+    mr_plan_unpoison(p);
     free(p->arena);
     mr_state_free(p->gradients);
     free(p);

@@ -52,6 +52,9 @@ enum { MR_BUFFER_ALIGNMENT = 64 };
 /* Places every buffer: largest first, each at the lowest offset that is free for its whole life. Sets
  * arena_bytes. MR_ENOMEM when the bookkeeping itself finds no memory. */
 int mr_plan_place_buffers(mr_plan *p, mr_error *e);
+/* In builds with AddressSanitizer buffers lie apart: poisons what is between them; takes it back before the arena goes. */
+void mr_plan_poison_gaps(const mr_plan *p);
+void mr_plan_unpoison(const mr_plan *p);
 
 /* Decides sharing, gradients, lives and sizes of all buffers. */
 int mr_plan_analyse(mr_plan *p, mr_error *e);

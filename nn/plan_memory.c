@@ -3,6 +3,17 @@
 
 #include <stdlib.h>
 
+/* Under AddressSanitizer no memory is shared, and there is poison between buffers: a layer that writes past what it asked
+ * for is found by any test that runs it. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+enum { APART = true, REDZONE = 256 };
+#else
+enum { APART = false, REDZONE = 0 };
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 struct order {
     const mr_buffer *buffer;
     int number;
@@ -62,7 +73,7 @@ int mr_plan_place_buffers(mr_plan *p, mr_error *e)
         mr_buffer *b = &p->buffer[order[i].number];
         if (b->bytes == 0 || b->first > b->last)
             continue;
-        b->offset = lowest_offset(b, placed, count);
+        b->offset = APART ? p->arena_bytes + REDZONE : lowest_offset(b, placed, count);
         insert_by_offset(placed, count++, b);
         if (b->offset + b->bytes > p->arena_bytes)
             p->arena_bytes = b->offset + b->bytes;
@@ -70,4 +81,20 @@ int mr_plan_place_buffers(mr_plan *p, mr_error *e)
     free(order);
     free(placed);
     return 0;
+}
+
+void mr_plan_poison_gaps(const mr_plan *p)
+{
+    if (!APART)
+        return;
+    ASAN_POISON_MEMORY_REGION(p->arena, p->arena_bytes);
+    for (int i = 0; i < p->buffers; i++)
+        if (p->buffer[i].bytes && p->buffer[i].first <= p->buffer[i].last)
+            ASAN_UNPOISON_MEMORY_REGION(p->arena + p->buffer[i].offset, p->buffer[i].bytes);
+}
+
+void mr_plan_unpoison(const mr_plan *p)
+{
+    if (APART && p->arena)
+        ASAN_UNPOISON_MEMORY_REGION(p->arena, p->arena_bytes);
 }
