@@ -4,26 +4,71 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
 
-static atomic_int caught;
+/* Terminals and job managers send one signal twice (to the process and to its group): what comes within this
+ * time after the first is the first. */
+static const long long same_signal_ns = 50 * 1000 * 1000;
 
-static void handle(int signal)
+static atomic_int caught;
+static atomic_llong caught_at; /* CLOCK_MONOTONIC */
+static atomic_bool asked;
+
+static long long now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void end(int signal)
 {
     int none = 0;
-    if (!atomic_compare_exchange_strong(&caught, &none, signal))
+    long long now = now_ns();
+    if (atomic_load(&caught) == 0)
+        atomic_store(&caught_at, now); /* before `caught`: who finds that set finds the time too */
+    if (!atomic_compare_exchange_strong(&caught, &none, signal) &&
+        now - atomic_load(&caught_at) > same_signal_ns)
         _exit(128 + signal);
+}
+
+static void ask(int signal)
+{
+    (void)signal;
+    atomic_store(&asked, true);
+}
+
+static void install(int signal, void (*handler)(int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, NULL);
+}
+
+/* nohup and the like: who had it ignored shall have it ignored. */
+static void install_unless_ignored(int signal, void (*handler)(int))
+{
+    struct sigaction before;
+    if (sigaction(signal, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        install(signal, handler);
 }
 
 void mr_catch_interrupts(void)
 {
-    struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    install(SIGINT, end);
+    install(SIGTERM, end);
+    install_unless_ignored(SIGHUP, end);
+    install_unless_ignored(SIGXCPU, end);
+    install(SIGUSR1, ask);
 }
 
 int mr_interrupted(void)
 {
     return atomic_load(&caught);
+}
+
+bool mr_checkpoint_asked(void)
+{
+    return atomic_exchange(&asked, false);
 }

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SIGINT and SIGTERM: the first asks the run to end after the step in hand, the second ends the process at once. */
+/* Signals of a run. SIGINT, SIGTERM, SIGHUP and SIGXCPU: the first asks the run to end after the step in
+ * hand, another one ends the process at once. SIGUSR1 asks for a checkpoint and nothing else. */
 #ifndef MR_CLI_INTERRUPT_H
 #define MR_CLI_INTERRUPT_H
+
+#include <stdbool.h>
 
 /* Installs the handlers. */
 void mr_catch_interrupts(void);
 /* The signal that came, or 0. */
 int mr_interrupted(void);
+/* Was a checkpoint asked for since the last call? */
+bool mr_checkpoint_asked(void);
 
 #endif

@@ -9,6 +9,7 @@ libdisplay_la_SOURCES = \
 
 bin_PROGRAMS += millrace
 millrace_SOURCES = \
+  cli/checkpoints.c cli/checkpoints.h \
   cli/class_weight.c cli/class_weight.h \
   cli/commands.h \
   cli/contract.c cli/contract.h \
@@ -23,8 +24,10 @@ millrace_SOURCES = \
   cli/options.c cli/options.h \
   cli/options_table.c \
   cli/predict.c \
+  cli/run_options.c cli/run_options.h \
   cli/sample.c \
   cli/stats.c cli/stats.h \
+  cli/step_log.c cli/step_log.h \
   cli/summary.c \
   cli/train.c
 millrace_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS)

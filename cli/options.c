@@ -209,19 +209,41 @@ int mr_parse_range(const char *option, const char *text, bool spread, double out
     return 0;
 }
 
-int mr_parse_interval(const char *option, const char *text, mr_interval *out, mr_error *e)
+/* One interval into its field of OUT; *REST: what stands behind it. */
+static bool take_interval(const char *text, mr_interval *out, const char **rest)
 {
+    static const struct {
+        const char *unit;
+        char field;
+        double factor;
+    } units[] = {{"epochs", 'e', 1}, {"epoch", 'e', 1}, {"steps", 's', 1}, {"step", 's', 1}, {"min", 't', 60}, {"s", 't', 1}};
     char *end;
     double value = strtod(text, &end);
+    for (size_t i = 0; i < sizeof units / sizeof *units && end != text; i++) {
+        size_t n = strlen(units[i].unit);
+        if (strncmp(end, units[i].unit, n) || (end[n] && end[n] != ','))
+            continue;
+        *rest = end + n;
+        if (units[i].field == 't') {
+            out->seconds = units[i].factor * value;
+            return value > 0 && value < 1e9;
+        }
+        if (units[i].field == 'e')
+            out->epochs = value >= 1 && value < 1e9 ? (int)value : 0;
+        else
+            out->steps = value >= 1 && value < 1e15 ? (int64_t)value : 0;
+        return value >= 1 && value == floor(value) && value < (units[i].field == 'e' ? 1e9 : 1e15);
+    }
+    return false;
+}
+
+int mr_parse_interval(const char *option, const char *text, mr_interval *out, mr_error *e)
+{
+    const char *rest = text;
     memset(out, 0, sizeof *out);
-    bool whole = value == floor(value) && value >= 1 && value < 1e15;
-    if (end != text && whole && value < 1e9 && (!strcmp(end, "epoch") || !strcmp(end, "epochs")))
-        out->epochs = (int)value;
-    else if (end != text && whole && (!strcmp(end, "step") || !strcmp(end, "steps")))
-        out->steps = (int64_t)value;
-    else if (end != text && value > 0 && value < 1e9 && (!strcmp(end, "min") || !strcmp(end, "s")))
-        out->seconds = *end == 's' ? value : 60 * value;
-    else
-        return bad(option, text, "an interval such as 1epoch, 200steps or 10min", e);
+    do {
+        if (!take_interval(rest + (*rest == ','), out, &rest))
+            return bad(option, text, "an interval such as 1epoch, 200steps or 10min", e);
+    } while (*rest == ',');
     return 0;
 }

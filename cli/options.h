@@ -100,7 +100,7 @@ int mr_parse_ints(const char *option, const char *text, int low, int high, int *
 int mr_parse_size(const char *option, const char *text, int *height, int *width, mr_error *e);
 /* "A,B" or "F" (then SPREAD: 1-F, 1+F). */
 int mr_parse_range(const char *option, const char *text, bool spread, double out[2], mr_error *e);
-/* "1epoch", "200steps", "10min". */
+/* "1epoch", "200steps", "10min", "30s", or several of them: "1epoch,10min". */
 typedef struct mr_interval { int epochs; int64_t steps; double seconds; } mr_interval;
 int mr_parse_interval(const char *option, const char *text, mr_interval *out, mr_error *e);
 

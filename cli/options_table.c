@@ -88,8 +88,10 @@ const mr_option mr_options[] = {
     {"stats", MR_TEXT, RUNS, AT(stats), 0, 0, "FILE.json", "what each stage did and waited for; each checkpoint", out},
 
     {"checkpoint-dir", MR_TEXT, TRAIN, AT(checkpoint_dir), 0, 0, "DIR", "where snapshots go", checkpoints},
-    {"checkpoint-every", MR_TEXT, TRAIN, AT(checkpoint_every), 0, 0, "1epoch|200steps|10min", "[1epoch]", checkpoints},
-    {"keep", MR_INT, TRAIN, AT(keep), 1, MOST_INT, "N", "newest checkpoints kept [3]", checkpoints},
+    {"checkpoint-every", MR_TEXT, TRAIN, AT(checkpoint_every), 0, 0, "1epoch|200steps|10min", "also several: 1epoch,10min [1epoch]",
+     checkpoints},
+    {"keep", MR_INT, TRAIN, AT(keep), 1, MOST_INT, "N", "newest checkpoints kept, besides the best [3]", checkpoints},
+    {"resume", MR_FLAG, TRAIN, AT(resume), 0, 0, NULL, "go on from the newest whole checkpoint in --checkpoint-dir", checkpoints},
 
     {"output", MR_TEXT, PREDICT, AT(output), 0, 0, "FILE", ".csv, .jsonl or .h5 [CSV on standard output]", inference},
     {"top", MR_INT, PREDICT, AT(top), 1, 1000, "K", "list the K most probable classes", inference},

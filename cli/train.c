@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace train */
+#include "cli/checkpoints.h"
 #include "cli/class_weight.h"
 #include "cli/commands.h"
 #include "cli/contract.h"
@@ -9,19 +10,18 @@
 #include "cli/model.h"
 #include "cli/progress.h"
 #include "cli/stats.h"
+#include "cli/step_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_CHECKPOINTS = 4096 };
-
 struct job {
-    const mr_cli *c;
+    mr_cli *c;
     mr_cli_data data;
     mr_preprocess pre;
-    bool has_contract;           /* arrays of float32 have none */
+    bool has_contract; /* arrays of float32 have none */
     mr_augmentation augmentation;
     mr_model *model;
     json_t *loss, *optimizer;
@@ -32,10 +32,8 @@ struct job {
     mr_train_result result;
     mr_progress *progress;
     mr_step_log *step_log;
-    int64_t step;                /* of the run */
-    mr_checkpoint_record checkpoint[MAX_CHECKPOINTS];
-    int checkpoints;
-    bool checkpoint_failed;      /* the newest one could not be written */
+    int64_t step; /* of the run */
+    mr_cli_checkpoints checkpoints;
 };
 
 /* --- what the run tells --------------------------------------------------------- */
@@ -46,12 +44,18 @@ static void epoch_begin(void *context, int epoch, int epochs, int64_t steps)
     mr_progress_epoch_begin(j->progress, epoch, epochs, steps);
 }
 
-static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
+static void show_step(void *context, int64_t step, const mr_sums *sums)
 {
     struct job *j = context;
     mr_metric metrics[] = {{"loss", mr_mean_loss(sums)}, {"accuracy", mr_mean_accuracy(sums)}};
-    mr_step_log_add(j->step_log, ++j->step, loss);
     mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, 2);
+}
+
+static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
+{
+    struct job *j = context;
+    mr_step_log_add(j->step_log, ++j->step, loss);
+    show_step(j, step, sums);
 }
 
 static void validation_begin(void *context)
@@ -63,7 +67,10 @@ static void validation_begin(void *context)
 static void epoch_end(void *context, const mr_epoch_record *r)
 {
     struct job *j = context;
-    mr_metric metrics[] = {{"loss", r->loss}, {"accuracy", r->accuracy}, {"val_loss", r->val_loss}, {"val_accuracy", r->val_accuracy}};
+    mr_metric metrics[] = {{"loss", r->loss},
+                           {"accuracy", r->accuracy},
+                           {"val_loss", r->val_loss},
+                           {"val_accuracy", r->val_accuracy}};
     mr_progress_epoch_end(j->progress, metrics, isnan(r->val_loss) ? 2 : 4);
 }
 
@@ -76,12 +83,7 @@ static void bad_input(void *context, const char *path, const char *reason)
 static void checkpointed(void *context, const mr_checkpoint_record *r)
 {
     struct job *j = context;
-    j->checkpoint_failed = r->status != 0;
-    if (j->checkpoints < MAX_CHECKPOINTS)
-        j->checkpoint[j->checkpoints++] = *r;
-    if (r->status)
-        mr_progress_message(j->progress, MR_LOG_WARNING, "checkpoint at step %lld not written: %s", (long long)r->iterations,
-                            r->message);
+    mr_cli_checkpoints_note(&j->checkpoints, r);
 }
 
 static void told(void *context, const char *text)
@@ -96,6 +98,12 @@ static bool stop(void *context)
     return mr_interrupted() != 0;
 }
 
+static bool checkpoint_wanted(void *context)
+{
+    (void)context;
+    return mr_checkpoint_asked();
+}
+
 /* --- setting up ----------------------------------------------------------------- */
 
 /* Before hours of work: can its result be put where it is wanted? */
@@ -105,18 +113,27 @@ static int check_writable(const char *file, const char *option, mr_error *e)
         return 0;
     const char *slash = strrchr(file, '/');
     char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-    int status = !folder ? mr_fail(e, MR_ENOMEM, "out of memory") : access(folder, W_OK) == 0
-                     ? 0 : mr_fail(e, MR_EIO, "--%s %s: its folder does not exist or cannot be written", option, file);
+    int status =
+        !folder ? mr_fail(e, MR_ENOMEM, "out of memory")
+        : access(folder, W_OK) == 0
+            ? 0
+            : mr_fail(e, MR_EIO, "--%s %s: its folder does not exist or cannot be written", option, file);
     free(folder);
     return status;
 }
 
 static int check_outputs(const mr_cli *c, mr_error *e)
 {
-    const struct { const char *file, *option; } outputs[] = {
-        {c->model, "model"}, {c->plot, "plot"}, {c->history, "history"}, {c->step_log, "step-log"}, {c->stats, "stats"}};
+    const struct {
+        const char *file, *option;
+    } outputs[] = {{c->model, "model"},
+                   {c->plot, "plot"},
+                   {c->history, "history"},
+                   {c->step_log, "step-log"},
+                   {c->stats, "stats"}};
     if (!c->model && !c->checkpoint_dir)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"), "give --model FILE.h5 or FILE.keras");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
+                       "give --model FILE.h5 or FILE.keras");
     int status = 0;
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs && !status; i++)
         status = check_writable(outputs[i].file, outputs[i].option, e);
@@ -128,7 +145,7 @@ static int set_contract(struct job *j, mr_error *e)
     const mr_cli *c = j->c;
     bool images = !j->data.from_arrays;
     j->has_contract = images || j->data.x.bytes || c->rescale;
-    if (c->from)
+    if (j->model)
         return mr_cli_model_contract(&j->pre, c, j->model, images || j->data.x.bytes, e);
     const mr_arch *arch = mr_arch_find(c->arch ? c->arch : "resnet");
     int status = mr_cli_new_contract(&j->pre, c, arch ? arch->default_size : 64, e);
@@ -140,9 +157,23 @@ static int set_contract(struct job *j, mr_error *e)
     return status;
 }
 
+/* Architecture, weights, statistics, slots and the optimizer's configuration are the checkpoint's; what is
+ * drawn goes by the seed as before. */
+static void take_resumed_model(struct job *j)
+{
+    j->model = j->checkpoints.resumed.model;
+    j->checkpoints.resumed.model = NULL;
+    j->model->graph->seed = (uint64_t)j->c->seed;
+    j->step = j->checkpoints.resumed.state.step;
+}
+
 static int make_model(struct job *j, mr_error *e)
 {
-    int status = j->c->from ? mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e) : 0;
+    int status = 0;
+    if (j->checkpoints.resumes)
+        take_resumed_model(j);
+    else if (j->c->from)
+        status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
     if (!status)
         status = set_contract(j, e);
     if (!status && !j->model)
@@ -150,11 +181,14 @@ static int make_model(struct job *j, mr_error *e)
     if (status)
         return status;
     const mr_graph *g = j->model->graph;
-    const mr_shape in = {4, {0, j->pre.height, j->pre.width, (int)j->pre.color_mode}}, *want = &g->node[g->input[0]].shape;
+    const mr_shape in = {4, {0, j->pre.height, j->pre.width, (int)j->pre.color_mode}},
+                   *want = &g->node[g->input[0]].shape;
     char have[96], need[96];
     if (!j->data.from_arrays && !mr_shape_equal(&in, want))
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "images of %s do not fit the model's input %s", mr_shape_text(&in, true, have, sizeof have),
-                                  mr_shape_text(want, true, need, sizeof need)),
+        return mr_hint(e,
+                       mr_fail(e, MR_EUSAGE, "images of %s do not fit the model's input %s",
+                               mr_shape_text(&in, true, have, sizeof have),
+                               mr_shape_text(want, true, need, sizeof need)),
                        "give --image-size and --color-mode to match");
     return 0;
 }
@@ -167,30 +201,56 @@ static int check_classes(const struct job *j, mr_error *e)
     int64_t width = out->dim[out->rank - 1];
     if (j->data.from_arrays || width == j->data.classes || (width == 1 && j->data.classes == 2))
         return 0;
-    return mr_hint(e, mr_fail(e, MR_EINVAL, "the model has %lld outputs, the data have %d classes", (long long)width, j->data.classes),
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "the model has %lld outputs, the data have %d classes",
+                           (long long)width, j->data.classes),
                    "train a network made for these classes");
+}
+
+/* How the model is trained: as the options say, or as the run was that is resumed. */
+static int choose_training(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    const mr_model *compiled = c->from ? j->model : NULL;
+    if (j->checkpoints.resumes) {
+        j->loss = json_incref(json_object_get(j->model->training, "loss"));
+        j->optimizer = json_incref(json_object_get(j->model->training, "optimizer_config"));
+        return 0;
+    }
+    if (c->from && c->optimizer) /* named anew: its state starts anew */
+        j->model->has_optimizer_state = false;
+    int status = mr_cli_loss(&j->loss, c, compiled, j->data.classes, e);
+    return status ? status : mr_cli_optimizer(&j->optimizer, c, compiled, e);
+}
+
+static int check_restored(const struct job *j, mr_error *e)
+{
+    const mr_trainer *t = j->trainer;
+    if (!j->checkpoints.resumes || t->restored || t->optimizer->slots == 0)
+        return 0;
+    return mr_fail(e, MR_EFORMAT, "%s: the optimizer's state in it is not that of %s",
+                   j->checkpoints.resumed.path, t->optimizer->class->class_name);
 }
 
 static int make_trainer(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
-    const mr_model *compiled = c->from ? j->model : NULL;
     int status = check_classes(j, e);
     if (!status)
-        status = mr_cli_loss(&j->loss, c, compiled, j->data.classes, e);
-    if (!status)
-        status = mr_cli_optimizer(&j->optimizer, c, compiled, e);
+        status = choose_training(j, e);
     if (!status)
         status = mr_cli_class_weights(&j->class_weight, c->class_weight, &j->data, e);
     if (!status)
         status = mr_team_create(&j->team, mr_cli_threads(c), e);
-    if (c->from && c->optimizer) /* named anew: its state starts anew */
-        j->model->has_optimizer_state = false;
-    mr_trainer_options o = {.batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .optimizer = j->optimizer,
-                            .loss = j->loss, .class_weight = j->class_weight, .classes = j->data.classes};
+    mr_trainer_options o = {.batch_size = c->batch_size,
+                            .memory_limit = (size_t)c->memory_limit,
+                            .optimizer = j->optimizer,
+                            .loss = j->loss,
+                            .class_weight = j->class_weight,
+                            .classes = j->data.classes};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
-    return status;
+    return status ? status : check_restored(j, e);
 }
 
 static int describe(struct job *j, mr_error *e)
@@ -206,28 +266,26 @@ static int describe(struct job *j, mr_error *e)
 static int set_options(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
-    mr_interval every = {.epochs = 1};
-    j->options = (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed,
-                                    .checkpoint_dir = c->checkpoint_dir, .keep = c->keep};
+    j->options =
+        (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed};
     int status = mr_cli_budget(&j->options.budget, c, e);
     if (!status)
         status = mr_cli_augmentation(&j->augmentation, c, e);
-    if (!status && c->checkpoint_every)
-        status = mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e);
-    j->options.checkpoint_every_epochs = every.epochs;
     return status;
 }
 
 static int set_up(struct job *j, mr_error *e)
 {
     char text[256];
-    int status = check_outputs(j->c, e);
+    int status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
+    if (!status)
+        status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, e);
+    if (!status)
+        status = check_outputs(j->c, e);
     if (!status)
         status = set_options(j, e);
     if (!status)
         status = mr_cli_open_training(&j->data, j->c, e);
-    if (!status)
-        status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
     if (status)
         return status;
     for (int i = 0; i < 2; i++) {
@@ -243,12 +301,21 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = make_trainer(j, e);
     if (!status)
-        status = mr_step_log_open(&j->step_log, j->c->step_log, e);
+        status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
+    if (!status)
+        status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
     j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
     return status;
 }
 
 /* --- results -------------------------------------------------------------------- */
+
+/* A run that was stopped has its checkpoint; its model is not finished, and must not stand where a finished
+ * one belongs. Without checkpoints the model is all that is left of it. */
+static bool is_finished(const struct job *j)
+{
+    return !j->result.stopped || !j->checkpoints.dir.path;
+}
 
 static int write_results(struct job *j, double wall, mr_error *e)
 {
@@ -256,15 +323,15 @@ static int write_results(struct job *j, double wall, mr_error *e)
     const mr_history *h = &j->result.history;
     int status = mr_step_log_close(j->step_log, e);
     j->step_log = NULL;
-    if (!status && c->model)
+    if (!status && c->model && is_finished(j))
         status = mr_model_save(j->model, c->model, NULL, e);
     if (!status && c->history)
         status = mr_history_write(h, c->history, e);
-    if (!status && c->plot && h->count)
+    if (!status && c->plot && h->count && is_finished(j))
         status = mr_history_plot(h, c->plot, e);
     if (!status && c->stats)
-        status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, j->checkpoint, j->checkpoints, j->result.reader, wall,
-                                    e);
+        status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, j->checkpoints.record,
+                                    j->checkpoints.records, j->result.reader, wall, e);
     return status;
 }
 
@@ -272,22 +339,27 @@ static void tell_end(const struct job *j, double wall)
 {
     const mr_stage_stats *most = mr_cli_bottleneck(j->result.stage, j->result.stages, wall);
     if (most && wall > 0)
-        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)", wall, most->name,
-                            100 * most->busy_seconds / (wall * most->threads));
-    if (j->c->model)
+        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)",
+                            wall, most->name, 100 * most->busy_seconds / (wall * most->threads));
+    if (j->result.stopped)
+        mr_progress_message(j->progress, MR_LOG_INFO, "stopped by signal %d after step %lld",
+                            mr_interrupted(), (long long)j->result.step);
+    if (j->c->model && is_finished(j))
         mr_progress_message(j->progress, MR_LOG_INFO, "model saved to %s", j->c->model);
     if (j->result.skipped)
-        mr_progress_message(j->progress, MR_LOG_WARNING, "%lld inputs were skipped", (long long)j->result.skipped);
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%lld inputs were skipped",
+                            (long long)j->result.skipped);
 }
 
 static int exit_status(const struct job *j, mr_error *e)
 {
-    if (j->result.stopped)
-        return 128 + mr_interrupted();
-    if (j->checkpoint_failed) {
-        mr_fail(e, MR_EIO, "the last checkpoint could not be written: %s", j->checkpoint[j->checkpoints - 1].message);
+    const mr_checkpoint_record *last = mr_cli_checkpoints_last(&j->checkpoints);
+    if (j->result.checkpoint_failed) {
+        mr_fail(e, MR_EIO, "the last checkpoint could not be written: %s", last ? last->message : "");
         return MR_EXIT_FAILED;
     }
+    if (j->result.stopped)
+        return 128 + mr_interrupted();
     return j->result.skipped ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
 }
 
@@ -302,6 +374,7 @@ static void tear_down(struct job *j)
     json_decref(j->optimizer);
     mr_model_free(j->model);
     mr_cli_close_data(&j->data);
+    mr_cli_checkpoints_close(&j->checkpoints);
     mr_progress_destroy(j->progress);
     free(j);
 }
@@ -312,14 +385,23 @@ static int run(mr_cli *c, mr_error *e)
     if (!j)
         return mr_exit_status(mr_fail(e, MR_ENOMEM, "out of memory"));
     j->c = c;
-    mr_train_events events = {.context = j, .epoch_begin = epoch_begin, .step = stepped, .validation_begin = validation_begin, .epoch_end = epoch_end,
-                              .bad_input = bad_input, .checkpoint = checkpointed, .message = told, .stop = stop};
+    mr_train_events events = {.context = j,
+                              .epoch_begin = epoch_begin,
+                              .epoch_resumed = show_step,
+                              .step = stepped,
+                              .validation_begin = validation_begin,
+                              .epoch_end = epoch_end,
+                              .bad_input = bad_input,
+                              .checkpoint = checkpointed,
+                              .message = told,
+                              .stop = stop,
+                              .checkpoint_wanted = checkpoint_wanted};
+    mr_catch_interrupts();
     int status = set_up(j, e);
-    if (!status)
-        mr_catch_interrupts();
     double start = mr_now();
     if (!status)
-        status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options, &events, &j->result, e);
+        status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options,
+                              &events, &j->result, e);
     double wall = mr_now() - start;
     if (!status)
         status = write_results(j, wall, e);
@@ -334,7 +416,8 @@ const mr_command mr_command_train = {
     .name = "train",
     .options = MR_FOR_TRAIN,
     .operands = "",
-    .description = "trains an image classifier on folders of images (or arrays) and writes it as a Keras model file",
+    .description =
+        "trains an image classifier on folders of images (or arrays) and writes it as a Keras model file",
     .details = "\n  millrace train --data cells --model cells.h5 --plot cells.png\n",
     .run = run,
 };

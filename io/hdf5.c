@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files, groups and datasets. Attributes: io/hdf5_attribute.c. */
-#include "io/hdf5.h"
+#include "io/hdf5_checksum.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -354,6 +354,8 @@ static int read_as(hid_t memory_type, void *out, size_t capacity, hid_t at, cons
                          mr_shape_count(&shape), capacity);
     if (!status && H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
         status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read dataset '%s'", path);
+    if (!status)
+        status = mr_hdf5_compare_checksum(dataset, memory_type, out, capacity * H5Tget_size(memory_type), path, e);
     mr_hdf5_release(dataset);
     return status;
 }
@@ -375,6 +377,15 @@ int mr_hdf5_read_double(double *out, hid_t at, const char *path, mr_error *e)
 
 /* --- writing datasets ----------------------------------------------------- */
 
+/* The same numbers give the same file, byte by byte, whenever it is written. */
+static hid_t without_times(void)
+{
+    hid_t list = H5Pcreate(H5P_DATASET_CREATE);
+    if (list >= 0)
+        H5Pset_obj_track_times(list, false);
+    return list;
+}
+
 static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_type, const mr_shape *shape,
                     const void *values, mr_error *e)
 {
@@ -383,11 +394,15 @@ static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_ty
         dims[i] = (hsize_t)shape->dim[i];
     hid_t space = shape->rank ? H5Screate_simple(shape->rank, dims, NULL) : H5Screate(H5S_SCALAR);
     hid_t list = making_way();
-    hid_t dataset = space < 0 ? -1 : H5Dcreate2(at, path, file_type, space, list, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t creation = without_times();
+    hid_t dataset = space < 0 ? -1 : H5Dcreate2(at, path, file_type, space, list, creation, H5P_DEFAULT);
     int status = 0;
     if (dataset < 0 || H5Dwrite(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
         status = mr_hdf5_fail(e, MR_EIO, "cannot write dataset '%s'", path);
+    if (!status) /* both types are little endian: what lies in memory is what is stored */
+        status = mr_hdf5_write_checksum(dataset, values, mr_shape_count(shape) * H5Tget_size(memory_type), path, e);
     mr_hdf5_release(dataset);
+    mr_hdf5_release(creation);
     mr_hdf5_release(list);
     mr_hdf5_release(space);
     return status;

@@ -5,6 +5,7 @@ io_present_sources = \
   io/axis.c io/axis.h \
   io/canvas.c io/canvas.h \
   io/cell.c io/cell.h \
+  io/checksum.c io/checksum.h \
   io/csv.c io/csv.h \
   io/jpeg_write.c io/jpeg_write.h \
   io/json.c io/json.h \
@@ -38,6 +39,7 @@ io_keras_sources = \
   io/hdf5.c io/hdf5.h \
   io/hdf5_attribute.c \
   io/hdf5_heap.c \
+  io/hdf5_checksum.c io/hdf5_checksum.h \
   io/hdf5_image.c \
   io/hdf5_raw.c io/hdf5_raw.h \
   io/json_tree.c io/json_tree.h \

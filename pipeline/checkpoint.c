@@ -1,221 +1,155 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/checkpoint.h"
 
-#include "io/hdf5.h"
 #include "pipeline/stats.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MAX_RECORDS = 256 };
+enum { MAX_RECORDS = 256, NICE = 10 };
 
 struct mr_checkpointer {
     mr_model *model;
-    char *dir;
+    mr_graph graph; /* a copy of the model's whose state is the one being written … */
+    mr_model view;  /* … and a model around it: the writer reads these, never what training changes */
+    const mr_checkpoint_dir *dir;
     int keep;
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     /* under the lock */
-    bool stop, busy;              /* busy: a snapshot was offered and is not finished */
+    bool stop, busy; /* busy: a snapshot was offered and is not finished, or the thread is not ready yet */
     mr_snapshot snapshot;
-    mr_real *given;               /* the state that the writer has, NULL: none */
+    mr_real *given; /* the state that the writer has, NULL: none */
     double stall;
     mr_checkpoint_record record[MAX_RECORDS];
     int records;
-    /* training thread only */
-    mr_real *spare;               /* where the next out-of-place update goes */
-    bool handed_over;             /* the graph's state is with the writer: the next update is out of place */
+    /* writer thread only */
+    int64_t best;
+    double best_score;
+    /* training thread only (before the thread says that it is ready: the writer's) */
+    mr_real *spare;   /* where the next out-of-place update goes */
+    bool handed_over; /* the graph's state is with the writer: the next update is out of place */
 };
 
-static int path_in(const mr_checkpointer *c, int64_t iterations, char *out, size_t size)
-{
-    return snprintf(out, size, "%s/checkpoint-%08lld.h5", c->dir, (long long)iterations);
-}
+/* --- the writer --------------------------------------------------------------- */
 
-static int write_run_state(void *context, int64_t file, mr_error *e)
+static void fill_record(mr_checkpoint_record *r, const char *path, double start, const mr_error *e)
 {
-    char *text = json_dumps(context, JSON_COMPACT);
-    if (!text)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the run's state");
-    int status = mr_hdf5_write_text((hid_t)file, "millrace_run", text, false, e);
-    free(text);
-    return status;
-}
-
-/* Numbers of the checkpoints in the folder, newest first. Returns how many, at most MAX. */
-static int list_checkpoints(const char *dir, int64_t *out, int max)
-{
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-    int count = 0;
-    while (d && (entry = readdir(d))) {
-        long long number;
-        int end = 0;
-        if (sscanf(entry->d_name, "checkpoint-%lld.h5%n", &number, &end) != 1 || !end || entry->d_name[end])
-            continue;
-        int i = count < max ? count++ : max - 1;
-        for (; i > 0 && out[i - 1] < number; i--)
-            out[i] = out[i - 1];
-        out[i] = number;
-    }
-    if (d)
-        closedir(d);
-    return count;
+    struct stat st;
+    r->write_seconds = mr_now() - start;
+    snprintf(r->message, sizeof r->message, "%.511s", r->status ? e->message : path);
+    r->bytes = !r->status && stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
 /* Only after the new one is durable are old ones removed. */
-static void forget_old(const mr_checkpointer *c)
+static void write_snapshot(mr_checkpointer *c, const mr_snapshot *s, mr_real *state, mr_checkpoint_record *r)
 {
-    int64_t number[1024];
-    int count = list_checkpoints(c->dir, number, 1024);
-    for (int i = c->keep; i < count; i++) {
-        char path[4096];
-        path_in(c, number[i], path, sizeof path);
-        unlink(path);
+    char path[4096] = "";
+    mr_error e = {0};
+    double start = mr_now();
+    r->iterations = s->iterations;
+    c->graph.state = state;
+    r->status = mr_checkpoint_path(path, sizeof path, c->dir, s->iterations, &e);
+    if (!r->status)
+        r->status = mr_checkpoint_write(&c->view, s, path, &e);
+    c->graph.state = NULL;
+    if (!r->status) {
+        if (s->score < c->best_score || (c->best < 0 && !isnan(s->score))) {
+            c->best = s->iterations;
+            c->best_score = s->score;
+        } else if (c->best == s->iterations && isnan(s->score)) {
+            c->best = -1; /* replaced by a state from within an epoch */
+        }
+        mr_checkpoint_prune(c->dir, c->keep, c->best);
     }
+    fill_record(r, path, start, &e);
 }
 
-static void write_snapshot(mr_checkpointer *c, const mr_snapshot *s, const mr_real *state, mr_checkpoint_record *r)
+static void finish(mr_checkpointer *c, const mr_checkpoint_record *r)
 {
-    char path[4096];
-    mr_error e = {0};
-    struct stat st;
-    mr_model view = *c->model; /* the training thread may go on changing the original's optimizer state */
-    view.training = s->training;
-    view.iterations = s->iterations;
-    mr_save_options options = {.state = state, .iterations = s->iterations, .extra = write_run_state, .extra_context = s->run};
-    double start = mr_now();
-    path_in(c, s->iterations, path, sizeof path);
-    r->iterations = s->iterations;
-    r->status = mr_model_save(&view, path, &options, &e);
-    r->write_seconds = mr_now() - start;
-    snprintf(r->message, sizeof r->message, "%.255s", r->status ? e.message : path);
-    if (r->status)
-        return;
-    r->bytes = stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
-    forget_old(c);
+    if (r && c->records < MAX_RECORDS)
+        c->record[c->records++] = *r;
+    c->busy = false;
+    c->given = NULL;
+    pthread_cond_broadcast(&c->changed);
 }
 
 static void *writer_main(void *argument)
 {
     mr_checkpointer *c = argument;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone: the compute goes first */
+    memset(c->spare, 0, c->graph.state_size * sizeof *c->spare);
     pthread_mutex_lock(&c->lock);
+    finish(c, NULL);
     for (;;) {
         while (!c->busy && !c->stop)
             pthread_cond_wait(&c->changed, &c->lock);
         if (!c->busy)
             break;
         mr_snapshot s = c->snapshot;
-        const mr_real *state = c->given;
+        mr_real *state = c->given;
         mr_checkpoint_record r = {.stall_microseconds = c->stall};
         pthread_mutex_unlock(&c->lock);
         write_snapshot(c, &s, state, &r);
-        json_decref(s.training);
-        json_decref(s.run);
+        mr_run_state_clear(&s.state);
         pthread_mutex_lock(&c->lock);
-        if (c->records < MAX_RECORDS)
-            c->record[c->records++] = r;
-        c->busy = false;
-        c->given = NULL;
-        pthread_cond_broadcast(&c->changed);
+        finish(c, &r);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
 
-static int make_folder(const char *dir, mr_error *e)
+/* --- life --------------------------------------------------------------------- */
+
+/* Signals are for the program's own threads. */
+static int start_thread(mr_checkpointer *c)
 {
-    if (mkdir(dir, 0777) && errno != EEXIST)
-        return mr_fail_errno(e, errno, "cannot make the checkpoint folder %s", dir);
-    if (access(dir, W_OK | X_OK))
-        return mr_fail_errno(e, errno, "cannot write into the checkpoint folder %s", dir);
-    return 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&c->thread, NULL, writer_main, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    c->started = error == 0;
+    if (c->started)
+        pthread_setname_np(c->thread, "mr-checkpoint");
+    return error;
 }
 
 int mr_checkpointer_create(mr_checkpointer **out, mr_model *model, mr_checkpoint_options options, mr_error *e)
 {
     *out = NULL;
-    int status = make_folder(options.dir, e);
-    if (status)
-        return status;
     mr_checkpointer *c = calloc(1, sizeof *c);
     if (!c)
         return mr_fail(e, MR_ENOMEM, "out of memory for the checkpoint stage");
     c->model = model;
+    c->graph = *model->graph;
+    c->graph.state = NULL;
+    c->view = *model;
+    c->view.graph = &c->graph;
+    c->dir = options.dir;
     c->keep = options.keep > 0 ? options.keep : 1;
-    c->dir = strdup(options.dir);
+    c->best = options.best;
+    c->best_score = options.best < 0 ? INFINITY : options.best_score;
+    c->busy = true; /* until the thread has touched the spare buffer */
     c->spare = mr_state_alloc(model->graph->state_size);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    int error = c->dir && c->spare ? pthread_create(&c->thread, NULL, writer_main, c) : ENOMEM;
+    int error = c->spare ? start_thread(c) : ENOMEM;
     if (error) {
         mr_checkpointer_close(c);
         return mr_fail_errno(e, error, "cannot start the checkpoint stage");
     }
-    c->started = true;
     *out = c;
     return 0;
-}
-
-bool mr_checkpointer_ready(mr_checkpointer *c)
-{
-    pthread_mutex_lock(&c->lock);
-    bool ready = !c->busy;
-    pthread_mutex_unlock(&c->lock);
-    return ready && !c->handed_over;
-}
-
-void mr_checkpointer_offer(mr_checkpointer *c, mr_snapshot snapshot)
-{
-    double start = mr_now();
-    pthread_mutex_lock(&c->lock);
-    c->snapshot = snapshot;
-    c->given = c->model->graph->state;
-    c->busy = true;
-    c->handed_over = true;
-    c->stall = (mr_now() - start) * 1e6;
-    pthread_cond_broadcast(&c->changed);
-    pthread_mutex_unlock(&c->lock);
-}
-
-mr_real *mr_checkpointer_output(mr_checkpointer *c)
-{
-    mr_real *own = c->model->graph->state;
-    if (!c->handed_over)
-        return own;
-    /* The caller makes `spare` its state now; what it gives up is the spare one of the time after this snapshot, which
-     * cannot be used before the writer is free, since nothing is offered before. */
-    mr_real *output = c->spare;
-    c->spare = own;
-    c->handed_over = false;
-    return output;
-}
-
-int mr_checkpointer_records(mr_checkpointer *c, mr_checkpoint_record *out, int max)
-{
-    pthread_mutex_lock(&c->lock);
-    int n = c->records < max ? c->records : max;
-    memcpy(out, c->record, (size_t)n * sizeof *out);
-    memmove(c->record, c->record + n, (size_t)(c->records - n) * sizeof *out);
-    c->records -= n;
-    pthread_mutex_unlock(&c->lock);
-    return n;
-}
-
-void mr_checkpointer_wait(mr_checkpointer *c)
-{
-    pthread_mutex_lock(&c->lock);
-    while (c->busy)
-        pthread_cond_wait(&c->changed, &c->lock);
-    pthread_mutex_unlock(&c->lock);
 }
 
 void mr_checkpointer_close(mr_checkpointer *c)
@@ -232,6 +166,61 @@ void mr_checkpointer_close(mr_checkpointer *c)
     pthread_cond_destroy(&c->changed);
     pthread_mutex_destroy(&c->lock);
     mr_state_free(c->spare);
-    free(c->dir);
     free(c);
+}
+
+/* --- the training thread's side ----------------------------------------------- */
+
+bool mr_checkpointer_ready(mr_checkpointer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool ready = !c->busy;
+    pthread_mutex_unlock(&c->lock);
+    return ready;
+}
+
+void mr_checkpointer_offer(mr_checkpointer *c, const mr_snapshot *snapshot, double since)
+{
+    pthread_mutex_lock(&c->lock);
+    c->snapshot = *snapshot;
+    c->given = c->model->graph->state;
+    c->busy = true;
+    c->handed_over = true;
+    c->stall = (mr_now() - since) * 1e6;
+    pthread_cond_broadcast(&c->changed);
+    pthread_mutex_unlock(&c->lock);
+}
+
+mr_real *mr_checkpointer_output(mr_checkpointer *c)
+{
+    mr_real *own = c->model->graph->state;
+    if (!c->handed_over)
+        return own;
+    /* The caller makes `spare` its state now; what it gives up is the spare one of the time after this
+     * snapshot, which cannot be used before the writer is free, since nothing is offered before. */
+    mr_real *output = c->spare;
+    c->spare = own;
+    c->handed_over = false;
+    return output;
+}
+
+int mr_checkpointer_records(mr_checkpointer *c, mr_checkpoint_record *out, int max)
+{
+    pthread_mutex_lock(&c->lock);
+    int n = c->records < max ? c->records : max;
+    if (n) {
+        memcpy(out, c->record, (size_t)n * sizeof *out);
+        memmove(c->record, c->record + n, (size_t)(c->records - n) * sizeof *out);
+        c->records -= n;
+    }
+    pthread_mutex_unlock(&c->lock);
+    return n;
+}
+
+void mr_checkpointer_wait(mr_checkpointer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    while (c->busy)
+        pthread_cond_wait(&c->changed, &c->lock);
+    pthread_mutex_unlock(&c->lock);
 }

@@ -2,11 +2,6 @@
 /* One pass of inference over labelled data: validation and evaluate. */
 #include "pipeline/train.h"
 
-size_t mr_data_count(mr_data d)
-{
-    return d.set ? d.set->count : d.x ? (size_t)d.x->shape.dim[0] : 0;
-}
-
 static int open_feed(mr_feed **out, mr_data data, const mr_pass *pass, mr_error *e)
 {
     mr_feed_order order = {.first_epoch = 0, .last_epoch = 1};
@@ -48,6 +43,8 @@ int mr_infer_pass(mr_trainer *t, mr_data data, mr_pass *pass, mr_sums *sums, mr_
                 status = pass->batch(pass->context, &ex, t->infer, e);
         }
         mr_feed_release(feed, &ex);
+        if (!status && pass->stop && pass->stop(pass->context))
+            status = 1;
         if (status)
             break;
     }

@@ -5,11 +5,16 @@ libpipeline_la_SOURCES = \
   pipeline/augment.c pipeline/augment.h \
   pipeline/batch.c pipeline/batch.h \
   pipeline/budget.c pipeline/budget.h \
+  pipeline/callback.h \
   pipeline/checkpoint.c pipeline/checkpoint.h \
+  pipeline/checkpoint_dir.c pipeline/checkpoint_dir.h \
+  pipeline/checkpoint_write.c \
   pipeline/decode_stage.c \
   pipeline/epochs.c \
   pipeline/eventcount.c pipeline/eventcount.h \
   pipeline/feed.c pipeline/feed.h \
+  pipeline/fingerprint.c pipeline/fingerprint.h \
+  pipeline/history.c pipeline/history.h \
   pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
   pipeline/predict.c pipeline/predict.h \
@@ -18,6 +23,9 @@ libpipeline_la_SOURCES = \
   pipeline/queue.c pipeline/queue.h \
   pipeline/read_stage.c \
   pipeline/ring.c pipeline/ring.h \
+  pipeline/resume.c pipeline/resume.h \
+  pipeline/run_state.c pipeline/run_state.h \
+  pipeline/snapshots.c pipeline/snapshots.h \
   pipeline/stages.h \
   pipeline/stats.c pipeline/stats.h \
   pipeline/train.c pipeline/train.h \

@@ -9,16 +9,15 @@ struct run {
     mr_data training, validation;
     const mr_train_options *o;
     const mr_train_events *ev;
+    mr_snapshot_events snapshot_events;
     mr_train_result *result;
     mr_budget budget;
     mr_feed *feed;
-    mr_checkpointer *checkpoints;
-    bool checkpoint_due;
-    int epoch;               /* of the run, from 0 */
-    mr_sums sums;            /* of the epoch at hand */
+    mr_snapshots *snapshots; /* NULL: none are wanted */
+    mr_run_state at;         /* where the run stands: what a snapshot keeps */
     double busy, waited;     /* seconds of the train stage */
     uint64_t images;
-    double epoch_start;
+    double since; /* mr_now when this process entered the epoch at hand */
     mr_error *e;
 };
 
@@ -28,83 +27,55 @@ static int64_t steps_per_epoch(const struct run *r)
     return (count + batch - 1) / batch;
 }
 
-static void say(const struct run *r, const char *text)
+static bool asked_to_stop(struct run *r)
 {
-    if (r->ev->message)
-        r->ev->message(r->ev->context, text);
+    if (!r->result->stopped && r->ev->stop)
+        r->result->stopped = r->ev->stop(r->ev->context);
+    return r->result->stopped;
 }
 
 /* --- data --------------------------------------------------------------------- */
 
+/* All samples of the epoch at hand are taken: what is left of it is its validation. */
+static bool epoch_is_taken(const struct run *r)
+{
+    return r->at.samples >= (int64_t)mr_data_count(r->training);
+}
+
 static int open_training_feed(struct run *r)
 {
-    mr_feed_order order = {.seed = r->o->seed, .shuffle = r->o->shuffle, .first_epoch = (uint32_t)r->epoch,
-                           .last_epoch = (uint32_t)r->o->epochs};
+    bool taken = epoch_is_taken(r);
+    mr_feed_order order = {.seed = r->o->seed,
+                           .shuffle = r->o->shuffle,
+                           .first_epoch = (uint32_t)(r->at.epoch + taken),
+                           .last_epoch = (uint32_t)r->o->epochs,
+                           .start_sample = taken ? 0 : (uint64_t)r->at.samples};
     const mr_preprocess *pre = &r->o->loader.preprocess;
+    if (r->at.ended || order.first_epoch >= order.last_epoch)
+        return 0; /* nothing is left to be trained */
     if (r->training.set)
         return mr_feed_folder(&r->feed, r->training.set, &r->o->loader, order, r->e);
-    return mr_feed_arrays(&r->feed, r->training.x, 1, r->training.y, r->o->loader.batch_size, pre->rescale, pre->offset, order, r->e);
+    return mr_feed_arrays(&r->feed, r->training.x, 1, r->training.y, r->o->loader.batch_size, pre->rescale,
+                          pre->offset, order, r->e);
 }
 
 /* A file that cannot be used fails in every epoch; it is told and counted once, in the first. */
 static int bad_inputs(struct run *r, const mr_examples *ex)
 {
-    for (int i = 0; ex->batch && r->epoch == 0 && i < ex->batch->results; i++) {
+    for (int i = 0; ex->batch && r->at.epoch == 0 && i < ex->batch->results; i++) {
         const mr_sample_result *s = &ex->batch->result[i];
         if (!s->error)
             continue;
-        r->result->skipped++;
+        r->at.skipped++;
         if (r->ev->bad_input)
             r->ev->bad_input(r->ev->context, s->path, s->message);
-        int status = mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
+        int status =
+            mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
+        r->at.errors = r->budget.errors;
         if (status)
             return status;
     }
     return 0;
-}
-
-/* --- checkpoints -------------------------------------------------------------- */
-
-static json_t *run_state(const struct run *r)
-{
-    return json_pack("{s:i, s:I}", "epoch", r->epoch, "seed", (json_int_t)r->o->seed);
-}
-
-static void tell_checkpoints(struct run *r)
-{
-    mr_checkpoint_record record;
-    while (r->checkpoints && mr_checkpointer_records(r->checkpoints, &record, 1))
-        if (r->ev->checkpoint)
-            r->ev->checkpoint(r->ev->context, &record);
-}
-
-/* The hand-over point: between two updates. */
-static int checkpoint_if_due(struct run *r)
-{
-    if (!r->checkpoint_due || !mr_checkpointer_ready(r->checkpoints))
-        return 0;
-    int status = mr_trainer_store(r->t, r->e);
-    if (status)
-        return status;
-    mr_snapshot s = {.iterations = r->t->optimizer->iterations, .training = json_deep_copy(r->t->model->training),
-                     .run = run_state(r)};
-    mr_checkpointer_offer(r->checkpoints, s);
-    r->checkpoint_due = false;
-    return 0;
-}
-
-static int finish_checkpoints(struct run *r)
-{
-    int status = 0;
-    if (!r->checkpoints)
-        return 0;
-    mr_checkpointer_wait(r->checkpoints);
-    if (r->checkpoint_due && mr_checkpointer_ready(r->checkpoints)) {
-        status = checkpoint_if_due(r);
-        mr_checkpointer_wait(r->checkpoints);
-    }
-    tell_checkpoints(r);
-    return status;
 }
 
 /* --- an epoch ----------------------------------------------------------------- */
@@ -112,123 +83,189 @@ static int finish_checkpoints(struct run *r)
 static int step(struct run *r, const mr_examples *ex)
 {
     double loss, start = mr_now();
-    mr_real *out = r->checkpoints ? mr_checkpointer_output(r->checkpoints) : r->t->model->graph->state;
-    int status = mr_trainer_step(r->t, ex, out, &r->sums, &loss, r->e);
+    mr_real *out = r->snapshots ? mr_snapshots_output(r->snapshots) : r->t->model->graph->state;
+    int status = mr_trainer_step(r->t, ex, out, &r->at.sums, &loss, r->e);
     r->busy += mr_now() - start;
     r->images += (uint64_t)ex->count;
     if (status)
         return status;
     if (!isfinite(loss))
-        return mr_hint(r->e, mr_fail(r->e, MR_EINVAL, "the loss is not a number any more, in epoch %d, step %lld", r->epoch + 1,
-                                     (long long)r->sums.steps),
+        return mr_hint(r->e,
+                       mr_fail(r->e, MR_EINVAL, "the loss is not a number any more, in epoch %d, step %lld",
+                               r->at.epoch + 1, (long long)r->at.sums.steps),
                        "a smaller --learning-rate, --clipnorm, or --rescale 1/255 may help");
+    r->at.step++;
     if (r->ev->step)
-        r->ev->step(r->ev->context, r->sums.steps, &r->sums, loss);
+        r->ev->step(r->ev->context, r->at.sums.steps, &r->at.sums, loss);
     return 0;
+}
+
+/* Seconds go from the clock into the state, so that a snapshot has them. */
+static void keep_time(struct run *r, bool training)
+{
+    double now = mr_now();
+    r->at.seconds += now - r->since;
+    r->at.trained_seconds += training ? now - r->since : 0;
+    r->since = now;
+}
+
+static int snapshot_after_step(struct run *r)
+{
+    if (!r->snapshots)
+        return 0;
+    keep_time(r, true);
+    if (r->ev->checkpoint_wanted && r->ev->checkpoint_wanted(r->ev->context))
+        mr_snapshots_ask(r->snapshots);
+    mr_snapshots_after_step(r->snapshots, &r->at);
+    return mr_snapshots_take(r->snapshots, &r->at, r->e);
+}
+
+static int next_batch(struct run *r, mr_examples *ex)
+{
+    double start = mr_now();
+    int status = r->feed ? mr_feed_next(r->feed, ex, r->e) : 0;
+    r->waited += mr_now() - start;
+    return status == 0 ? mr_fail(r->e, MR_EINVAL, "the training data ended early") : status;
 }
 
 /* Steps to the end of the epoch: 1, or 0 when the run was asked to stop. */
 static int train_epoch(struct run *r)
 {
-    mr_examples ex = {0};
-    int status = 1;
-    while (status > 0 && !ex.last_of_epoch) {
-        double start = mr_now();
-        status = mr_feed_next(r->feed, &ex, r->e);
-        r->waited += mr_now() - start;
-        if (status <= 0)
-            return status < 0 ? status : mr_fail(r->e, MR_EINVAL, "the training data ended early");
-        bool last = ex.last_of_epoch;
+    while (!epoch_is_taken(r)) {
+        mr_examples ex = {0};
+        if (asked_to_stop(r))
+            return 0;
+        int status = next_batch(r, &ex);
+        if (status < 0)
+            return status;
         status = bad_inputs(r, &ex);
         if (!status && ex.count)
             status = step(r, &ex);
+        r->at.samples += ex.taken;
         mr_feed_release(r->feed, &ex);
-        ex.last_of_epoch = last;
         if (!status)
-            status = checkpoint_if_due(r);
-        tell_checkpoints(r);
-        if (!status && r->ev->stop && r->ev->stop(r->ev->context)) {
-            r->result->stopped = true;
-            return 0;
-        }
-        status = status ? status : 1;
+            status = snapshot_after_step(r);
+        if (status)
+            return status;
     }
-    return status;
+    return 1;
 }
 
+/* 1: done, 0: asked to stop. */
 static int validate(struct run *r, mr_epoch_record *record)
 {
     mr_sums sums = {0};
     mr_budget budget = r->budget; /* of its own: the set is another one */
     budget.errors = 0;
-    mr_pass pass = {.loader = r->o->loader, .rescale = r->o->loader.preprocess.rescale, .offset = r->o->loader.preprocess.offset,
-                    .budget = &budget, .context = r->ev->context, .bad_input = r->epoch == 0 ? r->ev->bad_input : NULL};
+    mr_pass pass = {.loader = r->o->loader,
+                    .rescale = r->o->loader.preprocess.rescale,
+                    .offset = r->o->loader.preprocess.offset,
+                    .budget = &budget,
+                    .context = r->ev->context,
+                    .bad_input = r->at.epoch == 0 ? r->ev->bad_input : NULL,
+                    .stop = r->ev->stop};
     if (mr_data_count(r->validation) == 0)
-        return 0;
+        return 1;
     if (r->ev->validation_begin)
         r->ev->validation_begin(r->ev->context);
     int status = mr_infer_pass(r->t, r->validation, &pass, &sums, r->e);
-    if (r->epoch == 0)
-        r->result->skipped += budget.errors;
+    if (status > 0) { /* it is done again when the run is resumed */
+        r->result->stopped = true;
+        return 0;
+    }
+    if (r->at.epoch == 0)
+        r->at.skipped += budget.errors;
     record->val_loss = mr_mean_loss(&sums);
     record->val_accuracy = mr_mean_accuracy(&sums);
+    return status ? status : 1;
+}
+
+static int call_callbacks(struct run *r, const mr_epoch_record *record)
+{
+    int status = 0;
+    for (int i = 0; i < r->o->callbacks && !status; i++) {
+        mr_callback *c = &r->o->callback[i];
+        if (c->epoch_end)
+            status = c->epoch_end(c->context, r->t, record, &r->at.ended, r->e);
+    }
     return status;
 }
 
-static int append_record(struct run *r, const mr_epoch_record *record)
+/* The callbacks' memories, as they are after this epoch. */
+static int keep_callbacks(struct run *r)
 {
-    mr_history *h = &r->result->history;
-    if (h->count == h->capacity) {
-        int capacity = h->capacity ? 2 * h->capacity : 32;
-        mr_epoch_record *larger = realloc(h->record, (size_t)capacity * sizeof *larger);
-        if (!larger)
-            return mr_fail(r->e, MR_ENOMEM, "out of memory for the history");
-        h->record = larger;
-        h->capacity = capacity;
+    json_t *all = json_object();
+    for (int i = 0; all && i < r->o->callbacks; i++) {
+        const mr_callback *c = &r->o->callback[i];
+        if (c->save && json_object_set_new(all, c->name, c->save(c->context))) {
+            json_decref(all);
+            all = NULL;
+        }
     }
-    h->record[h->count++] = *record;
-    return 0;
+    json_decref(r->at.callbacks);
+    r->at.callbacks = all;
+    return all ? 0 : mr_fail(r->e, MR_ENOMEM, "out of memory for the callbacks' state");
 }
 
-static int end_epoch(struct run *r, double trained_seconds)
+/* What comes after the last step: 1, or 0 when the run was asked to stop. */
+static int end_epoch(struct run *r)
 {
-    mr_epoch_record record = {.epoch = r->epoch + 1, .loss = mr_mean_loss(&r->sums), .accuracy = mr_mean_accuracy(&r->sums),
-                              .val_loss = NAN, .val_accuracy = NAN, .learning_rate = mr_optimizer_rate(r->t->optimizer)};
+    keep_time(r, true);
+    mr_epoch_record record = {.epoch = r->at.epoch + 1,
+                              .loss = mr_mean_loss(&r->at.sums),
+                              .accuracy = mr_mean_accuracy(&r->at.sums),
+                              .val_loss = NAN,
+                              .val_accuracy = NAN,
+                              .learning_rate = mr_optimizer_rate(r->t->optimizer)};
     int status = validate(r, &record);
-    record.seconds = mr_now() - r->epoch_start;
-    record.images_per_second = trained_seconds > 0 ? r->sums.samples / trained_seconds : 0;
+    if (status <= 0)
+        return status;
+    keep_time(r, false);
+    record.seconds = r->at.seconds;
+    record.images_per_second = r->at.trained_seconds > 0 ? r->at.sums.samples / r->at.trained_seconds : 0;
+    status = mr_history_append(&r->at.history, &record, r->e);
     if (!status)
-        status = append_record(r, &record);
+        status = call_callbacks(r, &record);
+    if (!status)
+        status = keep_callbacks(r);
     if (!status && r->ev->epoch_end)
         r->ev->epoch_end(r->ev->context, &record);
-    return status;
+    return status ? status : 1;
+}
+
+static void enter_next_epoch(struct run *r)
+{
+    r->at.epoch++;
+    r->at.samples = 0;
+    r->at.sums = (mr_sums){0};
+    r->at.seconds = r->at.trained_seconds = 0;
 }
 
 /* 1: go on, 0: asked to stop, negative: failed. */
 static int run_epoch(struct run *r)
 {
-    r->sums = (mr_sums){0};
-    r->epoch_start = mr_now();
+    r->since = mr_now();
     if (r->ev->epoch_begin)
-        r->ev->epoch_begin(r->ev->context, r->epoch + 1, r->o->epochs, steps_per_epoch(r));
+        r->ev->epoch_begin(r->ev->context, r->at.epoch + 1, r->o->epochs, steps_per_epoch(r));
+    if (r->at.sums.steps && r->ev->epoch_resumed)
+        r->ev->epoch_resumed(r->ev->context, r->at.sums.steps, &r->at.sums);
     int status = train_epoch(r);
     if (status <= 0)
         return status;
-    if (r->sums.samples == 0)
+    if (r->at.sums.samples == 0)
         return mr_fail(r->e, MR_EINVAL, "none of the training images could be used");
-    status = end_epoch(r, mr_now() - r->epoch_start);
-    if (status)
+    status = end_epoch(r);
+    if (status <= 0)
         return status;
-    r->epoch++;
-    if (r->checkpoints && r->o->checkpoint_every_epochs > 0 && r->epoch % r->o->checkpoint_every_epochs == 0) {
-        r->checkpoint_due = true;
-        status = checkpoint_if_due(r);
-    }
-    tell_checkpoints(r);
+    enter_next_epoch(r);
+    if (!r->snapshots)
+        return 1;
+    mr_snapshots_after_epoch(r->snapshots, &r->at);
+    status = mr_snapshots_take(r->snapshots, &r->at, r->e);
     return status ? status : 1;
 }
 
-/* --- the whole ---------------------------------------------------------------- */
+/* --- beginning and going on --------------------------------------------------- */
 
 static int check_data(const struct run *r)
 {
@@ -240,49 +277,137 @@ static int check_data(const struct run *r)
     return status;
 }
 
-static void collect_stats(struct run *r)
+static int note_data(struct run *r)
+{
+    json_t *training = NULL, *validation = NULL;
+    int status = mr_data_fingerprint(&training, r->training, r->e);
+    if (!status)
+        status = mr_data_fingerprint(&validation, r->validation, r->e);
+    if (!status && r->o->resume)
+        status = mr_data_compare(json_object_get(r->o->resume->data, "training"), training, "training", r->e);
+    if (!status && r->o->resume)
+        status = mr_data_compare(json_object_get(r->o->resume->data, "validation"), validation, "validation",
+                                 r->e);
+    r->at.data = json_pack("{s:o, s:o}", "training", training, "validation", validation);
+    return status || r->at.data ? status
+                                : mr_fail(r->e, MR_ENOMEM, "out of memory for the data's fingerprint");
+}
+
+static int restore_callbacks(struct run *r)
+{
+    int status = 0;
+    for (int i = 0; i < r->o->callbacks && !status; i++) {
+        const mr_callback *c = &r->o->callback[i];
+        const json_t *memory = json_object_get(r->at.callbacks, c->name);
+        if (c->restore && memory)
+            status = c->restore(c->context, memory, r->e);
+    }
+    return status;
+}
+
+static int begin(struct run *r)
+{
+    const mr_run_state *resume = r->o->resume;
+    int status = resume ? mr_run_state_copy(&r->at, resume, r->e) : 0;
+    if (status)
+        return status;
+    r->budget.errors = r->at.errors;
+    json_decref(r->at.data);
+    r->at.data = NULL;
+    json_decref(r->at.settings);
+    r->at.settings = json_incref(r->o->settings);
+    json_decref(r->at.architecture);
+    const mr_graph *g = r->t->model->graph;
+    r->at.architecture = json_incref(g->config);
+    if (g->inputs == 1)
+        r->at.input = g->node[g->input[0]].shape;
+    status = note_data(r);
+    return status || !resume ? status : restore_callbacks(r);
+}
+
+static int open_snapshots(struct run *r)
+{
+    if (!r->o->checkpoints.dir)
+        return 0;
+    r->snapshot_events = (mr_snapshot_events){r->ev->context, r->ev->checkpoint, r->ev->message};
+    return mr_snapshots_open(&r->snapshots, r->t, &r->o->checkpoints, &r->snapshot_events, r->o->resume,
+                             r->e);
+}
+
+/* --- the whole ---------------------------------------------------------------- */
+
+static int run_epochs(struct run *r)
+{
+    int status = 1;
+    while (status > 0 && !r->at.ended && r->at.epoch < r->o->epochs)
+        status = asked_to_stop(r) ? 0 : run_epoch(r);
+    return status < 0 ? status : 0;
+}
+
+/* The last snapshot, then what callbacks do to the finished model. */
+static int finish(struct run *r)
+{
+    int status = 0;
+    if (r->snapshots)
+        status = mr_snapshots_finish(r->snapshots, &r->at, r->result->stopped, &r->result->checkpoint_failed,
+                                     r->e);
+    for (int i = 0; i < r->o->callbacks && !status && !r->result->stopped; i++)
+        if (r->o->callback[i].run_end)
+            status = r->o->callback[i].run_end(r->o->callback[i].context, r->t, r->e);
+    return status;
+}
+
+static void fill_result(struct run *r)
 {
     mr_train_result *out = r->result;
     if (r->feed) {
         out->stages = mr_feed_stats(r->feed, out->stage, 15);
         out->reader = mr_feed_reader_kind(r->feed);
     }
-    out->stage[out->stages++] = (mr_stage_stats){.name = "train", .threads = 1, .items = r->images, .busy_seconds = r->busy,
+    out->stage[out->stages++] = (mr_stage_stats){.name = "train",
+                                                 .threads = 1,
+                                                 .items = r->images,
+                                                 .busy_seconds = r->busy,
                                                  .wait_input_seconds = r->waited};
+    out->history = r->at.history;
+    r->at.history = (mr_history){0};
+    out->skipped = r->at.skipped;
+    out->step = r->at.step;
 }
 
 int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_train_options *options,
                  const mr_train_events *events, mr_train_result *result, mr_error *e)
 {
     static const mr_train_events silent = {0};
-    struct run r = {.t = t, .training = training, .validation = validation, .o = options, .ev = events ? events : &silent,
-                    .result = result, .budget = options->budget, .e = e};
+    struct run r = {.t = t,
+                    .training = training,
+                    .validation = validation,
+                    .o = options,
+                    .ev = events ? events : &silent,
+                    .result = result,
+                    .budget = options->budget,
+                    .e = e};
     memset(result, 0, sizeof *result);
     int status = check_data(&r);
-    if (!status && options->checkpoint_dir)
-        status = mr_checkpointer_create(&r.checkpoints, t->model,
-                                        (mr_checkpoint_options){.dir = options->checkpoint_dir, .keep = options->keep}, e);
+    if (!status)
+        status = begin(&r);
+    if (!status)
+        status = open_snapshots(&r);
     if (!status)
         status = open_training_feed(&r);
     if (!status)
-        status = 1;
-    while (status > 0 && r.epoch < options->epochs)
-        status = run_epoch(&r);
-    if (status >= 0 && result->stopped && r.checkpoints)
-        r.checkpoint_due = true;
-    int finished = status >= 0 ? finish_checkpoints(&r) : 0;
-    collect_stats(&r);
+        status = run_epochs(&r);
+    if (!status)
+        status = finish(&r);
+    fill_result(&r);
     mr_feed_close(r.feed);
-    mr_checkpointer_close(r.checkpoints);
-    if (status >= 0)
-        status = finished ? finished : mr_trainer_store(t, e);
-    if (status == 0 && result->stopped)
-        say(&r, "stopped");
-    return status;
+    mr_snapshots_close(r.snapshots);
+    mr_run_state_clear(&r.at);
+    return status ? status : mr_trainer_store(t, e);
 }
 
 void mr_train_result_free(mr_train_result *r)
 {
-    free(r->history.record);
+    mr_history_free(&r->history);
     memset(r, 0, sizeof *r);
 }

@@ -29,12 +29,14 @@ static int check_trainable(const mr_trainer *t, mr_error *e)
     const mr_graph *g = t->model->graph;
     int trainable = 0;
     if (g->outputs != 1)
-        return mr_fail(e, MR_EUNSUPPORTED, "training needs a model with one output; '%s' has %d", g->name, g->outputs);
+        return mr_fail(e, MR_EUNSUPPORTED, "training needs a model with one output; '%s' has %d", g->name,
+                       g->outputs);
     if (!t->has_loss)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "training needs a loss"), "give --loss NAME");
     for (int i = 0; i < g->layers; i++)
         if (g->layer[i]->trainable && mr_layer_has_constraint(g->layer[i]))
-            return mr_fail(e, MR_EUNSUPPORTED, "layer '%s': weights with constraints can be run but not trained",
+            return mr_fail(e, MR_EUNSUPPORTED,
+                           "layer '%s': weights with constraints can be run but not trained",
                            g->layer[i]->name);
     for (int i = 0; i < g->params; i++)
         trainable += g->param[i]->trainable;
@@ -48,7 +50,8 @@ static int make_optimizer(mr_trainer *t, mr_error *e)
     if (!status)
         status = mr_optimizer_create(&t->optimizer, t->options.optimizer, e);
     if (!status)
-        status = mr_optimizer_attach(t->optimizer, m->graph, m->slot, m->has_optimizer_state ? m->slots : 0, &t->restored, e);
+        status = mr_optimizer_attach(t->optimizer, m->graph, m->slot, m->has_optimizer_state ? m->slots : 0,
+                                     &t->restored, e);
     if (!status && t->restored)
         t->optimizer->iterations = m->iterations;
     return status;
@@ -56,7 +59,8 @@ static int make_optimizer(mr_trainer *t, mr_error *e)
 
 static int make_train_plan(mr_trainer *t, mr_error *e)
 {
-    mr_plan_options options = {.kind = MR_PLAN_TRAINING, .batch = t->options.batch_size, .memory_limit = t->options.memory_limit};
+    mr_plan_options options = {
+        .kind = MR_PLAN_TRAINING, .batch = t->options.batch_size, .memory_limit = t->options.memory_limit};
     return mr_plan_create(&t->train, t->model->graph, t->team, options, e);
 }
 
@@ -69,7 +73,8 @@ static int allocate(mr_trainer *t, mr_error *e)
     return t->target && t->weight && t->scratch ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the targets");
 }
 
-int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr_trainer_options *options, mr_error *e)
+int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr_trainer_options *options,
+                      mr_error *e)
 {
     *out = NULL;
     mr_trainer *t = calloc(1, sizeof *t);
@@ -112,12 +117,15 @@ int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape
     const mr_graph *g = t->model->graph;
     char have[128], want[128];
     if (input >= g->inputs)
-        return mr_fail(e, MR_EINVAL, "the model '%s' has %d input%s, the data have more", g->name, g->inputs, g->inputs > 1 ? "s" : "");
+        return mr_fail(e, MR_EINVAL, "the model '%s' has %d input%s, the data have more", g->name, g->inputs,
+                       g->inputs > 1 ? "s" : "");
     mr_shape expected = g->node[g->input[input]].shape;
     expected.dim[0] = shape->dim[0];
     if (!mr_shape_equal(&expected, shape))
-        return mr_fail(e, MR_EINVAL, "the model's input '%s' takes %s, the data are %s", g->node[g->input[input]].layer->name,
-                       mr_shape_text(&expected, true, want, sizeof want), mr_shape_text(shape, true, have, sizeof have));
+        return mr_fail(e, MR_EINVAL, "the model's input '%s' takes %s, the data are %s",
+                       g->node[g->input[input]].layer->name,
+                       mr_shape_text(&expected, true, want, sizeof want),
+                       mr_shape_text(shape, true, have, sizeof have));
     return 0;
 }
 
@@ -133,11 +141,13 @@ static int targets_from_labels(mr_trainer *t, const mr_examples *ex, mr_error *e
 {
     size_t width = output_width(t);
     if (mr_shape_sample(&t->output) != width)
-        return mr_fail(e, MR_EINVAL, "class labels do not fit a model whose output is not one vector a sample");
+        return mr_fail(e, MR_EINVAL,
+                       "class labels do not fit a model whose output is not one vector a sample");
     for (int i = 0; i < ex->count; i++) {
         int32_t label = ex->labels[i];
         bool one_hot = width > 1 && !t->loss.class->sparse;
-        if (label < 0 || (width > 1 && (size_t)label >= width) || (t->loss.class->sparse && (size_t)label >= width))
+        if (label < 0 || (width > 1 && (size_t)label >= width) ||
+            (t->loss.class->sparse && (size_t)label >= width))
             return bad_label(t, label, e);
         if (!one_hot) {
             t->target[i] = (float)label;
@@ -151,14 +161,15 @@ static int targets_from_labels(mr_trainer *t, const mr_examples *ex, mr_error *e
 
 static int misfit(const mr_trainer *t, const mr_examples *ex, mr_error *e)
 {
-    return mr_fail(e, MR_EINVAL, "the targets have %d numbers a sample, the model's output has %zu", ex->target_width,
-                   mr_shape_sample(&t->output));
+    return mr_fail(e, MR_EINVAL, "the targets have %d numbers a sample, the model's output has %zu",
+                   ex->target_width, mr_shape_sample(&t->output));
 }
 
 /* Class indices from rows that hold them, or from one-hot rows. */
 static int sparse_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
 {
-    size_t width = output_width(t), per_sample = mr_shape_sample(&t->output) / width, given = (size_t)ex->target_width;
+    size_t width = output_width(t), per_sample = mr_shape_sample(&t->output) / width,
+           given = (size_t)ex->target_width;
     if (given != per_sample && given != per_sample * width)
         return misfit(t, ex, e);
     for (size_t i = 0; i < (size_t)ex->count * per_sample; i++) {
@@ -214,7 +225,8 @@ static const float *sample_weights(mr_trainer *t, const mr_examples *ex)
 
 /* --- one batch ---------------------------------------------------------------- */
 
-static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const float *prediction, mr_sums *sums)
+static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const float *prediction,
+                     mr_sums *sums)
 {
     sums->loss += loss * ex->count;
     sums->right += mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
@@ -222,7 +234,8 @@ static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const fl
     sums->steps++;
 }
 
-int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss, mr_error *e)
+int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss,
+                    mr_error *e)
 {
     mr_graph *g = t->model->graph;
     int status = make_targets(t, ex, e);
@@ -230,8 +243,8 @@ int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr
         return status;
     mr_plan_forward(t->train, ex->x, ex->count, (uint64_t)t->optimizer->iterations);
     const float *prediction = mr_plan_output(t->train, 0);
-    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, sample_weights(t, ex), t->scratch,
-                                 mr_plan_output_gradient(t->train, 0));
+    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction,
+                                 sample_weights(t, ex), t->scratch, mr_plan_output_gradient(t->train, 0));
     value += mr_regularization(g);
     add_sums(t, ex, value, prediction, sums);
     mr_plan_backward(t->train);
@@ -247,7 +260,8 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
 {
     int status = 0;
     if (!t->infer) {
-        mr_plan_options options = {.kind = MR_PLAN_INFERENCE, .batch = t->options.batch_size,
+        mr_plan_options options = {.kind = MR_PLAN_INFERENCE,
+                                   .batch = t->options.batch_size,
                                    .memory_limit = t->options.memory_limit};
         status = mr_plan_create(&t->infer, t->model->graph, t->team, options, e);
     }
@@ -260,17 +274,30 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
     if (status)
         return status;
     const float *prediction = mr_plan_output(t->infer, 0);
-    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
+    double value =
+        mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
     add_sums(t, ex, value + mr_regularization(t->model->graph), prediction, sums);
     return 0;
+}
+
+json_t *mr_trainer_training(const mr_trainer *t)
+{
+    return json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:b, s:o}", "loss", mr_loss_config(&t->loss),
+                     "loss_weights", "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0,
+                     "steps_per_execution", 1, "jit_compile", 0, "optimizer_config",
+                     mr_optimizer_config(t->optimizer));
 }
 
 int mr_trainer_store(mr_trainer *t, mr_error *e)
 {
     mr_model *m = t->model;
     mr_slot *slots = malloc(((size_t)t->optimizer->slots + 1) * sizeof *slots);
-    if (!slots)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer's slots");
+    json_t *training = mr_trainer_training(t);
+    if (!slots || !training) {
+        free(slots);
+        json_decref(training);
+        return mr_fail(e, MR_ENOMEM, "out of memory for the training state");
+    }
     if (t->optimizer->slots)
         memcpy(slots, t->optimizer->slot, (size_t)t->optimizer->slots * sizeof *slots);
     free(m->slot);
@@ -278,11 +305,6 @@ int mr_trainer_store(mr_trainer *t, mr_error *e)
     m->slots = t->optimizer->slots;
     m->has_optimizer_state = true;
     m->iterations = t->optimizer->iterations;
-    json_t *training = json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:b, s:o}", "loss", mr_loss_config(&t->loss), "loss_weights",
-                                 "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0, "steps_per_execution", 1,
-                                 "jit_compile", 0, "optimizer_config", mr_optimizer_config(t->optimizer));
-    if (!training)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the training configuration");
     json_decref(m->training);
     m->training = training;
     return 0;

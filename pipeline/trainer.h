@@ -51,6 +51,10 @@ int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr
  * the truth are known (SUMS may be NULL). */
 int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_error *e);
 
+/* The training configuration as it is now, as Keras keeps it: loss, metrics, the optimizer with its present rate. json: a new
+ * reference, NULL out of memory. */
+json_t *mr_trainer_training(const mr_trainer *t);
+
 /* Brings the model's slots, iterations and training configuration up to what the trainer has, for saving. */
 int mr_trainer_store(mr_trainer *t, mr_error *e);
 

@@ -50,7 +50,8 @@ threads_do_not_matter() {
 
 checkpoints_are_models() {
   millrace train --data cells --model e.h5 --checkpoint-dir ck --keep 2 "${small[@]}" --epochs 4
-  [ "$(find ck -name '*.h5' | wc -l)" = 2 ]
+  local files; files=$(find ck -name '*.h5' | wc -l) # the two newest, and the best where it is neither
+  [ "$files" = 2 ] || [ "$files" = 3 ]
   [ -z "$(find ck -name '*tmp*')" ]
   millrace evaluate --model "$(find ck -name '*.h5' | sort | tail -1)" --data cells --quiet >ck.report
   millrace evaluate --model e.h5 --data cells --quiet >e.report

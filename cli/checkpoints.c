@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/checkpoints.h"
+
+#include "cli/run_options.h"
+
+#include <stdlib.h>
+
+static void warn(void *context, const char *text)
+{
+    mr_progress_message(context, MR_LOG_WARNING, "%s", text);
+}
+
+static int take_over(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
+{
+    const mr_run_state *s = &p->resumed.state;
+    p->strings = mr_strings_create();
+    int status =
+        p->strings ? mr_cli_restore(c, s->settings, p->strings, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    if (status)
+        return status;
+    mr_progress_message(p->progress, MR_LOG_INFO, "going on from %s: after step %lld, in epoch %d",
+                        p->resumed.path, (long long)s->step, s->epoch + 1);
+    if (s->ended || s->epoch >= c->epochs)
+        mr_progress_message(p->progress, MR_LOG_INFO, "the run is complete: %d epochs%s", s->epoch,
+                            s->ended ? ", then it was ended by a callback" : "");
+    return 0;
+}
+
+int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_error *e)
+{
+    *p = (mr_cli_checkpoints){.progress = progress, .dir.lock = -1};
+    if (c->resume && !c->checkpoint_dir)
+        return mr_fail(e, MR_EUSAGE, "--resume: give the --checkpoint-dir DIR to go on from");
+    if (!c->checkpoint_dir)
+        return 0;
+    int status = mr_checkpoint_dir_open(&p->dir, c->checkpoint_dir, e);
+    if (!status && c->resume)
+        status = mr_resume_newest(&p->resumed, &p->resumes, &p->dir, warn, progress, e);
+    if (!status && p->resumes)
+        status = take_over(p, c, e);
+    else if (!status && c->resume)
+        mr_progress_message(progress, MR_LOG_INFO,
+                            "there is no checkpoint in %s yet: starting from the beginning",
+                            c->checkpoint_dir);
+    return status;
+}
+
+static int set_aside(mr_cli_checkpoints *p, mr_error *e)
+{
+    char where[4096];
+    int status = mr_checkpoint_set_aside(&p->dir, where, sizeof where, e);
+    if (!status && *where)
+        mr_progress_message(
+            p->progress, MR_LOG_WARNING,
+            "the checkpoints of an earlier run were moved to %s (--resume would have gone on from them)",
+            where);
+    return status;
+}
+
+int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e)
+{
+    mr_interval every = {.epochs = 1};
+    if (!p->dir.path)
+        return c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e)
+                                   : 0;
+    int status =
+        c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e) : 0;
+    p->settings = status ? NULL : mr_cli_settings(c);
+    if (!status && !p->settings)
+        status = mr_fail(e, MR_ENOMEM, "out of memory for the run's options");
+    if (!status && !p->resumes)
+        status = set_aside(p, e);
+    o->checkpoints.dir = &p->dir;
+    o->checkpoints.keep = c->keep;
+    o->checkpoints.every_epochs = every.epochs;
+    o->checkpoints.every_steps = every.steps;
+    o->checkpoints.every_seconds = every.seconds;
+    o->settings = p->settings;
+    o->resume = p->resumes ? &p->resumed.state : NULL;
+    return status;
+}
+
+static void keep_record(mr_cli_checkpoints *p, const mr_checkpoint_record *r)
+{
+    if (p->records == p->capacity) {
+        int capacity = p->capacity ? 2 * p->capacity : 64;
+        mr_checkpoint_record *larger = realloc(p->record, (size_t)capacity * sizeof *larger);
+        if (!larger) { /* a statistic less, and the newest must stand last */
+            if (p->records)
+                p->record[p->records - 1] = *r;
+            return;
+        }
+        p->record = larger;
+        p->capacity = capacity;
+    }
+    p->record[p->records++] = *r;
+}
+
+void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *r)
+{
+    keep_record(p, r);
+    if (r->status)
+        mr_progress_message(p->progress, MR_LOG_WARNING,
+                            "checkpoint at update %lld not written: %s; it will be tried again",
+                            (long long)r->iterations, r->message);
+    else
+        mr_progress_message(p->progress, MR_LOG_INFO,
+                            "checkpoint %s: %.1f MB in %.2f s; training was held for %.0f us", r->message,
+                            (double)r->bytes / 1e6, r->write_seconds, r->stall_microseconds);
+}
+
+const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p)
+{
+    return p->records ? &p->record[p->records - 1] : NULL;
+}
+
+void mr_cli_checkpoints_close(mr_cli_checkpoints *p)
+{
+    mr_resumed_free(&p->resumed);
+    json_decref(p->settings);
+    if (p->strings)
+        mr_strings_leave(p->strings);
+    free(p->record);
+    mr_checkpoint_dir_close(&p->dir);
+    *p = (mr_cli_checkpoints){.dir.lock = -1};
+}

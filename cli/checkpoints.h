@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `train` does about checkpoints: opens their folder, finds the one to go on from, says what happens to
+ * each. */
+#ifndef MR_CLI_CHECKPOINTS_H
+#define MR_CLI_CHECKPOINTS_H
+
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "io/strings.h"
+#include "pipeline/resume.h"
+#include "pipeline/train.h"
+
+typedef struct mr_cli_checkpoints {
+    mr_checkpoint_dir dir; /* path NULL: no --checkpoint-dir */
+    bool resumes;          /* RESUMED is the checkpoint to go on from */
+    mr_resumed resumed;
+    json_t *settings;    /* the run's options */
+    mr_strings *strings; /* those that were restored */
+    mr_checkpoint_record *record;
+    int records, capacity;
+    mr_progress *progress; /* borrowed */
+} mr_cli_checkpoints;
+
+/* Opens --checkpoint-dir; with --resume loads the newest whole checkpoint and takes over its run's options
+ * into C. */
+int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_error *e);
+/* When all else is ready: fills O's plan and resumed state; a new run in a used folder sets the old
+ * checkpoints aside. */
+int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e);
+/* One was written, or not: keeps the record and says so. */
+void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *r);
+/* The newest record, or NULL. */
+const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p);
+void mr_cli_checkpoints_close(mr_cli_checkpoints *p);
+
+#endif

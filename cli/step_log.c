@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/step_log.h"
+
+#include "nn/text.h"
+#include "io/csv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct mr_step_log {
+    FILE *file;
+    char *path;
+};
+
+/* Where the rows after STEP begin: -1 where FILE is no step log. */
+static off_t end_of_step(FILE *file, int64_t step)
+{
+    char row[128];
+    long long number;
+    off_t end = -1;
+    if (!fgets(row, sizeof row, file) || strcmp(row, "step,loss\n"))
+        return -1;
+    do
+        end = ftello(file);
+    while (fgets(row, sizeof row, file) && strchr(row, '\n') && sscanf(row, "%lld,", &number) == 1 &&
+           number <= step);
+    return end;
+}
+
+/* The log of the run so far, cut off after STEP; NULL where there is none to go on with. */
+static FILE *open_old(const char *path, int64_t step)
+{
+    struct stat st;
+    FILE *file = step > 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "r+") : NULL;
+    off_t end = file ? end_of_step(file, step) : -1;
+    if (file && (end < 0 || fseeko(file, end, SEEK_SET) || ftruncate(fileno(file), end))) {
+        fclose(file);
+        file = NULL;
+    }
+    return file;
+}
+
+int mr_step_log_open(mr_step_log **out, const char *path, int64_t step, mr_error *e)
+{
+    mr_step_log *l = *out = calloc(1, sizeof *l);
+    if (!l)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the step log");
+    if (!path)
+        return 0;
+    l->path = strdup(path);
+    l->file = open_old(path, step);
+    bool fresh = !l->file;
+    if (fresh)
+        l->file = fopen(path, "w");
+    if (!l->file || !l->path)
+        return mr_fail_errno(e, errno, "cannot write %s", path);
+    setvbuf(l->file, NULL, _IOLBF, 0); /* a killed run's rows are there up to its last step */
+    if (fresh)
+        fputs("step,loss\n", l->file);
+    return 0;
+}
+
+void mr_step_log_add(mr_step_log *l, int64_t step, double loss)
+{
+    char text[MR_NUMBER_SIZE];
+    if (!l->file)
+        return;
+    mr_format_double(text, loss);
+    fprintf(l->file, "%lld,%s\n", (long long)step, text);
+}
+
+int mr_step_log_close(mr_step_log *l, mr_error *e)
+{
+    int status = 0;
+    if (!l)
+        return 0;
+    if (l->file && (ferror(l->file) | fclose(l->file)))
+        status = mr_fail_errno(e, errno, "cannot write %s", l->path);
+    free(l->path);
+    free(l);
+    return status;
+}
