@@ -46,6 +46,7 @@ nn_layer_sources = \
   nn/layers/convolution_gradients.c \
   nn/layers/convolution_internal.h \
   nn/layers/convolution_layer.c \
+  nn/layers/convolution_scatter.c \
   nn/layers/dense.c \
   nn/layers/depthwise.c nn/layers/depthwise.h \
   nn/layers/depthwise_conv2d.c \

@@ -300,6 +300,8 @@ static void depthwise_convolutions(void **state)
         CASE("DepthwiseConv2D",
              "{\"kernel_size\":3,\"dilation_rate\":2,\"use_bias\":false,\"activation\":\"silu\"}", "7,6,10"),
         CASE("DepthwiseConv2D", "{\"kernel_size\":5,\"strides\":[2,3],\"padding\":\"same\"}", "3,2,17"),
+        CASE("DepthwiseConv2D", "{\"kernel_size\":7,\"padding\":\"same\"}", "8,7,9"),
+        CASE("Conv2D", "{\"filters\":9,\"kernel_size\":3,\"strides\":2,\"padding\":\"same\"}", "8,7,2"),
         CASE("SeparableConv2D", "{\"filters\":4,\"kernel_size\":3,\"padding\":\"same\"}", "5,4,3"),
         CASE("SeparableConv2D",
              "{\"filters\":3,\"kernel_size\":3,\"strides\":2,\"depth_multiplier\":2,\"activation\":\"relu\"}",

@@ -290,6 +290,9 @@ static void check_pooling(const char *class, const mr_convolution *g, bool same,
     tested_forward(&t);
     reference_pooling(g, class[0] == 'M', t.x[0], should);
     check_close(class, t.y, should, tested_out_count(&t), class[0] == 'M' ? 0 : g->kh * g->kw);
+    t.call.training = false; /* which keeps no places of maxima */
+    tested_forward(&t);
+    check_close(class, t.y, should, tested_out_count(&t), class[0] == 'M' ? 0 : g->kh * g->kw);
     free(should);
     tested_free(&t);
 }

@@ -101,6 +101,8 @@ static size_t kernel_piece(const struct input_gradient *s)
 
 size_t mr_convolution_input_scratch(const mr_convolution *g, int threads)
 {
+    if (mr_scatters_input_gradient(g))
+        return mr_scatter_scratch(g, threads);
     struct input_gradient s = set_up_input(g);
     return kernel_piece(&s) + (s.block + s.result) * (size_t)threads * sizeof(mr_real);
 }
@@ -224,6 +226,10 @@ static void input_block(void *argument, size_t item, int thread)
 void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
                                    mr_real *dx, bool add, void *scratch)
 {
+    if (mr_scatters_input_gradient(g)) {
+        mr_scatter_input_gradient(g, t, dy, w, dx, add, scratch);
+        return;
+    }
     struct input_gradient s = set_up_input(g);
     s.dy = dy;
     s.w = w;
@@ -265,7 +271,7 @@ static struct weight_gradient set_up_weight(const mr_convolution *g)
     s.slabs = mr_ceil_divide(s.length, s.slab);
     s.parts = mr_min(mr_ceil_divide(WANTED, s.slabs * g->groups), mr_max(1, s.rows / LEAST_PART));
     s.parts = mr_max(1, mr_min(s.parts, PARTIAL_ELEMENTS / (s.length * g->cout)));
-    s.step = mr_min(1024, mr_max(64, BLOCK_ELEMENTS / s.slab));
+    s.step = mr_is_pointwise(g) ? s.rows : mr_min(1024, mr_max(64, BLOCK_ELEMENTS / s.slab));
     s.piece = mr_is_pointwise(g) ? 0 : mr_round_up(s.step * s.slab, 16);
     return s;
 }

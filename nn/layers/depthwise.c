@@ -108,21 +108,73 @@ void mr_depthwise_forward(const mr_convolution *g, mr_team *t, const mr_real *x,
 static int64_t reached(size_t i, size_t tap, size_t size, int64_t stride, int64_t dilation, int64_t before)
 {
     int64_t at = (int64_t)i + before - (int64_t)tap * dilation;
-    return at >= 0 && at % stride == 0 && at / stride < (int64_t)size ? at / stride : -1;
+    if (stride > 1) {
+        if (at < 0 || (uint64_t)at % (uint64_t)stride)
+            return -1;
+        at = (int64_t)((uint64_t)at / (uint64_t)stride);
+    }
+    return at >= 0 && at < (int64_t)size ? at : -1;
 }
 
-static void gather_any(const struct job *j, const mr_real *dy, size_t tap, size_t from, mr_real *dx)
+/* Pixels of dy that reach one pixel of the input, with their taps of the kernel. */
+enum { MOST_HITS = 32 };
+struct hits {
+    size_t count;
+    const mr_real *dy[MOST_HITS], *w[MOST_HITS];
+};
+
+MR_CLONES static void sum_hits(const struct hits *h, size_t vectors, bool add, mr_real *dx)
+{
+    for (size_t c = 0; c < vectors * LANES; c += LANES) {
+        lanes sum = {0};
+        if (add)
+            sum = LOAD(dx + c);
+        for (size_t i = 0; i < h->count; i++)
+            sum += LOAD(h->dy[i] + c) * LOAD(h->w[i] + c);
+        STORE(dx + c, sum);
+    }
+}
+
+static void sum_hits_any(const struct hits *h, size_t from, size_t channels, size_t multiplier, bool add,
+                         mr_real *dx)
+{
+    for (size_t c = from; c < channels; c++) {
+        mr_real sum = add ? dx[c] : 0;
+        for (size_t i = 0; i < h->count; i++)
+            for (size_t m = c * multiplier; m < (c + 1) * multiplier; m++)
+                sum += h->dy[i][m] * h->w[i][m];
+        dx[c] = sum;
+    }
+}
+
+static void flush(const struct job *j, struct hits *h, bool add, mr_real *dx)
+{
+    size_t vectors = j->multiplier == 1 ? j->g->cout / LANES : 0;
+    sum_hits(h, vectors, add, dx);
+    sum_hits_any(h, vectors * LANES, j->g->cin, j->multiplier, add, dx);
+    h->count = 0;
+}
+
+static void gradient_pixel(const struct job *j, const mr_real *dy, size_t i, size_t k, mr_real *dx)
 {
     const mr_convolution *g = j->g;
-    for (size_t c = from; c < g->cin; c++)
-        for (size_t m = c * j->multiplier; m < (c + 1) * j->multiplier; m++)
-            dx[c] += dy[m] * j->w[tap * g->cout + m];
-}
-
-MR_CLONES static void gather_vectors(const mr_real *dy, const mr_real *w, size_t vectors, mr_real *dx)
-{
-    for (size_t c = 0; c < vectors * LANES; c += LANES)
-        STORE(dx + c, LOAD(dx + c) + LOAD(dy + c) * LOAD(w + c));
+    struct hits h = {.count = 0};
+    bool add = j->add;
+    for (size_t p = 0; p < g->kh; p++) {
+        int64_t row = reached(i, p, g->oh, g->sh, g->dh, g->top);
+        for (size_t q = 0; row >= 0 && q < g->kw; q++) {
+            int64_t column = reached(k, q, g->ow, g->sw, g->dw, g->left);
+            if (column < 0)
+                continue;
+            if (h.count == MOST_HITS) {
+                flush(j, &h, add, dx);
+                add = true;
+            }
+            h.dy[h.count] = dy + (row * (int64_t)g->ow + column) * (int64_t)g->cout;
+            h.w[h.count++] = j->w + (p * g->kw + q) * g->cout;
+        }
+    }
+    flush(j, &h, add, dx);
 }
 
 static void gradient_row(void *argument, size_t item, int thread)
@@ -132,21 +184,8 @@ static void gradient_row(void *argument, size_t item, int thread)
     const mr_convolution *g = j->g;
     const mr_real *dy = j->dy + item / g->ih * g->oh * g->ow * g->cout;
     mr_real *line = j->dx + item * g->iw * g->cin;
-    size_t vectors = j->multiplier == 1 ? g->cout / LANES : 0;
-    if (!j->add)
-        memset(line, 0, g->iw * g->cin * sizeof *line);
-    for (size_t p = 0; p < g->kh; p++) {
-        int64_t row = reached(item % g->ih, p, g->oh, g->sh, g->dh, g->top);
-        for (size_t i = 0; row >= 0 && i < g->iw; i++)
-            for (size_t q = 0; q < g->kw; q++) {
-                int64_t column = reached(i, q, g->ow, g->sw, g->dw, g->left);
-                if (column < 0)
-                    continue;
-                const mr_real *from = dy + (row * (int64_t)g->ow + column) * (int64_t)g->cout;
-                gather_vectors(from, j->w + (p * g->kw + q) * g->cout, vectors, line + i * g->cin);
-                gather_any(j, from, p * g->kw + q, vectors * LANES, line + i * g->cin);
-            }
-    }
+    for (size_t k = 0; k < g->iw; k++)
+        gradient_pixel(j, dy, item % g->ih, k, line + k * g->cin);
 }
 
 void mr_depthwise_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { PIECE = 256 };
+enum { PIECE = 512 };
 
 /* One way of merging: pieces of COUNT numbers. */
 typedef struct operation {

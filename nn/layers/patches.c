@@ -68,3 +68,38 @@ void mr_patches_gather(const mr_patches *p, size_t first, size_t end, size_t k0,
         }
     }
 }
+
+/* As copy_run, adding to LINE. */
+static void add_run(const mr_patches *p, mr_real *line, int64_t column, int64_t count, const mr_real *from)
+{
+    int64_t stride = (int64_t)p->stride, start = column * stride;
+    int64_t low = clamp(-start, 0, count), high = clamp((int64_t)p->width * stride - start, low, count);
+    mr_real *to = line + start;
+    for (int64_t i = low; i < high; i++)
+        to[i] += from[i];
+}
+
+static void add_one(const mr_patches *p, mr_real *sample, int64_t a, int64_t b, const mr_real *from)
+{
+    bool joined = p->column.step == 1 && p->channels == p->stride;
+    size_t runs = joined ? 1 : p->column.count;
+    int64_t run = (int64_t)(joined ? p->column.count * p->channels : p->channels);
+    for (size_t i = 0; i < p->row.count; i++) {
+        int64_t row = a * p->step_row + p->row.first + (int64_t)i * p->row.step;
+        for (size_t j = 0; j < runs; j++, from += run) {
+            int64_t column = b * p->step_column + p->column.first + (int64_t)j * p->column.step;
+            if (row >= 0 && row < (int64_t)p->height)
+                add_run(p, sample + (size_t)row * p->width * p->stride, column, run, from);
+        }
+    }
+}
+
+void mr_patches_add(const mr_patches *p, size_t first, size_t end, const mr_real *rows, mr_real *image)
+{
+    size_t grid = p->grid_height * p->grid_width, length = mr_patches_length(p);
+    for (size_t r = first; r < end; r++, rows += length) {
+        size_t sample = r / grid, inside = r % grid;
+        add_one(p, image + sample * p->height * p->width * p->stride, (int64_t)(inside / p->grid_width),
+                (int64_t)(inside % p->grid_width), rows);
+    }
+}

@@ -28,4 +28,8 @@ static inline size_t mr_patches_length(const mr_patches *p)
 /* Rows FIRST … END of all (sample-major), of each the numbers K0 … K1, into OUT [END-FIRST, K1-K0]. */
 void mr_patches_gather(const mr_patches *p, size_t first, size_t end, size_t k0, size_t k1, mr_real *out);
 
+/* The way back: adds rows FIRST … END, [END-FIRST, length], to the image (a gradient) that P describes. Rows
+ * of one sample meet in its pixels, so one thread does them. */
+void mr_patches_add(const mr_patches *p, size_t first, size_t end, const mr_real *rows, mr_real *image);
+
 #endif
