@@ -198,7 +198,7 @@ const char *keras_difference(const mr_model *a, const mr_model *b)
 
 static char folder[64];
 
-static void remove_folder(void)
+static void remove_own_folder(void)
 {
     DIR *d = opendir(folder);
     for (struct dirent *entry; d && (entry = readdir(d));) {
@@ -218,7 +218,7 @@ const char *keras_temporary(const char *name)
     if (!*folder) {
         strcpy(folder, "/tmp/millrace-keras-XXXXXX");
         assert_non_null(mkdtemp(folder));
-        atexit(remove_folder);
+        atexit(remove_own_folder);
     }
     char *path = buffers[turn++ & 3];
     snprintf(path, sizeof buffers[0], "%s/%s", folder, name);
