@@ -26,6 +26,11 @@ static void print_help(const mr_command *command)
 {
     printf("usage: millrace %s%s%s [OPTIONS]\n\n%s\n%s", command->name, *command->operands ? " " : "",
            command->operands, command->description, command->details);
+    if (command == &mr_command_train) {
+        printf("\nArchitectures:\n");
+        for (int i = 0; mr_archs[i]; i++)
+            printf("  %-30s  %s\n", mr_archs[i]->name, mr_archs[i]->description);
+    }
     mr_cli_print_options(command->options);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include "nn/text.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
@@ -131,10 +133,11 @@ void mr_cli_print_options(unsigned command)
         group = o->group;
         snprintf(left, sizeof left, "--%s%s%s", o->name, o->argument ? " " : "",
                  o->argument ? o->argument : "");
-        if (strlen(left) > 30)
+        int columns = (int)mr_utf8_columns(left);
+        if (columns > 30)
             printf("  %s\n  %30s  %s\n", left, "", o->help);
         else
-            printf("  %-30s  %s\n", left, o->help);
+            printf("  %s%*s  %s\n", left, 30 - columns, "", o->help);
     }
 }
 
