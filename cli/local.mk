@@ -21,11 +21,13 @@ millrace_SOURCES = \
   cli/interrupt.c cli/interrupt.h \
   cli/main.c \
   cli/model.c cli/model.h \
+  cli/optimizer.c cli/optimizer.h \
   cli/options.c cli/options.h \
   cli/options_table.c \
   cli/predict.c \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \
+  cli/schedule.c cli/schedule.h \
   cli/stats.c cli/stats.h \
   cli/step_log.c cli/step_log.h \
   cli/summary.c \

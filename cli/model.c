@@ -160,68 +160,7 @@ int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, m
     return status;
 }
 
-/* --- optimizer ---------------------------------------------------------------- */
-
-/* The options of the optimizer's own parameters, under Keras's names. */
-static void own_parameters(json_t *config, const mr_cli *c)
-{
-    static const char *const not_own[] = {"optimizer", "learning-rate", "decay", NULL};
-    for (int i = 0; i < mr_option_count; i++) {
-        const mr_option *o = &mr_options[i];
-        char key[64];
-        bool own = !strcmp(o->group, "Optimizer") && c->given[i];
-        for (int k = 0; not_own[k]; k++)
-            own = own && strcmp(o->name, not_own[k]) && strncmp(o->name, "schedule", 8);
-        if (!own)
-            continue;
-        size_t n = 0;
-        for (; o->name[n] && n + 1 < sizeof key; n++)
-            key[n] = o->name[n] == '-' ? '_' : o->name[n];
-        key[n] = '\0';
-        const void *field = (const char *)c + o->field;
-        json_object_set_new(config, key,
-                            o->type == MR_FLAG ? json_boolean(*(const bool *)field)
-                                               : json_real(*(const double *)field));
-    }
-}
-
-static json_t *inverse_time(double rate, double decay)
-{
-    return json_pack("{s:s, s:s, s:{s:f, s:i, s:f, s:b, s:s}, s:n}", "module", "keras.optimizers.schedules",
-                     "class_name", "InverseTimeDecay", "config", "initial_learning_rate", rate, "decay_steps",
-                     1, "decay_rate", decay, "staircase", 0, "name", "InverseTimeDecay", "registered_name");
-}
-
-static bool any_optimizer_option(const mr_cli *c)
-{
-    for (int i = 0; i < mr_option_count; i++)
-        if (!strcmp(mr_options[i].group, "Optimizer") && c->given[i])
-            return true;
-    return false;
-}
-
-int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, mr_error *e)
-{
-    json_t *own = m ? json_object_get(m->training, "optimizer_config") : NULL;
-    if (own && !any_optimizer_option(c)) {
-        *out = json_incref(own);
-        return 0;
-    }
-    const mr_optimizer_class *class = mr_optimizer_class_find(c->optimizer ? c->optimizer : "sgd");
-    if (!class)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--optimizer '%s' is not known", c->optimizer),
-                       "sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax or nadam");
-    bool sgd = !strcmp(class->name, "sgd"); /* its defaults here are the tutorial's */
-    double rate = c->learning_rate >= 0 ? c->learning_rate : sgd ? .1 : class->learning_rate;
-    double decay = c->decay >= 0 ? c->decay : sgd && c->learning_rate < 0 ? .1 / c->epochs : 0;
-    json_t *config = json_object();
-    json_object_set_new(config, "learning_rate", decay > 0 ? inverse_time(rate, decay) : json_real(rate));
-    if (sgd)
-        json_object_set_new(config, "momentum", json_real(.9));
-    own_parameters(config, c);
-    *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
-    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
-}
+/* --- classes ------------------------------------------------------------------ */
 
 int mr_cli_set_classes(mr_model *m, char *const *class_names, int classes, mr_error *e)
 {

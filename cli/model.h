@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From options to a model: a built-in architecture, a JSON file, or a whole model file; loss and optimizer. */
+/* From options to a model: a built-in architecture, a JSON file, or a whole model file; its loss and classes. The optimizer: cli/optimizer.h. */
 #ifndef MR_CLI_MODEL_H
 #define MR_CLI_MODEL_H
 
@@ -14,10 +14,6 @@ int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e);
 
 /* The loss as configuration: --loss, else the model's own, else by the number of CLASSES. A new reference. */
 int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, mr_error *e);
-/* The optimizer as configuration: from the options, or the model's own where none of them is given; else the tutorial's
- * SGD. A new reference. */
-int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, mr_error *e);
-
 /* Puts CLASS_NAMES (copied) into the model. */
 int mr_cli_set_classes(mr_model *m, char *const *class_names, int classes, mr_error *e);
 

@@ -39,6 +39,10 @@ typedef struct mr_cli {
     /* the optimizer's own, under Keras's names; taken from here only when given */
     double momentum, beta_1, beta_2, epsilon, rho, weight_decay, clipnorm, global_clipnorm, clipvalue, initial_accumulator_value;
     bool nesterov, amsgrad, centered;
+    /* the learning rate's schedule; likewise */
+    const char *schedule, *decay_steps, *first_decay_steps, *warmup_steps, *boundaries, *values;
+    double decay_rate, end_learning_rate, power, schedule_alpha, warmup_target, t_mul, m_mul;
+    bool staircase, cycle;
     const char *plot, *history, *step_log, *stats;
     /* augmentation */
     double rotation_range, width_shift_range, height_shift_range, shear_range, channel_shift_range, cval;

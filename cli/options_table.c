@@ -11,7 +11,7 @@
 #define SEES (MR_FOR_TRAIN | MR_FOR_EVALUATE)
 #define PREDICT MR_FOR_PREDICT
 static const char data[] = "Data", preprocessing[] = "Preprocessing", model[] = "Model", training[] = "Training",
-                  optimizer[] = "Optimizer", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
+                  optimizer[] = "Optimizer", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
                   checkpoints[] = "Checkpoints", inference[] = "Inference", everywhere[] = "Everywhere";
 enum { MOST_INT = 1 << 30 };
 static const double huge = 1e300;
@@ -68,6 +68,25 @@ const mr_option mr_options[] = {
     {"clipnorm", MR_NUMBER, TRAIN, AT(clipnorm), 0, 1e30, "F", "most norm of each variable's gradient", optimizer},
     {"global-clipnorm", MR_NUMBER, TRAIN, AT(global_clipnorm), 0, 1e30, "F", "most norm of all gradients together", optimizer},
     {"clipvalue", MR_NUMBER, TRAIN, AT(clipvalue), 0, 1e30, "F", "most size of a gradient's element", optimizer},
+
+    {"schedule", MR_TEXT, TRAIN, AT(schedule), 0, 0, "NAME",
+     "exponential, step, inverse-time, polynomial, piecewise, cosine, cosine-restarts; starts at the learning rate", schedule},
+    {"decay-steps", MR_TEXT, TRAIN, AT(decay_steps), 0, 0, "N", "[cosine, polynomial: the whole run; others: 1epoch]", schedule},
+    {"decay-rate", MR_NUMBER, TRAIN, AT(decay_rate), 0, huge, "F", "exponential, step, inverse-time", schedule},
+    {"staircase", MR_FLAG, TRAIN, AT(staircase), 0, 0, NULL, "exponential, inverse-time: whole periods only", schedule},
+    {"end-learning-rate", MR_NUMBER, TRAIN, AT(end_learning_rate), 0, huge, "F", "polynomial [0.0001]", schedule},
+    {"power", MR_NUMBER, TRAIN, AT(power), 0, 1e6, "F", "polynomial [1]", schedule},
+    {"cycle", MR_FLAG, TRAIN, AT(cycle), 0, 0, NULL, "polynomial: begin anew beyond the decay steps", schedule},
+    {"boundaries", MR_TEXT, TRAIN, AT(boundaries), 0, 0, "N,N,…", "piecewise: where the rate changes", schedule},
+    {"values", MR_TEXT, TRAIN, AT(values), 0, 0, "F,F,…", "piecewise: the rates, one more than boundaries", schedule},
+    {"schedule-alpha", MR_NUMBER, TRAIN, AT(schedule_alpha), 0, 1, "F", "cosine: share of the rate that is left at the end [0]",
+     schedule},
+    {"warmup-steps", MR_TEXT, TRAIN, AT(warmup_steps), 0, 0, "N", "cosine: rise to the learning rate first, from 0", schedule},
+    {"warmup-target", MR_NUMBER, TRAIN, AT(warmup_target), 0, huge, "F",
+     "cosine: rise from the learning rate to this instead, as in Keras", schedule},
+    {"first-decay-steps", MR_TEXT, TRAIN, AT(first_decay_steps), 0, 0, "N", "cosine-restarts: the first period", schedule},
+    {"t-mul", MR_NUMBER, TRAIN, AT(t_mul), 1e-3, 1e3, "F", "cosine-restarts: how periods grow [2]", schedule},
+    {"m-mul", MR_NUMBER, TRAIN, AT(m_mul), 0, 1e3, "F", "cosine-restarts: how their first rates change [1]", schedule},
 
     {"rotation-range", MR_NUMBER, TRAIN, AT(rotation_range), 0, 360, "DEG", "random rotations", augmentation},
     {"width-shift-range", MR_NUMBER, TRAIN, AT(width_shift_range), 0, 1e5, "F", "share of the width (below 1) or pixels", augmentation},

@@ -8,6 +8,7 @@
 #include "cli/history.h"
 #include "cli/interrupt.h"
 #include "cli/model.h"
+#include "cli/optimizer.h"
 #include "cli/progress.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
@@ -207,6 +208,12 @@ static int check_classes(const struct job *j, mr_error *e)
                    "train a network made for these classes");
 }
 
+static int64_t steps_per_epoch(const struct job *j)
+{
+    int64_t count = (int64_t)mr_data_count(mr_cli_training(&j->data)), batch = j->c->batch_size;
+    return (count + batch - 1) / batch;
+}
+
 /* How the model is trained: as the options say, or as the run was that is resumed. */
 static int choose_training(struct job *j, mr_error *e)
 {
@@ -217,10 +224,10 @@ static int choose_training(struct job *j, mr_error *e)
         j->optimizer = json_incref(json_object_get(j->model->training, "optimizer_config"));
         return 0;
     }
-    if (c->from && c->optimizer) /* named anew: its state starts anew */
+    if (!mr_cli_own_optimizer(c, compiled)) /* named anew: its state starts anew */
         j->model->has_optimizer_state = false;
     int status = mr_cli_loss(&j->loss, c, compiled, j->data.classes, e);
-    return status ? status : mr_cli_optimizer(&j->optimizer, c, compiled, e);
+    return status ? status : mr_cli_optimizer(&j->optimizer, c, compiled, steps_per_epoch(j), e);
 }
 
 static int check_restored(const struct job *j, mr_error *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Optimizers against closed forms and against the update rules as the papers print them, one number at a time (in double:
- * linked with libnn_double). How they act together with real models and Keras's own numbers: tests/test_training.c. */
+/* Optimizers against closed forms and against the update rules as the papers print them, one number at a time
+ * (in double: linked with libnn_double). How they act together with real models and Keras's own numbers:
+ * tests/test_training.c. */
 #include "tests/shared.h"
 
 #include "nn/arch/builder.h"
@@ -77,11 +78,15 @@ static void near(const char *what, double got, double expected)
 
 /* --- closed forms: N steps of a constant gradient G from w = 1 ------------------------------------- */
 
-#define OPTIMIZER(class, keys) "{\"class_name\": \"" class "\", \"config\": {\"learning_rate\": 0.01" keys "}}"
+#define OPTIMIZER(class, keys)                                                                               \
+    "{\"class_name\": \"" class "\", \"config\": {\"learning_rate\": 0.01" keys "}}"
 enum { STEPS = 12 };
 static const double lr = .01;
 
-static double sgd(double g, int n) { return 1 - lr * g * n; }
+static double sgd(double g, int n)
+{
+    return 1 - lr * g * n;
+}
 
 /* v_k = -lr*g*(1 + m + … + m^(k-1)) */
 static double momentum(double g, int n)
@@ -101,7 +106,8 @@ static double nesterov(double g, int n)
 static double adam(double g, int n)
 {
     double w = 1;
-    for (int k = 1; k <= n; k++) /* both bias corrections cancel against a constant gradient; epsilon's does not */
+    for (int k = 1; k <= n;
+         k++) /* both bias corrections cancel against a constant gradient; epsilon's does not */
         w -= lr * g * sqrt(1 - pow(.999, k)) / (sqrt(1 - pow(.999, k)) * fabs(g) + 1e-3);
     return w;
 }
@@ -141,7 +147,10 @@ static double adagrad(double g, int n)
     return w;
 }
 
-static double adamax(double g, int n) { return 1 - n * lr * g / (fabs(g) + 1e-3); }
+static double adamax(double g, int n)
+{
+    return 1 - n * lr * g / (fabs(g) + 1e-3);
+}
 
 /* Dozat 2016, algorithm 2, with the momenta mu_k = beta_1 (1 - 0.96^k / 2). */
 static double nadam(double g, int n)
@@ -179,7 +188,8 @@ static const struct form {
     {OPTIMIZER("SGD", ", \"momentum\": 0.9"), momentum},
     {OPTIMIZER("SGD", ", \"momentum\": 0.9, \"nesterov\": true"), nesterov},
     {OPTIMIZER("Adam", ", \"epsilon\": 1e-3"), adam},
-    {OPTIMIZER("Adam", ", \"epsilon\": 1e-3, \"amsgrad\": true"), adam}, /* the second moment only rises here */
+    {OPTIMIZER("Adam", ", \"epsilon\": 1e-3, \"amsgrad\": true"),
+     adam}, /* the second moment only rises here */
     {OPTIMIZER("AdamW", ", \"epsilon\": 1e-3, \"weight_decay\": 0.1"), adamw},
     {OPTIMIZER("RMSprop", ", \"epsilon\": 1e-3"), rmsprop},
     {OPTIMIZER("RMSprop", ", \"epsilon\": 1e-3, \"momentum\": 0.5, \"centered\": true"), rmsprop_centered},
@@ -237,8 +247,11 @@ static void schedules_are_followed(void **state)
 {
     (void)state;
     struct bed b;
-    lay(&b, "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": {\"class_name\": \"PiecewiseConstantDecay\", "
-            "\"config\": {\"boundaries\": [1], \"values\": [0.5, 0.125]}}}}", 0, 1);
+    lay(&b,
+        "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": {\"class_name\": "
+        "\"PiecewiseConstantDecay\", "
+        "\"config\": {\"boundaries\": [1], \"values\": [0.5, 0.125]}}}}",
+        0, 1);
     fill(&b, b.g->state, 1);
     for (int n = 0; n < 4; n++) {
         near("rate", mr_optimizer_rate(b.o), n < 2 ? .5 : .125);
@@ -255,7 +268,8 @@ static void clipped(const char *keys, double kernel, double bias)
 {
     struct bed b;
     char config[256];
-    snprintf(config, sizeof config, "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": 1.0, %s}}", keys);
+    snprintf(config, sizeof config, "{\"class_name\": \"SGD\", \"config\": {\"learning_rate\": 1.0, %s}}",
+             keys);
     lay(&b, config, 0, 2);
     fill(&b, b.gradients, .5);
     step(&b);
@@ -310,7 +324,8 @@ static mr_real *trained(const char *optimizer, bool out_of_place, int threads, s
         b.g->state = out;
         spare = out_of_place ? old : spare;
     }
-    mr_real *packed = calloc(b.g->state_size, sizeof *packed); /* variables and slots, without what pads them */
+    mr_real *packed =
+        calloc(b.g->state_size, sizeof *packed); /* variables and slots, without what pads them */
     *size = 0;
     for (int i = 0; i < b.g->params; i++)
         for (size_t k = 0; k < b.g->param[i]->count; k++)
@@ -326,12 +341,14 @@ static mr_real *trained(const char *optimizer, bool out_of_place, int threads, s
 static void out_of_place_equals_in_place(void **state)
 {
     (void)state;
-    static const char *const keys[] = {"", ", \"clipnorm\": 0.5", ", \"global_clipnorm\": 0.5", ", \"weight_decay\": 0.01"};
+    static const char *const keys[] = {"", ", \"clipnorm\": 0.5", ", \"global_clipnorm\": 0.5",
+                                       ", \"weight_decay\": 0.01"};
     for (size_t i = 0; mr_optimizer_classes[i]; i++)
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
             char config[256];
             size_t size, other_size;
-            snprintf(config, sizeof config, "{\"class_name\": \"%s\", \"config\": {\"learning_rate\": 0.01%s%s}}",
+            snprintf(config, sizeof config,
+                     "{\"class_name\": \"%s\", \"config\": {\"learning_rate\": 0.01%s%s}}",
                      mr_optimizer_classes[i]->class_name, i == 0 ? ", \"momentum\": 0.9" : "", keys[k]);
             mr_real *in_place = trained(config, false, 1, &size);
             for (int threads = 1; threads <= 3; threads++) {
@@ -372,13 +389,15 @@ static void frozen_variables_stay(void **state)
     clear_away(&b);
 }
 
-/* --- configurations ---------------------------------------------------------------------------------------- */
+/* --- configurations ----------------------------------------------------------------------------------------
+ */
 
 static void complete_configurations(void **state)
 {
     (void)state;
     for (int i = 0; mr_optimizer_classes[i]; i++) {
-        json_t *config = json_pack("{s:s, s:{}}", "class_name", mr_optimizer_classes[i]->name, "config"), *whole;
+        json_t *config = json_pack("{s:s, s:{}}", "class_name", mr_optimizer_classes[i]->name, "config"),
+               *whole;
         mr_optimizer *o, *again;
         assert_int_equal(mr_optimizer_create(&o, config, NULL), 0);
         assert_true(mr_optimizer_rate(o) == mr_optimizer_classes[i]->learning_rate);
@@ -398,9 +417,13 @@ static void refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "{\"class_name\": \"Lion\", \"config\": {}}", "{}", OPTIMIZER("SGD", ", \"beta_1\": 0.9"),
-        OPTIMIZER("Adam", ", \"use_ema\": true"), OPTIMIZER("Adam", ", \"gradient_accumulation_steps\": 4"),
-        OPTIMIZER("SGD", ", \"momentum\": 1.5"), OPTIMIZER("SGD", ", \"nesterov\": 1"),
+        "{\"class_name\": \"Lion\", \"config\": {}}",
+        "{}",
+        OPTIMIZER("SGD", ", \"beta_1\": 0.9"),
+        OPTIMIZER("Adam", ", \"use_ema\": true"),
+        OPTIMIZER("Adam", ", \"gradient_accumulation_steps\": 4"),
+        OPTIMIZER("SGD", ", \"momentum\": 1.5"),
+        OPTIMIZER("SGD", ", \"nesterov\": 1"),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         mr_optimizer *o;

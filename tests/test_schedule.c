@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Learning-rate schedules against closed forms worked out by hand, and the way of a configuration there and back. */
+/* Learning-rate schedules against closed forms worked out by hand, and the way of a configuration there and
+ * back. */
 #include "tests/shared.h"
 
 #include "nn/schedule.h"
@@ -7,35 +8,80 @@
 #include <math.h>
 
 struct point {
-    const char *json;  /* what a configuration's learning_rate holds */
+    const char *json; /* what a configuration's learning_rate holds */
     int64_t step;
     double rate;
 };
 
 #define OBJECT(class, keys) "{\"class_name\": \"" class "\", \"config\": {" keys "}}"
-#define EXPONENTIAL(more) OBJECT("ExponentialDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 4, \"decay_rate\": 0.5" more)
-#define INVERSE(more) OBJECT("InverseTimeDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 4, \"decay_rate\": 0.5" more)
-#define POLYNOMIAL(more) OBJECT("PolynomialDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 10, \"end_learning_rate\": 0.02" more)
+#define EXPONENTIAL(more)                                                                                    \
+    OBJECT("ExponentialDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 4, \"decay_rate\": "        \
+                               "0.5" more)
+#define INVERSE(more)                                                                                        \
+    OBJECT("InverseTimeDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 4, \"decay_rate\": "        \
+                               "0.5" more)
+#define POLYNOMIAL(more)                                                                                     \
+    OBJECT("PolynomialDecay",                                                                                \
+           "\"initial_learning_rate\": 0.1, \"decay_steps\": 10, \"end_learning_rate\": 0.02" more)
 #define PIECEWISE OBJECT("PiecewiseConstantDecay", "\"boundaries\": [3, 7], \"values\": [1.0, 0.5, 0.1]")
 #define COSINE(more) OBJECT("CosineDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 12" more)
 #define WARM COSINE(", \"alpha\": 0.1, \"warmup_target\": 0.4, \"warmup_steps\": 3")
-#define RESTARTS(more) OBJECT("CosineDecayRestarts", "\"initial_learning_rate\": 0.1, \"first_decay_steps\": 10" more)
+#define RESTARTS(more)                                                                                       \
+    OBJECT("CosineDecayRestarts", "\"initial_learning_rate\": 0.1, \"first_decay_steps\": 10" more)
 
 static const struct point points[] = {
-    {"0.25", 0, .25}, {"0.25", 1000000, .25}, {"1", 7, 1},
-    {EXPONENTIAL(""), 0, .1}, {EXPONENTIAL(""), 4, .05}, {EXPONENTIAL(""), 8, .025}, {EXPONENTIAL(""), 2, .070710678118654752},
-    {EXPONENTIAL(", \"staircase\": true"), 3, .1}, {EXPONENTIAL(", \"staircase\": true"), 7, .05},
-    {INVERSE(""), 0, .1}, {INVERSE(""), 4, .1 / 1.5}, {INVERSE(""), 2, .08}, {INVERSE(", \"staircase\": true"), 7, .1 / 1.5},
-    {POLYNOMIAL(""), 0, .1}, {POLYNOMIAL(""), 5, .06}, {POLYNOMIAL(""), 10, .02}, {POLYNOMIAL(""), 99, .02},
-    {POLYNOMIAL(", \"power\": 2"), 5, .04}, {POLYNOMIAL(", \"cycle\": true"), 0, .1}, {POLYNOMIAL(", \"cycle\": true"), 10, .02},
-    {POLYNOMIAL(", \"cycle\": true"), 15, .04}, {POLYNOMIAL(", \"cycle\": true"), 20, .02},
-    {PIECEWISE, 0, 1}, {PIECEWISE, 3, 1}, {PIECEWISE, 4, .5}, {PIECEWISE, 7, .5}, {PIECEWISE, 8, .1}, {PIECEWISE, 1000, .1},
-    {COSINE(""), 0, .1}, {COSINE(""), 4, .075}, {COSINE(""), 6, .05}, {COSINE(""), 8, .025}, {COSINE(""), 12, 0}, {COSINE(""), 99, 0},
-    {WARM, 0, .1}, {WARM, 1, .2}, {WARM, 2, .3}, {WARM, 3, .4}, {WARM, 9, .22}, {WARM, 15, .04}, {WARM, 500, .04},
+    {"0.25", 0, .25},
+    {"0.25", 1000000, .25},
+    {"1", 7, 1},
+    {EXPONENTIAL(""), 0, .1},
+    {EXPONENTIAL(""), 4, .05},
+    {EXPONENTIAL(""), 8, .025},
+    {EXPONENTIAL(""), 2, .070710678118654752},
+    {EXPONENTIAL(", \"staircase\": true"), 3, .1},
+    {EXPONENTIAL(", \"staircase\": true"), 7, .05},
+    {INVERSE(""), 0, .1},
+    {INVERSE(""), 4, .1 / 1.5},
+    {INVERSE(""), 2, .08},
+    {INVERSE(", \"staircase\": true"), 7, .1 / 1.5},
+    {POLYNOMIAL(""), 0, .1},
+    {POLYNOMIAL(""), 5, .06},
+    {POLYNOMIAL(""), 10, .02},
+    {POLYNOMIAL(""), 99, .02},
+    {POLYNOMIAL(", \"power\": 2"), 5, .04},
+    {POLYNOMIAL(", \"cycle\": true"), 0, .1},
+    {POLYNOMIAL(", \"cycle\": true"), 10, .02},
+    {POLYNOMIAL(", \"cycle\": true"), 15, .04},
+    {POLYNOMIAL(", \"cycle\": true"), 20, .02},
+    {PIECEWISE, 0, 1},
+    {PIECEWISE, 3, 1},
+    {PIECEWISE, 4, .5},
+    {PIECEWISE, 7, .5},
+    {PIECEWISE, 8, .1},
+    {PIECEWISE, 1000, .1},
+    {COSINE(""), 0, .1},
+    {COSINE(""), 4, .075},
+    {COSINE(""), 6, .05},
+    {COSINE(""), 8, .025},
+    {COSINE(""), 12, 0},
+    {COSINE(""), 99, 0},
+    {WARM, 0, .1},
+    {WARM, 1, .2},
+    {WARM, 2, .3},
+    {WARM, 3, .4},
+    {WARM, 9, .22},
+    {WARM, 15, .04},
+    {WARM, 500, .04},
     /* periods of 10, 20, 40 … */
-    {RESTARTS(""), 0, .1}, {RESTARTS(""), 5, .05}, {RESTARTS(""), 10, .1}, {RESTARTS(""), 20, .05}, {RESTARTS(""), 30, .1},
-    {RESTARTS(""), 50, .05}, {RESTARTS(", \"t_mul\": 1.0"), 25, .05}, {RESTARTS(", \"m_mul\": 0.5"), 10, .05},
-    {RESTARTS(", \"m_mul\": 0.5"), 20, .025}, {RESTARTS(", \"t_mul\": 1.0, \"m_mul\": 0.5, \"alpha\": 0.2"), 25, .2 * .1 + .8 * .1 * .25 / 2},
+    {RESTARTS(""), 0, .1},
+    {RESTARTS(""), 5, .05},
+    {RESTARTS(""), 10, .1},
+    {RESTARTS(""), 20, .05},
+    {RESTARTS(""), 30, .1},
+    {RESTARTS(""), 50, .05},
+    {RESTARTS(", \"t_mul\": 1.0"), 25, .05},
+    {RESTARTS(", \"m_mul\": 0.5"), 10, .05},
+    {RESTARTS(", \"m_mul\": 0.5"), 20, .025},
+    {RESTARTS(", \"t_mul\": 1.0, \"m_mul\": 0.5, \"alpha\": 0.2"), 25, .2 * .1 + .8 * .1 * .25 / 2},
 };
 
 static mr_schedule *schedule(const char *json)
@@ -57,7 +103,8 @@ static void closed_forms(void **state)
         mr_schedule *s = schedule(points[i].json);
         double rate = mr_schedule_rate(s, points[i].step);
         if (!(fabs(rate - points[i].rate) <= 1e-12))
-            fail_msg("%s at step %d gives %.15g, expected %.15g", points[i].json, (int)points[i].step, rate, points[i].rate);
+            fail_msg("%s at step %d gives %.15g, expected %.15g", points[i].json, (int)points[i].step, rate,
+                     points[i].rate);
         mr_schedule_free(s);
     }
 }
@@ -94,14 +141,19 @@ static void refused(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "\"fast\"", "{}", OBJECT("MySchedule", ""), OBJECT("CosineDecay", "\"initial_learning_rate\": 0.1"),
+        "\"fast\"",
+        "{}",
+        OBJECT("MySchedule", ""),
+        OBJECT("CosineDecay", "\"initial_learning_rate\": 0.1"),
         OBJECT("ExponentialDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": 0, \"decay_rate\": 0.5"),
-        OBJECT("ExponentialDecay", "\"initial_learning_rate\": 0.1, \"decay_steps\": -3, \"decay_rate\": 0.5"),
+        OBJECT("ExponentialDecay",
+               "\"initial_learning_rate\": 0.1, \"decay_steps\": -3, \"decay_rate\": 0.5"),
         OBJECT("PiecewiseConstantDecay", "\"boundaries\": [3, 7], \"values\": [1.0, 0.5]"),
         OBJECT("PiecewiseConstantDecay", "\"boundaries\": [7, 3], \"values\": [1.0, 0.5, 0.1]"),
         OBJECT("PiecewiseConstantDecay", "\"boundaries\": [3, \"x\"], \"values\": [1.0, 0.5, 0.1]"),
         OBJECT("CosineDecay", "\"initial_learning_rate\": \"x\", \"decay_steps\": 12"),
-        OBJECT("CosineDecayRestarts", "\"initial_learning_rate\": 0.1, \"first_decay_steps\": 10, \"t_mul\": 0.0"),
+        OBJECT("CosineDecayRestarts",
+               "\"initial_learning_rate\": 0.1, \"first_decay_steps\": 10, \"t_mul\": 0.0"),
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         mr_schedule *s;

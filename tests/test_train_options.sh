@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Options of training, seen from outside: what they lead to in the files, and what is refused.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+millrace sample cells --count 60 --seed 3 --quiet || exit 99
+# 42 images: 3 steps an epoch
+common=(--data cells --model m.h5 --image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2 --quiet)
+
+# rates OPTIONS…: the learning rate after each epoch, from the history
+rates() {
+  millrace train "${common[@]}" --history h.csv "$@" >&2
+  python3 -c 'import csv; print(*["%.6g" % float(r["learning_rate"]) for r in csv.DictReader(open("h.csv"))])'
+}
+
+schedules() {
+  local steps; millrace train "${common[@]}" --epochs 1 --step-log s.csv; steps=$(($(wc -l <s.csv) - 1))
+  [ "$(rates --epochs 2 --learning-rate 0.01)" = "0.01 0.01" ]
+  [ "$(rates --epochs 3 --learning-rate 0.01 --schedule step --decay-steps 2epochs --decay-rate 0.5)" = "0.01 0.005 0.005" ]
+  [ "$(rates --epochs 2 --learning-rate 0.01 --schedule exponential --decay-rate 0.25)" = "0.0025 0.000625" ]
+  [ "$(rates --epochs 2 --learning-rate 0.01 --schedule exponential --decay-rate 0.5 --decay-steps "$steps")" = "0.005 0.0025" ]
+  [ "$(rates --epochs 2 --learning-rate 0.01 --schedule inverse-time --decay-rate 1)" = "0.005 0.00333333" ]
+  [ "$(rates --epochs 2 --learning-rate 0.01 --schedule cosine)" = "0.005 0" ]
+  [ "$(rates --epochs 3 --learning-rate 0.01 --schedule cosine --warmup-steps 1epoch)" = "0.01 0.005 0" ]
+  [ "$(rates --epochs 3 --learning-rate 0.01 --schedule cosine --warmup-steps 1epoch --warmup-target 0.1 --schedule-alpha 0.1)" = "0.1 0.055 0.01" ]
+  [ "$(rates --epochs 3 --learning-rate 0.01 --schedule cosine-restarts --first-decay-steps 1epoch --m-mul 0.5)" = "0.005 0.0025 0.0025" ]
+  [ "$(rates --epochs 2 --learning-rate 0.01 --schedule polynomial --end-learning-rate 0.002)" = "0.006 0.002" ]
+  [ "$(rates --epochs 3 --schedule piecewise --boundaries "$((steps - 1)),1.5epochs" --values 0.1,0.01,0.001)" = "0.01 0.001 0.001" ]
+}
+
+schedules_are_in_the_file() {
+  millrace train "${common[@]}" --epochs 2 --learning-rate 0.01 --schedule cosine --warmup-steps 1epoch
+  millrace summary m.h5 | grep -q CosineDecay
+  millrace convert m.h5 m.keras --quiet
+  millrace summary m.keras | grep -q '"warmup_target": 0.01'
+  millrace train "${common[@]}" --from m.h5 --model n.h5 --epochs 1 --history h.csv   # goes on where it was: at its end
+  tail -1 h.csv | grep -q ',0,'
+}
+
+# What a compiled model brings is changed by what is given, and by nothing else.
+own_optimizers() {
+  millrace train "${common[@]}" --epochs 1 --optimizer adam --learning-rate 0.01 --beta-1 0.8 --model a.h5
+  millrace train "${common[@]}" --from a.h5 --epochs 1 --model b.h5
+  millrace summary b.h5 | grep -q 'optimizer Adam .*"learning_rate": 0.01[,}]'
+  millrace summary b.h5 | grep -q '"beta_1": 0.8[,}]'
+  local first second; first=$(updates a.h5); second=$(updates b.h5)
+  [ "$second" = $((2 * first)) ]
+  millrace train "${common[@]}" --from a.h5 --epochs 1 --model c.h5 --learning-rate 0.002 --clipnorm 1
+  millrace summary c.h5 | grep -q 'optimizer Adam .*"learning_rate": 0.002[,}]'
+  millrace summary c.h5 | grep -q '"beta_1": 0.8[,}]'
+  millrace summary c.h5 | grep -q '"clipnorm": 1'
+  [ "$(updates c.h5)" = $((2 * first)) ]
+  millrace train "${common[@]}" --from a.h5 --epochs 1 --model d.h5 --optimizer rmsprop
+  millrace summary d.h5 | grep -q 'optimizer RMSprop .*"learning_rate": 0.001[,}]'
+  [ "$(updates d.h5)" = "$first" ]
+}
+updates() { millrace summary "$1" | sed -n 's/^Optimizer state: .* \([0-9]*\) finished.*/\1/p'; }
+
+refused() {
+  expect 2 "--schedule 'fast'" millrace train "${common[@]}" --schedule fast
+  expect 2 "--power does not go with --schedule cosine" millrace train "${common[@]}" --schedule cosine --power 2
+  expect 2 "belongs to a schedule" millrace train "${common[@]}" --decay-steps 7
+  expect 2 "needs a --decay-rate" millrace train "${common[@]}" --schedule exponential
+  expect 2 "--decay and --schedule" millrace train "${common[@]}" --schedule cosine --decay 0.1
+  expect 2 "needs 3" millrace train "${common[@]}" --schedule piecewise --boundaries 1,2 --values 0.1,0.2
+  expect 2 "--decay-steps '5hours'" millrace train "${common[@]}" --schedule cosine --decay-steps 5hours
+  expect 2 "--decay-steps '1.5'" millrace train "${common[@]}" --schedule cosine --decay-steps 1.5
+  expect 2 "at least one step" millrace train "${common[@]}" --schedule cosine --decay-steps 0
+  expect 1 "boundaries must rise" millrace train "${common[@]}" --schedule piecewise --boundaries 3,2 --values 0.1,0.2,0.3
+}
+
+run_cases schedules schedules_are_in_the_file own_optimizers refused
