@@ -33,7 +33,7 @@ else
     /^[A-Z].*:$/ { if (inside) print ".fi"; inside = 0; if (!options++) print ".SH OPTIONS"
                    sub(/:$/, ""); print ".SS " $0; next }
     inside { print; next }
-    /^  \\-\\-/ { line = substr($0, 3); at = match(line, /   */); text = ""
+    /^  [^ ]/ { line = substr($0, 3); at = match(line, /   */); text = ""
                   if (at) { text = substr(line, at); sub(/^ */, "", text); line = substr(line, 1, at - 1) }
                   print ".TP\n.B " line; if (text != "") print text; next }
     /^ /  { sub(/^ */, ""); print; next }'
