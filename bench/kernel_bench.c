@@ -112,7 +112,7 @@ static void forward(struct work *k)
 {
     mr_conv_input in = {k->x, k->scale, k->shift, 0, INFINITY};
     mr_conv_output out = {.y = k->y, .low = -INFINITY, .high = INFINITY, .sums = k->sums};
-    mr_conv_pack(&k->d, k->team, k->w, k->packed);
+    mr_conv_pack(&k->d, k->team, k->w, NULL, k->packed);
     mr_conv_forward(&k->d, k->team, &in, k->packed, &out, k->scratch);
 }
 
@@ -130,14 +130,14 @@ static void backward(struct work *k)
                                  .mean = k->shift,
                                  .sums = k->sums};
     mr_conv_pack_backward(&k->d, k->team, k->w, k->back);
-    mr_conv_backward(&k->d, k->team, &g, &in, k->back, k->dw, first ? NULL : &dx, k->scratch);
+    mr_conv_backward(&k->d, k->team, &g, &in, k->back, k->dw, NULL, first ? NULL : &dx, k->scratch);
 }
 
 static void backward_weights(struct work *k)
 {
     mr_conv_input in = {k->x, k->scale, k->shift, 0, INFINITY};
     mr_conv_gradient g = {.dy = k->dy, .x = k->y, .a = k->scale, .b = k->scale, .c = k->shift};
-    mr_conv_backward(&k->d, k->team, &g, &in, k->back, k->dw, NULL, k->scratch);
+    mr_conv_backward(&k->d, k->team, &g, &in, k->back, k->dw, NULL, NULL, k->scratch);
 }
 
 static void openblas_rows(void *argument, size_t first, size_t end, int thread)

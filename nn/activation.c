@@ -12,6 +12,22 @@ bool mr_activation_is_linear(const mr_activation *a)
     return a->forward == mr_linear_forward;
 }
 
+bool mr_activation_is_clamp(const mr_activation *a, float *low, float *high)
+{
+    *low = -INFINITY;
+    *high = INFINITY;
+    if (mr_activation_is_linear(a))
+        return true;
+    *low = 0;
+    if (a->forward == mr_activation_find("relu")->forward)
+        return true;
+    *high = 6;
+    if (a->forward == mr_activation_find("relu6")->forward)
+        return true;
+    *high = (float)a->maximum;
+    return a->forward == mr_general_relu.forward && a->slope == 0 && a->threshold == 0;
+}
+
 const mr_activation *mr_activation_find(const char *name)
 {
     for (const mr_activation *a = mr_activations; a->name; a++)

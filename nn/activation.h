@@ -32,6 +32,8 @@ int mr_config_activation(const mr_layer *l, const json_t *config, const char *ke
  * where NAME is no activation layer. */
 int mr_activation_of_class(const mr_layer *l, const char *name, const json_t *config, mr_activation *out, mr_error *e);
 bool mr_activation_is_linear(const mr_activation *a);
+/* Whether A is min(high, max(low, x)): linear (-INFINITY, INFINITY), relu, relu6. */
+bool mr_activation_is_clamp(const mr_activation *a, float *low, float *high);
 
 /* The same over a whole tensor with all threads. */
 void mr_activation_forward(mr_team *t, const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row);

@@ -59,6 +59,7 @@ nn_layer_sources = \
   nn/layers/margins.c \
   nn/layers/merge.c \
   nn/layers/noise.c \
+  nn/layers/parts.h \
   nn/layers/patches.c nn/layers/patches.h \
   nn/layers/permute.c \
   nn/layers/pooling2d.c \
@@ -79,7 +80,10 @@ nn_kernel_sources = \
   nn/kernels/conv_body.h \
   nn/kernels/conv_cut.c \
   nn/kernels/conv_pack.c \
+  nn/kernels/elementwise.c nn/kernels/elementwise.h \
   nn/kernels/isa.c \
+  nn/kernels/pool.c nn/kernels/pool.h \
+  nn/kernels/pool_body.h \
   nn/kernels/reference.c nn/kernels/reference.h \
   nn/kernels/simd.h \
   nn/kernels/table.h nn/kernels/table_narrow.h \

@@ -4,6 +4,7 @@
 #include "tests/shared.h"
 
 #include "nn/kernels/conv.h"
+#include "nn/kernels/pool.h"
 #include "nn/kernels/reference.h"
 #include "nn/kernels/table.h"
 #include "nn/random.h"
@@ -137,7 +138,7 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     mr_conv_reference_forward(d, &in, w, &out);
     float *packed = numbers(mr_conv_packed(d));
     void *scratch = numbers(mr_conv_scratch(d, mr_team_size(team)) / sizeof(float));
-    mr_conv_pack(d, team, w, packed);
+    mr_conv_pack(d, team, w, NULL, packed);
     out.y = got;
     out.sums = out.sums ? sums : NULL;
     out.add = options & ADD_IS_Y ? got : out.add;
@@ -150,7 +151,16 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     free(sums), free(want_sums), free(packed), free(scratch);
 }
 
-enum { NORM_BEHIND = 1, NORM_BEFORE = 2, ADD_DX = 4, ADD_DY = 8, STORE = 16, NO_DX = 32, NO_DW = 64 };
+enum {
+    NORM_BEHIND = 1,
+    NORM_BEFORE = 2,
+    ADD_DX = 4,
+    ADD_DY = 8,
+    STORE = 16,
+    NO_DX = 32,
+    NO_DW = 64,
+    BIAS_GRADIENT = 128
+};
 
 static void check_backward(const mr_conv *d, int options, mr_team *team)
 {
@@ -160,6 +170,7 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
     float *scale = numbers((size_t)d->c), *shift = numbers((size_t)d->c), *mean = numbers((size_t)d->c);
     float *a = numbers((size_t)d->k), *b = numbers((size_t)d->k), *c = numbers((size_t)d->k);
     float *dw = numbers(z.weights), *want_dw = copy_of(dw, z.weights);
+    float *db = numbers((size_t)d->k), *want_db = copy_of(db, (size_t)d->k);
     float *dx = numbers(z.in), *want_dx = copy_of(dx, z.in), *store = numbers(z.out),
           *want_store = numbers(z.out);
     double *sums = calloc(2 * (size_t)d->c, sizeof *sums),
@@ -184,7 +195,7 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
     if (options & ADD_DX)
         out.add = want_dx;
     mr_conv_reference_backward(d, &g, &in, w, options & NO_DW ? NULL : want_dw,
-                               options & NO_DX ? NULL : &out);
+                               options & BIAS_GRADIENT ? want_db : NULL, options & NO_DX ? NULL : &out);
     float *packed = numbers(mr_conv_packed_backward(d));
     void *scratch = numbers(mr_conv_backward_scratch(d, mr_team_size(team)) / sizeof(float));
     mr_conv_pack_backward(d, team, w, packed);
@@ -192,9 +203,10 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
     out.add = options & ADD_DX ? dx : NULL;
     out.sums = out.sums ? sums : NULL;
     g.store = options & STORE ? store : NULL;
-    mr_conv_backward(d, team, &g, &in, packed, options & NO_DW ? NULL : dw, options & NO_DX ? NULL : &out,
-                     scratch);
+    mr_conv_backward(d, team, &g, &in, packed, options & NO_DW ? NULL : dw,
+                     options & BIAS_GRADIENT ? db : NULL, options & NO_DX ? NULL : &out, scratch);
     assert_close(dw, want_dw, z.weights, 16 * z.out / (size_t)d->k, "dw");
+    assert_close(db, want_db, (size_t)d->k, 16 * z.out / (size_t)d->k, "db");
     assert_close(dx, want_dx, z.in, 16 * (size_t)d->r * (size_t)d->s * (size_t)d->k, "dx");
     if (options & STORE)
         assert_close(store, want_store, z.out, 1, "store");
@@ -204,7 +216,7 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
         free(c);
     free(dw), free(want_dw), free(dx), free(want_dx), free(store), free(want_store), free(sums),
         free(want_sums);
-    free(packed), free(scratch);
+    free(packed), free(scratch), free(db), free(want_db);
 }
 
 static mr_conv conv_shapes(int i)
@@ -280,11 +292,66 @@ static void backward_equals_reference(void **state)
         for (int i = 0; (d = conv_shapes(i)).n; i++) {
             bool plain = d.r == 1 && d.s == 1 && d.stride_h == 1;
             check_backward(&d, 0, team);
-            check_backward(&d, NORM_BEHIND | NORM_BEFORE, team);
+            check_backward(&d, NORM_BEHIND | NORM_BEFORE | BIAS_GRADIENT, team);
             check_backward(&d, NORM_BEFORE | ADD_DX | ADD_DY | (plain ? STORE : 0), team);
             check_backward(&d, NORM_BEHIND | NO_DX, team);
-            check_backward(&d, NORM_BEHIND | NO_DW | ADD_DX, team);
+            check_backward(&d, NORM_BEHIND | NO_DW | ADD_DX | BIAS_GRADIENT, team);
         }
+    }
+}
+
+static void check_pool(const mr_pool *p, bool norm, mr_team *team)
+{
+    const mr_conv *d = &p->window;
+    struct sizes z = sizes_of(d);
+    size_t c = (size_t)d->c;
+    float *x = numbers(z.in), *scale = numbers(c), *shift = numbers(c), *mean = numbers(c),
+          *dy = numbers(z.out);
+    float *got = numbers(z.out), *want = numbers(z.out), *dx = numbers(z.in), *want_dx = copy_of(dx, z.in);
+    float *a = numbers(c), *b = numbers(c), *shift_dy = numbers(c);
+    double *sums = calloc(2 * c, sizeof *sums), *want_sums = calloc(2 * c, sizeof *sums);
+    uint8_t *places = malloc(z.out);
+    void *scratch = numbers(mr_pool_scratch(p, mr_team_size(team)) / sizeof(float));
+    mr_conv_input in = {x, NULL, NULL, -INFINITY, INFINITY};
+    if (norm)
+        in = (mr_conv_input){x, scale, shift, 0, INFINITY};
+    mr_pool_reference_forward(p, &in, want, want_sums);
+    mr_pool_forward(p, team, &in, got, p->mean ? NULL : places, sums, scratch);
+    assert_close(got, want, z.out, 1, "pooled");
+    assert_sums(sums, want_sums, 2 * d->c, sqrt((double)z.out), "sums");
+    mr_conv_gradient g = {.dy = dy, .x = got, .a = a, .b = b, .c = shift_dy};
+    mr_conv_input_gradient out = {
+        .dx = want_dx, .low = -INFINITY, .high = INFINITY, .add = norm ? want_dx : NULL};
+    if (norm) {
+        out = (mr_conv_input_gradient){want_dx, want_dx, x, scale, shift, 0, INFINITY, mean, want_sums};
+    }
+    mr_pool_reference_backward(p, &g, &in, &out);
+    out.dx = dx;
+    out.add = norm ? dx : NULL;
+    out.sums = norm ? sums : NULL;
+    mr_pool_backward(p, team, &g, p->mean ? NULL : places, &out, scratch);
+    assert_close(dx, want_dx, z.in, 4, "pooled dx");
+    assert_sums(sums, want_sums, 2 * d->c, 30 * sqrt((double)z.in), "pooled dx sums");
+    free(x), free(scale), free(shift), free(mean), free(dy), free(got), free(want), free(dx), free(want_dx);
+    free(a), free(b), free(shift_dy), free(sums), free(want_sums), free(places), free(scratch);
+}
+
+static void pooling_equals_reference(void **state)
+{
+    for (int t = 0; t < TABLES; t++) {
+        if (!mr_kernels_use(tables[t]))
+            continue;
+        for (int norm = 0; norm < 2; norm++)
+            for (int c = 3; c <= 48; c += 15) {
+                mr_pool p = {.window = shape(2, 12, 11, c, c, 3, 2, true), .zeros = norm};
+                check_pool(&p, norm, *state);
+                p = (mr_pool){.window = shape(3, 8, 8, c, c, 8, 8, false), .mean = true};
+                check_pool(&p, norm, *state);
+                p = (mr_pool){.window = shape(1, 9, 10, c, c, 3, 1, true), .mean = true, .zeros = true};
+                check_pool(&p, norm, *state);
+                p = (mr_pool){.window = shape(2, 7, 7, c, c, 2, 3, false)};
+                check_pool(&p, norm, *state);
+            }
     }
 }
 
@@ -307,10 +374,10 @@ static void same_bytes_for_any_team(void **state)
         mr_conv_input in = {x, scale, shift, 0, INFINITY};
         mr_conv_output out = {.y = y[i], .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
         mr_conv_input_gradient g = {.dx = dx[i]};
-        mr_conv_pack(&d, team, w, packed);
+        mr_conv_pack(&d, team, w, NULL, packed);
         mr_conv_pack_backward(&d, team, w, back);
         mr_conv_forward(&d, team, &in, packed, &out, scratch);
-        mr_conv_backward(&d, team, &(mr_conv_gradient){.dy = dy}, &in, back, dw[i], &g, more);
+        mr_conv_backward(&d, team, &(mr_conv_gradient){.dy = dy}, &in, back, dw[i], NULL, &g, more);
         mr_team_destroy(team);
         free(packed), free(back), free(scratch), free(more);
     }
@@ -341,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward_equals_reference),
         cmocka_unit_test(backward_equals_reference),
+        cmocka_unit_test(pooling_equals_reference),
         cmocka_unit_test(same_bytes_for_any_team),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -74,9 +74,10 @@ typedef struct mr_conv_input_gradient {
  */
 bool mr_conv_supported(const mr_conv *d);
 
-/* Floats of weights packed for forward / for backward by data, and the packing, W being [r,s,c,k]. */
+/* Floats of weights packed for forward / for backward by data, and the packing, W being [r,s,c,k]. SCALE [k],
+ * where not NULL, multiplies the weights of each output channel (a BatchNormalization folded in). */
 size_t mr_conv_packed(const mr_conv *d);
-void mr_conv_pack(const mr_conv *d, mr_team *team, const float *w, float *packed);
+void mr_conv_pack(const mr_conv *d, mr_team *team, const float *w, const float *scale, float *packed);
 size_t mr_conv_packed_backward(const mr_conv *d);
 void mr_conv_pack_backward(const mr_conv *d, mr_team *team, const float *w, float *packed);
 
@@ -88,10 +89,10 @@ size_t mr_conv_backward_scratch(const mr_conv *d, int threads);
 void mr_conv_forward(const mr_conv *d, mr_team *team, const mr_conv_input *in, const float *packed,
                      const mr_conv_output *out, void *scratch);
 
-/* In one pass over the gradient: DW [r,s,c,k] (added to; NULL: not wanted), and DX from weights of
- * mr_conv_pack_backward (NULL: not wanted). IN is what forward read. */
+/* In one pass over the gradient: DW [r,s,c,k] and DBIAS [k] (added to; NULL: not wanted), and DX from weights
+ * of mr_conv_pack_backward (NULL: not wanted). IN is what forward read. */
 void mr_conv_backward(const mr_conv *d, mr_team *team, const mr_conv_gradient *gradient,
-                      const mr_conv_input *in, const float *packed, float *dw,
+                      const mr_conv_input *in, const float *packed, float *dw, float *dbias,
                       const mr_conv_input_gradient *dx, void *scratch);
 
 #endif

@@ -16,12 +16,12 @@ struct backward {
     const mr_conv_gradient *gradient;
     const mr_conv_input *in;
     const float *packed;
-    float *dw;
+    float *dw, *dbias;
     const mr_conv_input_gradient *dx;
     size_t padded_c, padded_k;
     size_t dx_pixels; /* most of a class in a block */
     size_t gradient_floats;
-    size_t weight_floats; /* of one task's partial sums: [tiles of k][r*s*c][width] */
+    size_t weight_floats; /* of one task's partial sums: [tiles of k][r*s*c][width], then the bias's [k] */
     double *task_sums;    /* [tasks][2][c] */
     float *task_weights;  /* [tasks][weight_floats] */
     char *threads;
@@ -141,7 +141,7 @@ static size_t lay_out(struct backward *f, const mr_conv *d, int threads, char *b
     mr_cut_conv(&f->cut, d);
     f->padded_c = mr_padded(f->table, d->c);
     f->padded_k = mr_padded(f->table, d->k);
-    f->weight_floats = (size_t)d->r * (size_t)d->s * (size_t)d->c * f->padded_k;
+    f->weight_floats = ((size_t)d->r * (size_t)d->s * (size_t)d->c + 1) * f->padded_k;
     limit_tasks(f);
     find_sizes(f);
     struct per_thread t;
@@ -235,6 +235,30 @@ static void add_weights(const struct backward *f, const mr_block *b, const mr_pa
             }
         out += depth * t.out_step;
         k += (int)t.out_step;
+        left -= family->vectors;
+    }
+}
+
+/* Sums of the gradient itself: the weight tile of an input that is 1 everywhere. */
+static void add_bias(const struct backward *f, const mr_block *b, const mr_patch *dy, float *out, bool add)
+{
+    static const float one = 1;
+    struct mr_weight_tile t = {.x = &one,
+                               .dy_row = dy->row,
+                               .dy_step = dy->column,
+                               .rows = (size_t)b->rows,
+                               .columns = (size_t)b->columns,
+                               .ahead = (const char *)&one};
+    int left = (int)(f->padded_k / (size_t)f->table->lanes);
+    for (size_t k = 0; left > 0;) {
+        const struct mr_tile_family *family = mr_choose_family(f->table, left, 1);
+        t.out = out + k;
+        for (int i = 0; i < b->images; i++) {
+            t.dy = dy->at + i * dy->image + k;
+            t.add = add || i > 0;
+            family->weight[1](&t);
+        }
+        k += (size_t)(family->vectors * f->table->lanes);
         left -= family->vectors;
     }
 }
@@ -382,14 +406,16 @@ static void backward_block(const struct backward *f, int task, int number, bool 
     struct area area = find_area(&f->cut, &b, f->dx != NULL);
     mr_patch dy = load_gradient(f, &b, &area, t->gradient);
     look_ahead(f, number + 1, &t->ahead);
+    mr_patch own = dy;
+    own.at += (b.row - area.g_rows.first) * dy.row + (b.column - area.g_columns.first) * dy.column;
+    float *sums = f->task_weights + (size_t)task * f->weight_floats;
+    if (f->dbias)
+        add_bias(f, &b, &own, sums + f->weight_floats - f->padded_k, !first);
     if (f->dw) {
         mr_patch x = mr_load_input(&f->cut, f->in, &b, t->input);
         mr_runs runs = {.offset = t->run};
         mr_input_runs(&f->cut, &x, &runs);
-        mr_patch own = dy;
-        own.at += (b.row - area.g_rows.first) * dy.row + (b.column - area.g_columns.first) * dy.column;
-        add_weights(f, &b, &x, &own, &runs, f->task_weights + (size_t)task * f->weight_floats, !first,
-                    &t->ahead);
+        add_weights(f, &b, &x, &own, &runs, sums, !first, &t->ahead);
     }
     if (f->dx)
         add_data(f, &b, &area, &dy, t);
@@ -414,16 +440,20 @@ static void backward_task(void *argument, int task, int thread)
 }
 
 void mr_conv_backward(const mr_conv *d, mr_team *team, const mr_conv_gradient *gradient,
-                      const mr_conv_input *in, const float *packed, float *dw,
+                      const mr_conv_input *in, const float *packed, float *dw, float *dbias,
                       const mr_conv_input_gradient *dx, void *scratch)
 {
-    struct backward f = {.gradient = gradient, .in = in, .packed = packed, .dw = dw, .dx = dx};
+    struct backward f = {
+        .gradient = gradient, .in = in, .packed = packed, .dw = dw, .dbias = dbias, .dx = dx};
     lay_out(&f, d, mr_team_size(team), scratch);
     mr_team_run(team, f.cut.tasks, backward_task, &f);
     if (dw) {
         struct reduce r = {&f, (size_t)d->r * (size_t)d->s * (size_t)d->c};
         mr_team_ranges(team, r.rows, 16, reduce_rows, &r);
     }
+    if (dbias)
+        f.table->add_parts(f.task_weights + f.weight_floats - f.padded_k, f.weight_floats, f.cut.tasks,
+                           (size_t)d->k, dbias);
     if (dx && dx->sums)
         mr_sum_tasks(f.task_sums, f.cut.tasks, 2 * (size_t)d->c, dx->sums);
 }

@@ -135,6 +135,15 @@ static bool is_identity(const mr_conv_input *in)
     return !in->scale && in->low == -INFINITY && in->high == INFINITY;
 }
 
+static void fill(float *out, size_t count, float value)
+{
+    if (value == 0)
+        memset(out, 0, count * sizeof *out);
+    else
+        for (size_t i = 0; i < count; i++)
+            out[i] = value;
+}
+
 /* One row of a patch: COLUMNS pixels from input column FIRST on, which may lie outside on both sides. */
 static void load_row(const mr_cut *cut, const mr_conv_input *in, const float *row, int first, int columns,
                      float *out)
@@ -146,11 +155,11 @@ static void load_row(const mr_cut *cut, const mr_conv_input *in, const float *ro
     int left = mr_at_least(0, mr_at_most(columns, -first));
     int right = cut->subsample ? 0 : mr_at_least(0, mr_at_most(columns - left, first + columns - d->w));
     int inside = columns - left - right;
-    memset(out, 0, (size_t)left * c * sizeof *out);
+    fill(out, (size_t)left * c, cut->outside);
     if (inside > 0)
         mr_kernels()->load(&f, row + (ptrdiff_t)(first + left) * d->c, (size_t)step * c, (size_t)inside, c,
                            out + (size_t)left * c);
-    memset(out + (size_t)(left + inside) * c, 0, (size_t)right * c * sizeof *out);
+    fill(out + (size_t)(left + inside) * c, (size_t)right * c, cut->outside);
 }
 
 mr_patch mr_load_input(const mr_cut *cut, const mr_conv_input *in, const mr_block *b, float *buffer)
@@ -170,7 +179,7 @@ mr_patch mr_load_input(const mr_cut *cut, const mr_conv_input *in, const mr_bloc
             int h = b->row * d->stride_h - d->pad_top + y * (cut->subsample ? d->stride_h : 1);
             float *out = buffer + i * patch.image + y * patch.row;
             if (h < 0 || h >= d->h)
-                memset(out, 0, (size_t)patch.row * sizeof *out);
+                fill(out, (size_t)patch.row, cut->outside);
             else
                 load_row(cut, in, in->x + (b->image + i) * image + h * row, first_column, columns, out);
         }

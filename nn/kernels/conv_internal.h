@@ -29,6 +29,7 @@ typedef struct mr_cut {
     int images, rows, columns;                      /* most of a block */
     int across_images, across_rows, across_columns; /* blocks */
     int blocks, tasks;
+    float outside; /* what a patch holds beyond the image; 0 for convolutions */
 } mr_cut;
 
 /* The positions of a kernel that meet a pixel, as runs that are contiguous in the patch (table.h). */

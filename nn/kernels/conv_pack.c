@@ -23,16 +23,19 @@ struct pack {
 };
 
 /* WIDTH columns from column FIRST on of the matrix [depth][k]; columns beyond k are zero. */
-static void pack_columns(const float *w, size_t depth, int k, int first, int width, float *out)
+static void pack_columns(const float *w, const float *scale, size_t depth, int k, int first, int width,
+                         float *out)
 {
     int inside = mr_at_most(width, k - first);
     for (size_t i = 0; i < depth; i++, out += width) {
         memcpy(out, w + i * (size_t)k + first, (size_t)inside * sizeof *out);
+        for (int j = 0; scale && j < inside; j++)
+            out[j] *= scale[first + j];
         memset(out + inside, 0, (size_t)(width - inside) * sizeof *out);
     }
 }
 
-void mr_conv_pack(const mr_conv *d, mr_team *team, const float *w, float *packed)
+void mr_conv_pack(const mr_conv *d, mr_team *team, const float *w, const float *scale, float *packed)
 {
     (void)team;
     const struct mr_kernel_table *t = mr_kernels();
@@ -40,7 +43,7 @@ void mr_conv_pack(const mr_conv *d, mr_team *team, const float *w, float *packed
     int left = (int)(mr_padded(t, d->k) / (size_t)t->lanes), first = 0;
     while (left > 0) {
         const struct mr_tile_family *f = mr_choose_family(t, left, depth);
-        pack_columns(w, depth, d->k, first, f->vectors * t->lanes, packed);
+        pack_columns(w, scale, depth, d->k, first, f->vectors * t->lanes, packed);
         packed += depth * (size_t)(f->vectors * t->lanes);
         first += f->vectors * t->lanes;
         left -= f->vectors;

@@ -110,6 +110,16 @@ static void backward_weights(const mr_conv *d, const mr_conv_gradient *g, const 
                 }
 }
 
+static void backward_bias(const mr_conv *d, const mr_conv_gradient *g, float *dbias)
+{
+    for (int k = 0; k < d->k; k++) {
+        double sum = 0;
+        for (size_t i = 0; i < (size_t)d->n * (size_t)d->p * (size_t)d->q; i++)
+            sum += gradient_value(g, i * (size_t)d->k + (size_t)k, k);
+        dbias[k] += (float)sum;
+    }
+}
+
 static double data_product(const mr_conv *d, const mr_conv_gradient *g, const float *weights, int n, int h,
                            int w, int c)
 {
@@ -125,6 +135,21 @@ static double data_product(const mr_conv *d, const mr_conv_gradient *g, const fl
                        weights[weight_at(d, r, s, c, k)];
         }
     return sum;
+}
+
+static void finish_gradient(const mr_conv_input_gradient *dx, size_t at, int c, int channels, double value)
+{
+    value += dx->add ? dx->add[at] : 0;
+    if (dx->scale) {
+        float x = fmaf(dx->x[at], dx->scale[c], dx->shift[c]);
+        if (!(x > dx->low && x < dx->high))
+            value = 0;
+    }
+    dx->dx[at] = (float)value;
+    if (dx->sums) {
+        dx->sums[c] += value;
+        dx->sums[channels + c] += value * ((double)dx->x[at] - dx->mean[c]);
+    }
 }
 
 static void backward_data(const mr_conv *d, const mr_conv_gradient *g, const float *weights,
@@ -152,13 +177,92 @@ static void backward_data(const mr_conv *d, const mr_conv_gradient *g, const flo
 }
 
 void mr_conv_reference_backward(const mr_conv *d, const mr_conv_gradient *g, const mr_conv_input *in,
-                                const float *w, float *dw, const mr_conv_input_gradient *dx)
+                                const float *w, float *dw, float *dbias, const mr_conv_input_gradient *dx)
 {
     if (dw)
         backward_weights(d, g, in, dw);
+    if (dbias)
+        backward_bias(d, g, dbias);
     if (dx)
         backward_data(d, g, w, dx);
     if (g->store)
         for (size_t at = 0; at < (size_t)d->n * (size_t)d->p * (size_t)d->q * (size_t)d->k; at++)
             g->store[at] = (float)gradient_value(g, at, (int)(at % (size_t)d->k));
+}
+
+/* ---- pooling ------------------------------------------------------------- */
+
+/* What window (P, Q) makes of channel C; the place of its first maximum through *BEST (-1: outside of the
+ * image). */
+static double pooled(const mr_pool *pool, const mr_conv_input *in, int n, int p, int q, int c, int *best)
+{
+    const mr_conv *d = &pool->window;
+    double result = pool->mean ? 0 : -INFINITY;
+    *best = -1;
+    for (int r = 0; r < d->r; r++)
+        for (int s = 0; s < d->s; s++) {
+            int h, w;
+            bool inside = meets(d, p, q, r, s, &h, &w);
+            if (!inside && !pool->zeros)
+                continue;
+            /* in float, as the fast one: equal numbers must stay equal */
+            float value = 0;
+            if (inside) {
+                value = in->x[input_at(d, n, h, w, c)];
+                value = (float)clamped(in->scale ? fmaf(value, in->scale[c], in->shift[c]) : value, in->low,
+                                       in->high);
+            }
+            if (pool->mean)
+                result += value;
+            else if ((double)value > result) {
+                result = value;
+                *best = inside ? h * d->w + w : -1;
+            }
+        }
+    return pool->mean ? result / (d->r * d->s) : result;
+}
+
+void mr_pool_reference_forward(const mr_pool *pool, const mr_conv_input *in, float *y, double *sums)
+{
+    const mr_conv *d = &pool->window;
+    if (sums)
+        memset(sums, 0, 2 * (size_t)d->c * sizeof *sums);
+    for (int n = 0; n < d->n; n++)
+        for (int p = 0; p < d->p; p++)
+            for (int q = 0; q < d->q; q++)
+                for (int c = 0; c < d->c; c++) {
+                    int best;
+                    double value = pooled(pool, in, n, p, q, c, &best);
+                    y[output_at(d, n, p, q, c)] = (float)value;
+                    if (sums) {
+                        sums[c] += value;
+                        sums[d->c + c] += value * value;
+                    }
+                }
+}
+
+void mr_pool_reference_backward(const mr_pool *pool, const mr_conv_gradient *g, const mr_conv_input *in,
+                                const mr_conv_input_gradient *dx)
+{
+    const mr_conv *d = &pool->window;
+    if (dx->sums)
+        memset(dx->sums, 0, 2 * (size_t)d->c * sizeof *dx->sums);
+    for (int n = 0; n < d->n; n++)
+        for (int h = 0; h < d->h; h++)
+            for (int w = 0; w < d->w; w++)
+                for (int c = 0; c < d->c; c++) {
+                    double value = 0;
+                    for (int r = 0; r < d->r; r++)
+                        for (int s = 0; s < d->s; s++) {
+                            int p = h + d->pad_top - r, q = w + d->pad_left - s, best;
+                            if (p < 0 || q < 0 || p % d->stride_h || q % d->stride_w ||
+                                p / d->stride_h >= d->p || q / d->stride_w >= d->q)
+                                continue;
+                            pooled(pool, in, n, p / d->stride_h, q / d->stride_w, c, &best);
+                            double dy =
+                                gradient_value(g, output_at(d, n, p / d->stride_h, q / d->stride_w, c), c);
+                            value += pool->mean ? dy / (d->r * d->s) : best == h * d->w + w ? dy : 0;
+                        }
+                    finish_gradient(dx, input_at(d, n, h, w, c), c, d->c, value);
+                }
 }

@@ -4,7 +4,7 @@
 #ifndef MR_NN_KERNELS_REFERENCE_H
 #define MR_NN_KERNELS_REFERENCE_H
 
-#include "nn/kernels/conv.h"
+#include "nn/kernels/pool.h"
 
 /* As mr_conv_forward, from weights as Keras stores them. */
 void mr_conv_reference_forward(const mr_conv *d, const mr_conv_input *in, const float *w,
@@ -12,6 +12,11 @@ void mr_conv_reference_forward(const mr_conv *d, const mr_conv_input *in, const 
 
 /* As mr_conv_backward. */
 void mr_conv_reference_backward(const mr_conv *d, const mr_conv_gradient *gradient, const mr_conv_input *in,
-                                const float *w, float *dw, const mr_conv_input_gradient *dx);
+                                const float *w, float *dw, float *dbias, const mr_conv_input_gradient *dx);
+
+/* As mr_pool_forward and mr_pool_backward; the maxima are found again. */
+void mr_pool_reference_forward(const mr_pool *p, const mr_conv_input *in, float *y, double *sums);
+void mr_pool_reference_backward(const mr_pool *p, const mr_conv_gradient *gradient, const mr_conv_input *in,
+                                const mr_conv_input_gradient *dx);
 
 #endif

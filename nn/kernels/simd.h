@@ -98,9 +98,24 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), value);
 }
+/* X where A > B or A is NaN, else Y. */
+MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ), x);
+}
 MR_INLINE part v_part(size_t n)
 {
     return n >= 16 ? 0xffff : (__mmask16)((1u << n) - 1);
+}
+/* Small numbers kept as bytes. VALUE where the byte is TAP, else 0. */
+MR_INLINE vec v_where_byte(const uint8_t *p, int tap, part n, vec value)
+{
+    __m512i bytes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(n, p));
+    return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(bytes, _mm512_set1_epi32(tap)), value);
+}
+MR_INLINE void v_store_bytes(uint8_t *p, vec a, part n)
+{
+    _mm_mask_storeu_epi8(p, n, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
 }
 MR_INLINE vec v_load_part(const float *p, part n)
 {
@@ -169,6 +184,10 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), value);
 }
+MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_NLE_UQ));
+}
 MR_INLINE part v_part(size_t n)
 {
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -184,6 +203,25 @@ MR_INLINE void v_store_part(float *p, vec a, part n)
         v_store(p, a);
     else
         _mm256_maskstore_ps(p, n.mask, a);
+}
+
+MR_INLINE vec v_where_byte(const uint8_t *p, int tap, part n, vec value)
+{
+    uint64_t bytes = 0;
+    if (n.all)
+        memcpy(&bytes, p, 8);
+    else
+        for (int i = 0; i < 8 && _mm256_movemask_ps(_mm256_castsi256_ps(n.mask)) >> i & 1; i++)
+            bytes |= (uint64_t)p[i] << 8 * i;
+    __m256i wide = _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)bytes));
+    return _mm256_and_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(wide, _mm256_set1_epi32(tap))), value);
+}
+MR_INLINE void v_store_bytes(uint8_t *p, vec a, part n)
+{
+    int32_t wide[8];
+    _mm256_storeu_si256((__m256i *)(void *)wide, _mm256_cvtps_epi32(a));
+    for (int i = 0; i < 8 && (n.all || _mm256_movemask_ps(_mm256_castsi256_ps(n.mask)) >> i & 1); i++)
+        p[i] = (uint8_t)wide[i];
 }
 
 #else
@@ -247,6 +285,10 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return (vec)((a == b) & (vec_int)value);
 }
+MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
+{
+    return v_choose(~(a <= b), x, y);
+}
 MR_INLINE part v_part(size_t n)
 {
     return n < LANES ? n : LANES;
@@ -267,6 +309,19 @@ MR_INLINE void v_store_part(float *p, vec a, part n)
     else
         for (size_t i = 0; i < n; i++)
             p[i] = a[i];
+}
+
+MR_INLINE vec v_where_byte(const uint8_t *p, int tap, part n, vec value)
+{
+    vec a = v_zero();
+    for (size_t i = 0; i < n; i++)
+        a[i] = p[i] == tap ? value[i] : 0;
+    return a;
+}
+MR_INLINE void v_store_bytes(uint8_t *p, vec a, part n)
+{
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint8_t)a[i];
 }
 
 #endif

@@ -74,12 +74,48 @@ struct mr_gradient_rows {
     float *store;
 };
 
+/* One row of pooled pixels: windows of R x S pixels of C channels, X_STEP apart from pixel to pixel of the
+ * output, COLUMN apart inside of a window, ROW from one line of it to the next. */
+struct mr_pool_row {
+    const float *x;
+    ptrdiff_t x_step, row, column;
+    int r, s, columns;
+    size_t c;
+    float factor;    /* mean: what the sum is multiplied by */
+    float *y;        /* [columns][c] */
+    uint8_t *places; /* maximum: [columns][c] which pixel of the window (row by row) it was, the first one; or
+                        NULL */
+};
+
+/* One row of the gradient by a pooling's input: what every pixel gets from the windows that it lies in, then
+ * as in mr_tile: += add, masked by low < scale*x + shift < high, stored, summed. Windows are S wide, STRIDE
+ * apart, COUNT in a row; DY and PLACES hold one row of them for each of LINES. */
+struct mr_spread_row {
+    const float *dy[16];
+    const uint8_t *places[16]; /* NULL: every pixel of the window gets it (mean) */
+    int first_tap[16];         /* tap number of this line's first column */
+    int lines, s, stride, pad, count, columns;
+    size_t c;
+    float factor;
+    float *dx;
+    const float *add, *x, *scale, *shift, *mean;
+    float low, high;
+    float *sums, *products; /* [c] each or NULL */
+};
+
 struct mr_kernel_table {
     const char *name;
     int lanes;
     struct mr_tile_family family[MR_TILE_FAMILIES]; /* most vectors first; the last has one */
     void (*load)(const struct mr_affine *f, const float *x, size_t x_step, size_t pixels, size_t c, float *y);
     void (*load_gradient)(const struct mr_gradient_rows *g, size_t pixels, size_t c, float *out);
+    void (*max_row)(const struct mr_pool_row *p);
+    void (*mean_row)(const struct mr_pool_row *p);
+    void (*spread_row)(const struct mr_spread_row *p);
+    /* sums[k] += sum of a[pixel][k], products[k] += sum of a*(b - mean) over PIXELS rows of C; MEAN NULL: 0.
+     */
+    void (*sum_rows)(const float *a, const float *b, const float *mean, size_t pixels, size_t c, float *sums,
+                     float *products);
     /* out[i] += sum over p < parts, in their order: part[p*step + i]; i < count. */
     void (*add_parts)(const float *part, size_t step, int parts, size_t count, float *out);
 };

@@ -13,14 +13,17 @@
 
 #define MR_SIMD 512
 #include "nn/kernels/conv_body.h"
+#include "nn/kernels/pool_body.h"
 
 MR_TILE(4, 1)
-MR_TILE(4, 2) MR_TILE(4, 3) MR_TILE(4, 4) MR_TILE(4, 5) MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2)
-    MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(2, 7) MR_TILE(2, 8) MR_TILE(2, 9)
-        MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12) MR_TILE(2, 13) MR_TILE(2, 14) MR_TILE(1, 1) MR_TILE(1, 2)
-            MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9)
-                MR_TILE(1, 10) MR_TILE(1, 11) MR_TILE(1, 12) MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15)
-                    MR_TILE(1, 16)
+MR_TILE(4, 2)
+MR_TILE(4, 3)
+MR_TILE(4, 4)
+MR_TILE(4, 5) MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5)
+    MR_TILE(2, 6) MR_TILE(2, 7) MR_TILE(2, 8) MR_TILE(2, 9) MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12)
+        MR_TILE(2, 13) MR_TILE(2, 14) MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5)
+            MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9) MR_TILE(1, 10) MR_TILE(1, 11)
+                MR_TILE(1, 12) MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15) MR_TILE(1, 16)
 
 #define ROW4(kind)                                                                                           \
     {                                                                                                        \
@@ -38,15 +41,19 @@ MR_TILE(4, 2) MR_TILE(4, 3) MR_TILE(4, 4) MR_TILE(4, 5) MR_TILE(4, 6) MR_TILE(2,
             kind##_1_15, kind##_1_16                                                                         \
     }
 
-                        const struct mr_kernel_table mr_table_avx512 = {
-                            .name = "avx512",
-                            .lanes = LANES,
-                            .family = {{4, 6, ROW4(tile), ROW4(weight)},
-                                       {2, 14, ROW2(tile), ROW2(weight)},
-                                       {1, 16, ROW1(tile), ROW1(weight)}},
-                            .load = load,
-                            .load_gradient = load_gradient,
-                            .add_parts = add_parts,
+                    const struct mr_kernel_table mr_table_avx512 = {
+                        .name = "avx512",
+                        .lanes = LANES,
+                        .family = {{4, 6, ROW4(tile), ROW4(weight)},
+                                   {2, 14, ROW2(tile), ROW2(weight)},
+                                   {1, 16, ROW1(tile), ROW1(weight)}},
+                        .load = load,
+                        .load_gradient = load_gradient,
+                        .add_parts = add_parts,
+                        .max_row = max_row,
+                        .mean_row = mean_row,
+                        .spread_row = spread_row,
+                        .sum_rows = sum_rows,
 };
 
 #if defined __clang__

@@ -4,9 +4,12 @@
 #define MR_NN_KERNELS_TABLE_NARROW_H
 
 MR_TILE(3, 1)
-MR_TILE(3, 2) MR_TILE(3, 3) MR_TILE(3, 4) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4)
-    MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5)
-        MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9) MR_TILE(1, 10)
+MR_TILE(3, 2)
+MR_TILE(3, 3)
+MR_TILE(3, 4)
+MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(1, 1)
+    MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8)
+        MR_TILE(1, 9) MR_TILE(1, 10)
 
 #define ROW3(kind)                                                                                           \
     {                                                                                                        \
@@ -28,7 +31,8 @@ MR_TILE(3, 2) MR_TILE(3, 3) MR_TILE(3, 4) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2,
         .family = {{3, 4, ROW3(tile), ROW3(weight)},                                                         \
                    {2, 6, ROW2(tile), ROW2(weight)},                                                         \
                    {1, 10, ROW1(tile), ROW1(weight)}},                                                       \
-        .load = load, .load_gradient = load_gradient, .add_parts = add_parts,                                \
+        .load = load, .load_gradient = load_gradient, .add_parts = add_parts, .max_row = max_row,            \
+        .mean_row = mean_row, .spread_row = spread_row, .sum_rows = sum_rows,                                \
     }
 
 #endif

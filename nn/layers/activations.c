@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The layers that are an activation alone: Activation, ReLU, LeakyReLU, ThresholdedReLU, ELU, Softmax. */
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 
 #include <string.h>
 
@@ -73,3 +74,13 @@ CLASS(mr_layer_leaky_relu, "LeakyReLU", "negative_slope", configure_class, mr_sa
 CLASS(mr_layer_thresholded_relu, "ThresholdedReLU", "theta", configure_class, mr_same_shape);
 CLASS(mr_layer_elu, "ELU", "alpha", configure_class, mr_same_shape);
 CLASS(mr_layer_softmax, "Softmax", "axis", configure_softmax, softmax_shape);
+
+const mr_activation *mr_activation_part(const mr_layer *l)
+{
+    static const mr_layer_class *const classes[] = {&mr_layer_activation, &mr_layer_relu, &mr_layer_leaky_relu,
+                                                    &mr_layer_thresholded_relu, &mr_layer_elu};
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (l->class == classes[i])
+            return l->impl;
+    return NULL;
+}

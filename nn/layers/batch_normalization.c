@@ -4,6 +4,7 @@
  * momentum), as Keras 3. Inference, and a layer that is not trainable, use the moving ones. The input has
  * ROWS of CHANNELS. Two passes forward (sums; normalise) and two backward (sums; gradient). */
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 #include "nn/simd.h"
 
 #include <string.h>
@@ -287,3 +288,17 @@ const mr_layer_class mr_layer_batch_normalization = {
     .forward = forward,
     .backward = backward,
     .update_state = update_state};
+
+bool mr_batch_normalization_parts(const mr_layer *l, double *epsilon, int index[4])
+{
+    if (l->class != &mr_layer_batch_normalization)
+        return false;
+    const struct batch_normalization *p = l->impl;
+    struct indices at = indices_of(l);
+    *epsilon = p->epsilon;
+    index[0] = at.gamma;
+    index[1] = at.beta;
+    index[2] = at.mean;
+    index[3] = at.variance;
+    return true;
+}

@@ -2,6 +2,7 @@
 /* Conv2D and Conv1D (an image of one row): kernel [kh, kw, in/groups, filters], bias [filters]. */
 #include "nn/layers/convolution.h"
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 
 struct conv {
     mr_window window;
@@ -152,3 +153,17 @@ const mr_layer_class mr_layer_conv1d = {.name = "Conv1D",
                                         .scratch_size = scratch_size,
                                         .forward = forward,
                                         .backward = backward};
+
+bool mr_conv2d_parts(const mr_layer *l, const mr_shape *in, mr_convolution *g, const mr_activation **a)
+{
+    if (l->class != &mr_layer_conv2d && l->class != &mr_layer_conv1d)
+        return false;
+    const struct conv *p = l->impl;
+    mr_call c = {.layer = l, .in = in};
+    if (mr_window_output(l, &p->window, in, p->filters, &c.out, NULL))
+        return false;
+    c.out.dim[0] = in->dim[0];
+    *g = geometry(&c);
+    *a = &p->activation;
+    return true;
+}

@@ -2,6 +2,7 @@
 /* DepthwiseConv2D: kernel [kh, kw, channels, depth_multiplier], bias [channels*depth_multiplier]. */
 #include "nn/layers/depthwise.h"
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 
 struct depthwise {
     mr_window window;
@@ -110,3 +111,13 @@ const mr_layer_class mr_layer_depthwise_conv2d = {
     .scratch_size = scratch_size,
     .forward = forward,
     .backward = backward};
+
+bool mr_depthwise_parts(const mr_layer *l, const mr_shape *in, mr_convolution *g, const mr_activation **a)
+{
+    if (l->class != &mr_layer_depthwise_conv2d)
+        return false;
+    const struct depthwise *p = l->impl;
+    *g = mr_depthwise_geometry(&p->window, p->multiplier, in);
+    *a = &p->activation;
+    return true;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Global average and maximum pooling over all axes between the batch and the channels. */
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 #include "nn/simd.h"
 
 #include <string.h>
@@ -191,3 +192,9 @@ const mr_layer_class mr_layer_global_max_pooling2d = {
     .name = "GlobalMaxPooling2D", .output_shape = shape_2d, MAXIMUM};
 const mr_layer_class mr_layer_global_max_pooling3d = {
     .name = "GlobalMaxPooling3D", .output_shape = shape_3d, MAXIMUM};
+
+bool mr_global_pooling_parts(const mr_layer *l, bool *mean)
+{
+    *mean = l->class == &mr_layer_global_average_pooling2d;
+    return *mean || l->class == &mr_layer_global_max_pooling2d;
+}

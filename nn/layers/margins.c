@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ZeroPadding2D and Cropping2D: margins around the image, added or cut off. */
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 
 #include <string.h>
 
@@ -185,3 +186,15 @@ const mr_layer_class mr_layer_cropping2d = {.name = "Cropping2D",
                                             .output_shape = cropped_shape,
                                             .forward = crop,
                                             .backward = crop_backward};
+
+bool mr_zero_padding_parts(const mr_layer *l, int64_t margin[4])
+{
+    if (l->class != &mr_layer_zero_padding2d)
+        return false;
+    const struct margins *m = l->impl;
+    margin[0] = m->top;
+    margin[1] = m->bottom;
+    margin[2] = m->left;
+    margin[3] = m->right;
+    return true;
+}

@@ -3,6 +3,7 @@
  * (TensorFlow's SAME). Of equal maxima the first of the window (row by row) gets the gradient, as in PyTorch.
  */
 #include "nn/layers/layers.h"
+#include "nn/layers/parts.h"
 #include "nn/simd.h"
 
 #include <string.h>
@@ -246,3 +247,12 @@ const mr_layer_class mr_layer_average_pooling2d = {
     .name = "AveragePooling2D", .configure = configure_2d, MEAN};
 const mr_layer_class mr_layer_average_pooling1d = {
     .name = "AveragePooling1D", .configure = configure_1d, MEAN};
+
+bool mr_pooling_parts(const mr_layer *l, mr_window *w, bool *mean)
+{
+    *mean = l->class == &mr_layer_average_pooling2d || l->class == &mr_layer_average_pooling1d;
+    if (!*mean && l->class != &mr_layer_max_pooling2d && l->class != &mr_layer_max_pooling1d)
+        return false;
+    *w = ((const struct pooling *)l->impl)->window;
+    return true;
+}
