@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files, groups and datasets. Attributes: io/hdf5_attribute.c. */
 #include "io/hdf5_checksum.h"
+#include "io/hdf5_file.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -24,6 +25,7 @@ static void make_mutex(void)
     pthread_mutexattr_destroy(&attributes);
     H5open();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    mr_hdf5_register_writer();
     H5PLset_loading_state(0); /* a file names the filters it wants: it shall not make us load code */
 }
 
@@ -92,18 +94,25 @@ int mr_hdf5_open(hid_t *file, const char *path, mr_error *e)
 int mr_hdf5_create(hid_t *file, const char *path, mr_error *e)
 {
     hid_t list = access_list();
-    *file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, list);
+    *file = mr_hdf5_create_file(path, list);
+    int reason = errno;
     mr_hdf5_release(list);
-    if (*file < 0)
-        return mr_hdf5_fail(e, MR_EIO, "cannot create '%s'", path);
-    return 0;
+    if (*file >= 0)
+        return 0;
+    H5Eclear2(H5E_DEFAULT);
+    return mr_fail_errno(e, reason ? reason : EIO, "cannot create '%s'", path);
 }
 
 int mr_hdf5_close(hid_t file, const char *path, mr_error *e)
 {
-    if (file >= 0 && H5Fclose(file) < 0)
+    unsigned intent = 0;
+    if (file < 0)
+        return 0;
+    bool written = H5Fget_intent(file, &intent) >= 0 && (intent & H5F_ACC_RDWR);
+    if (H5Fclose(file) < 0)
         return mr_hdf5_fail(e, MR_EIO, "cannot finish '%s'", path);
-    return 0;
+    int reason = written ? mr_hdf5_write_error() : 0;
+    return reason ? mr_fail_errno(e, reason, "cannot write '%s'", path) : 0;
 }
 
 void mr_hdf5_release(hid_t id)

@@ -40,6 +40,7 @@ io_keras_sources = \
   io/hdf5_attribute.c \
   io/hdf5_heap.c \
   io/hdf5_checksum.c io/hdf5_checksum.h \
+  io/hdf5_file.c io/hdf5_file.h \
   io/hdf5_image.c \
   io/hdf5_raw.c io/hdf5_raw.h \
   io/json_tree.c io/json_tree.h \
