@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace convert */
 #include "cli/commands.h"
+#include "cli/outputs.h"
 #include "io/model_file.h"
 
 #include <stdio.h>
-#include <string.h>
-
-static bool ends_in(const char *name, const char *ending)
-{
-    size_t n = strlen(name), k = strlen(ending);
-    return n > k && !strcmp(name + n - k, ending);
-}
 
 static int run(mr_cli *c, mr_error *e)
 {
     mr_model *m;
     const char *from = c->operand[0], *to = c->operand[1];
     mr_save_options options = {.no_optimizer = c->no_optimizer, .iterations = -1};
-    if (!ends_in(to, ".h5") && !ends_in(to, ".hdf5") && !ends_in(to, ".keras"))
-        return mr_exit_status(
-            mr_fail(e, MR_EUSAGE, "convert: '%s' does not end in .h5 or .keras: which format?", to));
-    int status = mr_model_load(&m, from, e);
+    int status = mr_cli_check_model_name(to, "convert", e);
+    if (!status)
+        status = mr_model_load(&m, from, e);
     if (status)
         return mr_exit_status(status);
     status = mr_model_save(m, to, &options, e);

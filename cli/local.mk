@@ -24,6 +24,7 @@ millrace_SOURCES = \
   cli/optimizer.c cli/optimizer.h \
   cli/options.c cli/options.h \
   cli/options_table.c \
+  cli/outputs.c cli/outputs.h \
   cli/predict.c \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \

@@ -2,8 +2,10 @@
 /* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
 #include "cli/commands.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const mr_command *const commands[] = {&mr_command_train,
                                              &mr_command_evaluate,
@@ -55,6 +57,12 @@ static int check_operands(const mr_command *command, const mr_cli *c, mr_error *
     return mr_hint(e, MR_EUSAGE, "millrace %s --help", command->name);
 }
 
+/* Help that cannot be written must not look like help that was. */
+static int flushed(void)
+{
+    return fflush(stdout) || ferror(stdout) ? MR_EXIT_FAILED : MR_EXIT_DONE;
+}
+
 static int run_command(const mr_command *command, int argc, char **argv)
 {
     mr_cli c;
@@ -63,9 +71,10 @@ static int run_command(const mr_command *command, int argc, char **argv)
     mr_cli_default(&c);
     if (mr_cli_parse(&c, argc, argv, command->options, &e))
         status = MR_EXIT_USAGE;
-    else if (c.help)
+    else if (c.help) {
         print_help(command);
-    else
+        status = flushed();
+    } else
         status = check_operands(command, &c, &e) ? MR_EXIT_USAGE : command->run(&c, &e);
     if (e.code)
         print_error(&e);
@@ -73,16 +82,26 @@ static int run_command(const mr_command *command, int argc, char **argv)
     return status;
 }
 
+/* A standard stream that the caller closed would be the number of the next file that is opened, and what is
+ * printed would go into that file. Such a stream is opened the wrong way round: using it is an error. */
+static void keep_standard_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+            _exit(MR_EXIT_FAILED);
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--version")) {
         printf("millrace %s\n", mr_version());
-        return MR_EXIT_DONE;
+        return flushed();
     }
     if (!strcmp(name, "--help") || !strcmp(name, "help")) {
         print_usage(stdout);
-        return MR_EXIT_DONE;
+        return flushed();
     }
     for (int i = 0; commands[i]; i++)
         if (!strcmp(commands[i]->name, name))

@@ -41,6 +41,8 @@ static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, co
     if (status)
         return status;
     json_t *config = arch->config(&o, e);
+    if (!config && e->code == MR_EINVAL) /* its options cannot be meant */
+        return e->code = MR_EUSAGE;
     if (!config)
         return e->code ? e->code : mr_fail(e, MR_ENOMEM, "out of memory for the architecture");
     return mr_model_from_config(out, config, e);
@@ -140,13 +142,21 @@ static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
     return 0;
 }
 
+static int named_loss(json_t **out, const char *name, mr_error *e)
+{
+    mr_loss parsed;
+    *out = json_string(name);
+    int status = mr_loss_configure(&parsed, *out, e);
+    return status ? (e->code = MR_EUSAGE) : 0;
+}
+
 int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, mr_error *e)
 {
     json_t *own = m ? json_object_get(m->training, "loss") : NULL;
     int status = 0;
     *out = NULL;
     if (c->loss)
-        *out = json_string(c->loss);
+        status = named_loss(out, c->loss, e);
     else if (own && !json_is_null(own))
         *out = json_incref(own);
     else

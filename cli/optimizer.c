@@ -71,6 +71,19 @@ bool mr_cli_own_optimizer(const mr_cli *c, const mr_model *m)
     return m && !c->optimizer && json_is_object(json_object_get(m->training, "optimizer_config"));
 }
 
+/* What the options ask of CLASS is possible: where it is not, the command line is wrong, not a file. */
+static int check_parameters(const mr_cli *c, const mr_optimizer_class *class, mr_error *e)
+{
+    json_t *asked = json_object();
+    mr_optimizer *o = NULL;
+    own_parameters(asked, c);
+    json_t *trial = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", asked);
+    int status = trial ? mr_optimizer_create(&o, trial, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    mr_optimizer_free(o);
+    json_decref(trial);
+    return status && status != MR_ENOMEM ? (e->code = MR_EUSAGE) : status;
+}
+
 int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t steps_per_epoch, mr_error *e)
 {
     const json_t *own = mr_cli_own_optimizer(c, m) ? json_object_get(m->training, "optimizer_config") : NULL;
@@ -83,13 +96,16 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
         return mr_hint(
             e, mr_fail(e, own ? MR_EUNSUPPORTED : MR_EUSAGE, "optimizer '%s' is not known", name ? name : ""),
             "--optimizer sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax or nadam");
+    int status = check_parameters(c, class, e);
+    if (status)
+        return status;
     json_t *config = own ? json_deep_copy(json_object_get(own, "config")) : json_object();
     if (!config)
         config = json_object();
     if (!own && !strcmp(class->name, "sgd")) /* the tutorial's */
         json_object_set_new(config, "momentum", json_real(.9));
     own_parameters(config, c);
-    int status =
+    status =
         set_rate(config, c, class, own ? json_object_get(config, "learning_rate") : NULL, steps_per_epoch, e);
     *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
     if (!status && !*out)

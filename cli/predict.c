@@ -6,6 +6,7 @@
 #include "cli/gallery.h"
 #include "cli/interrupt.h"
 #include "cli/model.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/stats.h"
 #include "pipeline/predict.h"
@@ -162,7 +163,8 @@ static int check_options(const mr_cli *c, mr_error *e)
             mr_fail(e, MR_EUSAGE,
                     c->arrays ? "--images and --arrays exclude one another" : "there is nothing to predict"),
             "give --images DIR, --images FILE, --images - or --arrays FILE.h5");
-    return 0;
+    const mr_cli_output outputs[] = {{c->output, "output"}, {c->montage, "montage"}, {c->stats, "stats"}};
+    return mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
 }
 
 static int predict(struct job *j, mr_error *e)

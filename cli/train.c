@@ -9,6 +9,7 @@
 #include "cli/interrupt.h"
 #include "cli/model.h"
 #include "cli/optimizer.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct job {
     mr_cli *c;
@@ -107,38 +107,40 @@ static bool checkpoint_wanted(void *context)
 
 /* --- setting up ----------------------------------------------------------------- */
 
-/* Before hours of work: can its result be put where it is wanted? */
-static int check_writable(const char *file, const char *option, mr_error *e)
-{
-    if (!file)
-        return 0;
-    const char *slash = strrchr(file, '/');
-    char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-    int status =
-        !folder ? mr_fail(e, MR_ENOMEM, "out of memory")
-        : access(folder, W_OK) == 0
-            ? 0
-            : mr_fail(e, MR_EIO, "--%s %s: its folder does not exist or cannot be written", option, file);
-    free(folder);
-    return status;
-}
-
 static int check_outputs(const mr_cli *c, mr_error *e)
 {
-    const struct {
-        const char *file, *option;
-    } outputs[] = {{c->model, "model"},
-                   {c->plot, "plot"},
-                   {c->history, "history"},
-                   {c->step_log, "step-log"},
-                   {c->stats, "stats"}};
+    const mr_cli_output outputs[] = {{c->model, "model"},
+                                     {c->plot, "plot"},
+                                     {c->history, "history"},
+                                     {c->step_log, "step-log"},
+                                     {c->stats, "stats"}};
     if (!c->model && !c->checkpoint_dir)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
                        "give --model FILE.h5 or FILE.keras");
-    int status = 0;
-    for (size_t i = 0; i < sizeof outputs / sizeof *outputs && !status; i++)
-        status = check_writable(outputs[i].file, outputs[i].option, e);
-    return status;
+    int status = c->model ? mr_cli_check_model_name(c->model, "--model", e) : 0;
+    return status ? status : mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+}
+
+static int check_checkpoint_options(const mr_cli *c, mr_error *e)
+{
+    if (c->checkpoint_dir || (!c->checkpoint_every && !mr_cli_given(c, "keep")))
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EUSAGE, "--%s: there are no checkpoints",
+                           c->checkpoint_every ? "checkpoint-every" : "keep"),
+                   "give --checkpoint-dir DIR");
+}
+
+/* An architecture from a file is not shaped by options. */
+static void tell_idle_options(const struct job *j)
+{
+    static const char *const of_builtin[] = {"stages", "filters", "regularization"};
+    const mr_cli *c = j->c;
+    for (size_t i = 0; i < sizeof of_builtin / sizeof *of_builtin; i++)
+        if (mr_cli_given(c, of_builtin[i]) && (c->from || (c->arch && !mr_arch_find(c->arch))))
+            mr_progress_message(j->progress, MR_LOG_WARNING,
+                                "--%s has no effect: it is for built-in architectures, and %s brings its own",
+                                of_builtin[i], c->from ? c->from : c->arch);
 }
 
 static int set_contract(struct job *j, mr_error *e)
@@ -290,6 +292,8 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = check_outputs(j->c, e);
     if (!status)
+        status = check_checkpoint_options(j->c, e);
+    if (!status)
         status = set_options(j, e);
     if (!status)
         status = mr_cli_open_training(&j->data, j->c, e);
@@ -302,6 +306,7 @@ static int set_up(struct job *j, mr_error *e)
         mr_cli_found(set, text, sizeof text);
         mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
     }
+    tell_idle_options(j);
     status = make_model(j, e);
     if (!status)
         status = describe(j, e);

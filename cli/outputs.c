@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/outputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int check_folder(const mr_cli_output *o, mr_error *e)
+{
+    const char *slash = strrchr(o->file, '/');
+    char *folder = slash ? strndup(o->file, (size_t)(slash - o->file) + 1) : strdup(".");
+    int status = 0;
+    if (!folder)
+        status = mr_fail(e, MR_ENOMEM, "out of memory");
+    else if (access(folder, W_OK))
+        status = mr_fail_errno(e, errno, "--%s %s: its folder does not exist or cannot be written", o->option,
+                               o->file);
+    free(folder);
+    return status;
+}
+
+static int check_file(const mr_cli_output *o, mr_error *e)
+{
+    struct stat old;
+    if (!*o->file)
+        return mr_fail(e, MR_EUSAGE, "--%s '': a file's name is expected", o->option);
+    if (o->file[strlen(o->file) - 1] == '/' || (stat(o->file, &old) == 0 && S_ISDIR(old.st_mode)))
+        return mr_fail(e, MR_EIO, "--%s %s: a file's name is expected, this is a folder's", o->option,
+                       o->file);
+    return check_folder(o, e);
+}
+
+static bool same_file(const char *a, const char *b)
+{
+    struct stat sa, sb;
+    bool exist = stat(a, &sa) == 0 && stat(b, &sb) == 0;
+    return exist ? S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino : !strcmp(a, b);
+}
+
+int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e)
+{
+    int status = 0;
+    for (int i = 0; i < count && !status; i++) {
+        if (!output[i].file)
+            continue;
+        status = check_file(&output[i], e);
+        for (int k = 0; k < i && !status; k++)
+            if (output[k].file && same_file(output[k].file, output[i].file))
+                status = mr_fail(e, MR_EUSAGE, "--%s and --%s would be one file, %s", output[k].option,
+                                 output[i].option, output[i].file);
+    }
+    return status;
+}
+
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t n = strlen(name), k = strlen(ending);
+    return n > k && !strcmp(name + n - k, ending);
+}
+
+int mr_cli_check_model_name(const char *file, const char *what, mr_error *e)
+{
+    if (ends_in(file, ".h5") || ends_in(file, ".hdf5") || ends_in(file, ".keras"))
+        return 0;
+    return mr_fail(e, MR_EUSAGE, "%s: '%s' does not end in .h5 or .keras: which format?", what, file);
+}

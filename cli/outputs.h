@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Before hours of work: can its results be put where they are wanted? */
+#ifndef MR_CLI_OUTPUTS_H
+#define MR_CLI_OUTPUTS_H
+
+#include "cli/options.h"
+
+/* A result and the option that asks for it; FILE may be NULL. */
+typedef struct mr_cli_output {
+    const char *file, *option;
+} mr_cli_output;
+
+/* Each FILE is a regular file or none yet, in a folder that can be written, and none is named twice. */
+int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e);
+
+/* FILE's ending says which kind of model file is wanted; MR_EUSAGE where it does not. WHAT names it in the error. */
+int mr_cli_check_model_name(const char *file, const char *what, mr_error *e);
+
+#endif

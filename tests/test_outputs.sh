@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Results that cannot be put where they are wanted: found before the work where that is possible, and one line of
+# error, never a crash or a torn file, where it is not. Options that cannot be meant are wrong usage.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+small=(--image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2 --epochs 1 --quiet)
+millrace sample cells --count 40 --seed 3 --quiet || exit 99
+millrace train --data cells --model base.h5 "${small[@]}" || exit 99
+
+# A file-size limit fails writes as a full disk does.
+full_disk() {
+  limited() { (trap '' XFSZ; ulimit -f 16; "$MILLRACE_BUILD/millrace" "$@"); }
+  expect 1 "cannot write" limited convert base.h5 big.h5
+  expect 1 "cannot write" limited convert base.h5 big.keras
+  expect 1 "checkpoint could not be written" limited train --data cells "${small[@]}" --checkpoint-dir ck --epochs 2
+  [ ! -e big.h5 ] && [ ! -e big.keras ]
+  [ -z "$(find . -name '*.tmp*')" ]
+  millrace train --data cells "${small[@]}" --checkpoint-dir ck --resume --model after.h5
+}
+
+places_are_checked_first() {
+  local train=(millrace train --data cells "${small[@]}" --epochs 100000)
+  mkdir folder
+  expect 1 "this is a folder's" "${train[@]}" --model folder.h5/
+  mkdir folder.h5
+  expect 1 "this is a folder's" "${train[@]}" --model folder.h5
+  expect 1 "this is a folder's" "${train[@]}" --model x.h5 --plot folder
+  expect 2 "does not end in" "${train[@]}" --model x.onnx
+  expect 2 "does not end in" "${train[@]}" --model ''
+  expect 2 "would be one file" "${train[@]}" --model x.h5 --history x.h5
+  expect 2 "would be one file" "${train[@]}" --model x.h5 --plot p --stats ./p --history p
+  expect 1 "no/such" millrace predict --model base.h5 --images cells --montage no/such/m.png
+}
+
+idle_options() {
+  expect 2 "no checkpoints" millrace train --data cells --model x.h5 --checkpoint-every 5min
+  expect 2 "no checkpoints" millrace train --data cells --model x.h5 --keep 2
+  expect 0 "--stages has no effect" millrace train --data cells --model x.h5 --from base.h5 --stages 2 --epochs 1 --quiet
+}
+
+impossible_options() {
+  expect 2 "loss 'foo'" millrace train --data cells --model x.h5 --loss foo
+  expect 2 "'nesterov' is not" millrace train --data cells --model x.h5 --optimizer adam --nesterov
+  expect 2 "--filters takes" millrace train --data cells --model x.h5 --stages 1,1 --filters 8
+}
+
+# What is opened next must not become standard output or standard error.
+closed_streams() {
+  local status=0
+  "$MILLRACE_BUILD/millrace" predict --model base.h5 --images cells --quiet >&- 2>err || status=$?
+  [ "$status" = 1 ]
+  "$MILLRACE_BUILD/millrace" train --data cells --model c1.h5 "${small[@]:0:10}" --epochs 1 2>&- >&- <&-
+  "$MILLRACE_BUILD/millrace" train --data cells --model c2.h5 "${small[@]}"
+  cmp c1.h5 c2.h5
+  status=0
+  "$MILLRACE_BUILD/millrace" train --help >/dev/full || status=$?
+  [ "$status" = 1 ]
+}
+
+run_cases full_disk places_are_checked_first idle_options impossible_options closed_streams
