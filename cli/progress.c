@@ -335,7 +335,7 @@ static void say_as_json(mr_progress *p, mr_log_level level, const char *text)
 
 void mr_progress_message(mr_progress *p, mr_log_level level, const char *format, ...)
 {
-    if (silent(p))
+    if (!p || (p->options.quiet && level == MR_LOG_INFO))
         return;
     char *text;
     va_list args;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a person sees while a run goes on: on a terminal one line that is drawn anew, as Keras does it; in a
  * file or a pipe one line per epoch and one every ten seconds of a long one; with --log-json an object per
- * event; with --quiet nothing. Everything is called by one thread. Failures to write are not reported:
+ * event; with --quiet warnings alone. Everything is called by one thread. Failures to write are not reported:
  * progress is no result. */
 #ifndef MR_CLI_PROGRESS_H
 #define MR_CLI_PROGRESS_H
@@ -18,7 +18,7 @@ typedef struct mr_progress mr_progress;
 typedef struct mr_progress_options {
     FILE *file;    /* where to; default: standard error. Not closed */
     int columns;   /* of the terminal; 0: it is none; default: MR_COLUMNS_ASK, the file is asked each time */
-    bool quiet;    /* print nothing; default: false. Stronger than log_json */
+    bool quiet;    /* print warnings alone; default: false */
     bool log_json; /* an object per line; default: false */
     double (*clock)(void); /* seconds, rising; default: mr_now */
 } mr_progress_options;
