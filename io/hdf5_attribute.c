@@ -8,26 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One opened string attribute. */
-struct attribute {
-    hid_t id, type, space;
-    bool variable, empty;
-    size_t size;  /* of a fixed-length string */
-    size_t count; /* of strings */
-};
+/* --- finding -------------------------------------------------------------- */
 
-static void attribute_close(struct attribute *a)
+static int list_name(void *context, const mr_raw_attribute *a, mr_error *e)
 {
-    mr_hdf5_release(a->space);
-    mr_hdf5_release(a->type);
-    mr_hdf5_release(a->id);
-}
-
-static int list_name(void *context, const char *name, const unsigned char *data, size_t size, mr_error *e)
-{
-    (void)data;
-    (void)size;
-    return mr_names_add(context, name, e);
+    return mr_names_add(context, a->name, e);
 }
 
 int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
@@ -42,101 +27,103 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
     return status;
 }
 
+enum { FOUND = 1 }; /* ends a walk */
+
+static int is_name(void *context, const mr_raw_attribute *a, mr_error *e)
+{
+    (void)e;
+    return strcmp(a->name, context) ? 0 : FOUND;
+}
+
 bool mr_hdf5_has_attribute(hid_t object, const char *name)
 {
-    bool there = H5Aexists(object, name) > 0;
-    H5Eclear2(H5E_DEFAULT);
-    return there;
+    mr_raw r;
+    return !mr_raw_open(&r, object, NULL) &&
+           mr_raw_attributes(&r, object, is_name, (void *)name, NULL) == FOUND;
 }
 
-static int count_strings(struct attribute *a, const char *name, mr_error *e)
+/* --- strings -------------------------------------------------------------- */
+
+enum { CLASS_STRING = 3, CLASS_VARIABLE = 9, VARIABLE_STRING = 1, SPACE_PADDED = 2, NULL_SPACE = 2 };
+
+/* How many elements a dataspace message (versions 1 and 2) says: -1 where that cannot be read or is too many.
+ */
+static long elements(const unsigned char *m, size_t size)
 {
-    H5S_class_t class = H5Sget_simple_extent_type(a->space);
-    hssize_t n = class == H5S_NULL ? 0 : H5Sget_simple_extent_npoints(a->space);
-    if (class == H5S_NO_CLASS || n < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "attribute '%s': no shape", name);
-    if (n > MR_HDF5_MAX_NAMES)
-        return mr_fail(e, MR_ELIMIT, "attribute '%s': more than %d strings", name, MR_HDF5_MAX_NAMES);
-    a->count = (size_t)n;
-    a->empty = n == 0;
-    return 0;
+    if (size < 4 || m[0] < 1 || m[0] > 2)
+        return -1;
+    size_t rank = m[1], at = m[0] == 1 ? 8 : 4;
+    if (m[0] == 2 && m[3] == NULL_SPACE)
+        return 0;
+    if (at + 8 * rank > size)
+        return -1;
+    uint64_t count = 1;
+    for (size_t i = 0; i < rank; i++) {
+        uint64_t dim = mr_raw_number(m + at + 8 * i, 8);
+        if (dim > MR_HDF5_MAX_NAMES || (count *= dim) > MR_HDF5_MAX_NAMES)
+            return -1;
+    }
+    return (long)count;
 }
 
-static int check_strings(struct attribute *a, const char *name, mr_error *e)
-{
-    if (a->empty)
-        return 0; /* an empty list has whatever type numpy gave it: float64 */
-    htri_t variable = H5Tget_class(a->type) == H5T_STRING ? H5Tis_variable_str(a->type) : -1;
-    a->size = H5Tget_size(a->type);
-    if (variable < 0 || a->size == 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "attribute '%s': no strings", name);
-    a->variable = variable > 0;
-    if (!a->variable && a->size > MR_HDF5_MAX_TEXT / a->count)
-        return mr_fail(e, MR_ELIMIT, "attribute '%s': %zu strings of %zu bytes", name, a->count, a->size);
-    return 0;
-}
-
-static int attribute_open(struct attribute *a, hid_t object, const char *name, mr_error *e)
-{
-    memset(a, 0, sizeof *a);
-    a->id = a->type = a->space = -1;
-    if (!mr_hdf5_has_attribute(object, name))
-        return mr_fail(e, MR_ENOTFOUND, "no attribute '%s'", name);
-    a->id = H5Aopen(object, name, H5P_DEFAULT);
-    a->type = a->id < 0 ? -1 : H5Aget_type(a->id);
-    a->space = a->id < 0 ? -1 : H5Aget_space(a->id);
-    int status =
-        a->type < 0 || a->space < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "cannot open attribute '%s'", name) : 0;
-    if (!status)
-        status = count_strings(a, name, e);
-    if (!status)
-        status = check_strings(a, name, e);
-    if (status)
-        attribute_close(a);
-    return status;
-}
+struct reading {
+    const char *name;
+    const mr_raw *raw;
+    mr_names *out;
+};
 
 /* Fixed length: padded with NUL, ended by NUL, or padded with blanks. */
-static size_t padded_length(const struct attribute *a, const char *text)
+static int add_fixed(struct reading *r, const mr_raw_attribute *a, size_t count, size_t width, bool blanks,
+                     mr_error *e)
 {
-    size_t n = strnlen(text, a->size);
-    if (H5Tget_strpad(a->type) == H5T_STR_SPACEPAD)
-        while (n && text[n - 1] == ' ')
-            n--;
-    return n;
-}
-
-static int read_fixed(mr_names *out, const struct attribute *a, const char *name, mr_error *e)
-{
-    char *block = malloc(a->size * a->count);
-    if (!block)
-        return mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
     int status = 0;
-    if (H5Aread(a->id, a->type, block) < 0)
-        status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", name);
-    for (size_t i = 0; !status && i < a->count; i++) {
-        const char *text = block + i * a->size;
-        char *copy = strndup(text, padded_length(a, text));
-        status =
-            copy ? mr_names_add(out, copy, e) : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
+    for (size_t i = 0; i < count && !status; i++) {
+        const char *text = (const char *)a->data + i * width;
+        size_t n = strnlen(text, width);
+        while (blanks && n && text[n - 1] == ' ')
+            n--;
+        char *copy = strndup(text, n);
+        status = copy ? mr_names_add(r->out, copy, e)
+                      : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", a->name);
         free(copy);
     }
-    free(block);
     return status;
+}
+
+/* Reads the attribute's strings when it is the one that is looked for. An empty list has whatever type numpy
+ * gave it: float64. */
+static int read_strings(void *context, const mr_raw_attribute *a, mr_error *e)
+{
+    struct reading *r = context;
+    if (strcmp(a->name, r->name) != 0)
+        return 0;
+    long count = elements(a->space, a->space_size);
+    if (count < 0 || a->type_size < 8)
+        return mr_fail(e, MR_EFORMAT, "attribute '%s': its shape or type cannot be read", a->name);
+    if (count == 0)
+        return FOUND;
+    unsigned class = a->type[0] & 15, bits = a->type[1];
+    size_t width = mr_raw_number(a->type + 4, 4), n = (size_t)count;
+    bool fixed = class == CLASS_STRING, variable = class == CLASS_VARIABLE && (bits & 15) == VARIABLE_STRING;
+    if ((!fixed && !variable) || (variable && width != MR_RAW_REFERENCE) || width == 0)
+        return mr_fail(e, MR_EFORMAT, "attribute '%s': no strings", a->name);
+    if (width > a->data_size / n)
+        return mr_fail(e, MR_EFORMAT, "attribute '%s': damaged HDF5 file (fewer strings than it says)",
+                       a->name);
+    int status = fixed ? add_fixed(r, a, n, width, (bits & 15) == SPACE_PADDED, e)
+                       : mr_raw_heap_strings(r->out, r->raw, a->data, n, a->name, e);
+    return status ? status : FOUND;
 }
 
 /* Appends the strings of one attribute. */
 static int append_strings(mr_names *out, hid_t object, const char *name, mr_error *e)
 {
-    struct attribute a;
-    int status = attribute_open(&a, object, name, e);
-    if (status)
-        return status;
-    if (!a.empty)
-        status = a.variable ? mr_hdf5_read_heap_strings(out, object, name, a.count, e)
-                            : read_fixed(out, &a, name, e);
-    attribute_close(&a);
-    return status;
+    mr_raw raw;
+    struct reading r = {name, &raw, out};
+    int status = mr_raw_open(&raw, object, e);
+    if (!status)
+        status = mr_raw_attributes(&raw, object, read_strings, &r, e);
+    return status == FOUND ? 0 : status ? status : mr_fail(e, MR_ENOTFOUND, "no attribute '%s'", name);
 }
 
 int mr_hdf5_read_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)

@@ -6,37 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MAX_HEAP = MR_HDF5_MAX_TEXT + (64 << 10), /* bytes of one collection */
-    REFERENCE = 16 /* bytes: the string's length (4), heap's address (8), number in it (4) */
-};
+enum { MAX_HEAP = MR_HDF5_MAX_TEXT + (64 << 10) }; /* bytes of one collection */
 
 static int damaged(mr_error *e, const char *name, const char *what)
 {
     return mr_fail(e, MR_EFORMAT, "attribute '%s': damaged HDF5 file (%s)", name, what);
-}
-
-/* --- references ----------------------------------------------------------- */
-
-struct search {
-    const char *name;
-    size_t wanted;
-    unsigned char *references;
-};
-
-static int copy_references(void *context, const char *name, const unsigned char *data, size_t size,
-                           mr_error *e)
-{
-    struct search *s = context;
-    if (s->references || strcmp(name, s->name) != 0)
-        return 0;
-    if (size < s->wanted)
-        return damaged(e, name, "fewer strings than it says");
-    s->references = malloc(s->wanted + 1);
-    if (!s->references)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
-    memcpy(s->references, data, s->wanted);
-    return 0;
 }
 
 /* --- the heap ------------------------------------------------------------- */
@@ -80,6 +54,7 @@ static const unsigned char *heap_object(const struct heap *h, unsigned index, si
     return NULL;
 }
 
+/* A reference: the string's length (4 bytes), its heap's address (8), its number in the heap (4). */
 static int add_string(mr_names *out, struct heap *h, const mr_raw *r, const unsigned char *reference,
                       const char *name, mr_error *e)
 {
@@ -97,19 +72,13 @@ static int add_string(mr_names *out, struct heap *h, const mr_raw *r, const unsi
     return status;
 }
 
-int mr_hdf5_read_heap_strings(mr_names *out, hid_t object, const char *name, size_t count, mr_error *e)
+int mr_raw_heap_strings(mr_names *out, const mr_raw *r, const unsigned char *references, size_t count,
+                        const char *name, mr_error *e)
 {
-    struct search s = {.name = name, .wanted = count * REFERENCE};
     struct heap h = {0};
-    mr_raw r;
-    int status = mr_raw_open(&r, object, e);
-    if (!status)
-        status = mr_raw_attributes(&r, object, copy_references, &s, e);
-    if (!status && !s.references)
-        status = damaged(e, name, "it cannot be found again");
+    int status = 0;
     for (size_t i = 0; i < count && !status; i++)
-        status = add_string(out, &h, &r, s.references + i * REFERENCE, name, e);
-    free(s.references);
+        status = add_string(out, &h, r, references + i * MR_RAW_REFERENCE, name, e);
     free(h.bytes);
     return status;
 }

@@ -80,7 +80,7 @@ enum {
     MESSAGE_ATTRIBUTE = 0x0c,
     MESSAGE_CONTINUATION = 0x10,
     MESSAGE_SHARED = 2, /* flag: the message stands elsewhere */
-    MAX_BLOCKS = 4096,  /* of one header: a chain that is longer runs in a circle */
+    MAX_BLOCKS = 512,   /* of one header: a chain that is longer runs in a circle */
     MAX_BLOCK = 1 << 20 /* bytes of one of them; a message has at most 64 KiB */
 };
 
@@ -92,7 +92,7 @@ struct header {
     uint64_t address[MAX_BLOCKS];
     size_t size[MAX_BLOCKS];
     int count, next;
-    int (*visit)(void *context, const char *name, const unsigned char *data, size_t size, mr_error *e);
+    int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e);
     void *context;
     mr_error *e;
 };
@@ -157,11 +157,14 @@ static int visit_attribute(struct header *h, const unsigned char *m, size_t size
         return 0; /* shared datatypes and dataspaces are not how Keras's attributes are written */
     size_t start = m[0] == 3 ? 9 : 8;
     size_t name = mr_raw_number(m + 2, 2), type = mr_raw_number(m + 4, 2), space = mr_raw_number(m + 6, 2);
-    size_t data =
-        m[0] == 1 ? start + padded(name) + padded(type) + padded(space) : start + name + type + space;
-    if (name == 0 || data > size || strnlen((const char *)m + start, name) == name)
+    size_t type_at = start + (m[0] == 1 ? padded(name) : name);
+    size_t space_at = type_at + (m[0] == 1 ? padded(type) : type),
+           data_at = space_at + (m[0] == 1 ? padded(space) : space);
+    if (name == 0 || data_at > size || strnlen((const char *)m + start, name) == name)
         return damaged(h->e, "with an impossible attribute");
-    return h->visit(h->context, (const char *)m + start, m + data, size - data, h->e);
+    mr_raw_attribute a = {(const char *)m + start, m + type_at, m + space_at, m + data_at, type, space,
+                          size - data_at};
+    return h->visit(h->context, &a, h->e);
 }
 
 static int visit_message(struct header *h, unsigned type, unsigned flags, const unsigned char *m, size_t size)
@@ -193,9 +196,8 @@ static int visit_block(struct header *h, const unsigned char *block, size_t size
 }
 
 int mr_raw_attributes(const mr_raw *r, hid_t object,
-                      int (*visit)(void *context, const char *name, const unsigned char *data, size_t size,
-                                   mr_error *e),
-                      void *context, mr_error *e)
+                      int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e), void *context,
+                      mr_error *e)
 {
     H5O_info_t info;
     struct header *h = calloc(1, sizeof *h);

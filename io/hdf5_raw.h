@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes of an HDF5 file, around libhdf5, for the two things in which its 1.10.8 cannot be trusted with a
- * damaged file: in 6,000 Keras files with a few bytes changed, 1 in 90 made its reader of variable-length
- * strings (H5HG_read) write past a buffer, crash or never come back, and now and then its walk through
- * attributes (H5Aiterate) freed what it had not made. Both are simple enough to be read here, with every
- * length checked. */
+/* Attributes read from the bytes of an HDF5 file, around libhdf5, whose 1.10.8 cannot be trusted with those
+ * of a damaged file: in 6,000 Keras files with a few bytes changed, 1 in 90 made its reader of
+ * variable-length strings (H5HG_read) write past a buffer, crash or never come back; its decoder of
+ * attributes reads past headers, its walk through them freed what it had not made. Strings are all that Keras
+ * has there, and simple enough to be read here, with every length checked. */
 #ifndef MR_IO_HDF5_RAW_H
 #define MR_IO_HDF5_RAW_H
 
@@ -26,15 +26,23 @@ unsigned char *mr_raw_copy(const mr_raw *r, uint64_t address, size_t n);
 /* A little-endian number. */
 uint64_t mr_raw_number(const unsigned char *p, int bytes);
 
-/* Calls VISIT(context, name, data, size) for each attribute in OBJECT's header: DATA are the SIZE bytes of
- * its value as they stand in the file. Stops where VISIT returns other than 0, and returns that. */
-int mr_raw_attributes(const mr_raw *r, hid_t object,
-                      int (*visit)(void *context, const char *name, const unsigned char *data, size_t size,
-                                   mr_error *e),
-                      void *context, mr_error *e);
+/* An attribute as it stands in a header. */
+typedef struct mr_raw_attribute {
+    const char *name;
+    const unsigned char *type, *space, *data; /* datatype and dataspace messages; the value */
+    size_t type_size, space_size, data_size;
+} mr_raw_attribute;
 
-/* Appends the COUNT variable-length strings of attribute NAME of OBJECT, which libhdf5 has found to hold
- * such. */
-int mr_hdf5_read_heap_strings(mr_names *out, hid_t object, const char *name, size_t count, mr_error *e);
+/* Calls VISIT for each attribute in OBJECT's header. Stops where VISIT returns other than 0, and returns
+ * that. */
+int mr_raw_attributes(const mr_raw *r, hid_t object,
+                      int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e), void *context,
+                      mr_error *e);
+
+/* Appends the COUNT strings of the global heap that REFERENCES (16 bytes each) are to. NAME: the attribute's,
+ * for errors. */
+int mr_raw_heap_strings(mr_names *out, const mr_raw *r, const unsigned char *references, size_t count,
+                        const char *name, mr_error *e);
+enum { MR_RAW_REFERENCE = 16 };
 
 #endif
