@@ -32,5 +32,6 @@ millrace_SOURCES = \
   cli/stats.c cli/stats.h \
   cli/step_log.c cli/step_log.h \
   cli/summary.c \
-  cli/train.c
+  cli/train.c \
+  cli/verify.c
 millrace_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS)

@@ -7,13 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const mr_command *const commands[] = {&mr_command_train,
-                                             &mr_command_evaluate,
-                                             &mr_command_predict,
-                                             &mr_command_summary,
-                                             &mr_command_convert,
-                                             &mr_command_sample,
-                                             NULL};
+static const mr_command *const commands[] = {
+    &mr_command_train,  &mr_command_evaluate, &mr_command_predict, &mr_command_summary,
+    &mr_command_verify, &mr_command_convert,  &mr_command_sample,  NULL};
 
 static void print_usage(FILE *out)
 {

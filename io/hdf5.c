@@ -24,15 +24,19 @@ static void make_mutex(void)
     pthread_mutex_init(&mutex, &attributes);
     pthread_mutexattr_destroy(&attributes);
     H5open();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     mr_hdf5_register_writer();
     H5PLset_loading_state(0); /* a file names the filters it wants: it shall not make us load code */
 }
 
 void mr_hdf5_lock(void)
 {
+    /* Debian's library is built with thread support: each thread has an error stack of its own to be silenced. */
+    static _Thread_local bool silent;
     pthread_once(&once, make_mutex);
     pthread_mutex_lock(&mutex);
+    if (!silent)
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+    silent = true;
 }
 
 void mr_hdf5_unlock(void)

@@ -27,16 +27,17 @@ static bool is_number(hid_t attribute)
 
 bool mr_hdf5_find_checksum(uint64_t *out, hid_t dataset)
 {
-    hid_t attribute =
-        mr_hdf5_has_attribute(dataset, MR_HDF5_CHECKSUM) ? H5Aopen(dataset, MR_HDF5_CHECKSUM, H5P_DEFAULT) : -1;
+    hid_t attribute = mr_hdf5_has_attribute(dataset, MR_HDF5_CHECKSUM)
+                          ? H5Aopen(dataset, MR_HDF5_CHECKSUM, H5P_DEFAULT)
+                          : -1;
     bool found = attribute >= 0 && is_number(attribute) && H5Aread(attribute, H5T_NATIVE_UINT64, out) >= 0;
     mr_hdf5_release(attribute);
     H5Eclear2(H5E_DEFAULT);
     return found;
 }
 
-int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *values, size_t bytes, const char *path,
-                             mr_error *e)
+int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *values, size_t bytes,
+                             const char *path, mr_error *e)
 {
     uint64_t sum = 0;
     if (!mr_hdf5_find_checksum(&sum, dataset))
@@ -46,6 +47,7 @@ int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *value
     mr_hdf5_release(type);
     if (!same || mr_checksum(values, bytes) == sum)
         return 0;
-    return mr_hint(e, mr_fail(e, MR_EFORMAT, "dataset '%s' does not match its checksum: the file is damaged", path),
-                   "or another program changed it: then remove its attribute " MR_HDF5_CHECKSUM " to accept that");
+    return mr_hint(
+        e, mr_fail(e, MR_EFORMAT, "dataset '%s' does not match its checksum: the file is damaged", path),
+        "or another program changed it: then remove its attribute " MR_HDF5_CHECKSUM " to accept that");
 }

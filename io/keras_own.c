@@ -3,6 +3,7 @@
 
 #include "io/json_tree.h"
 #include "io/keras_write.h"
+#include "io/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -366,4 +367,12 @@ int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
         status = write_json(file, "millrace_class_names", list, e);
     }
     return status ? status : write_extra(file, m->extra, e);
+}
+
+int mr_keras_write_last(hid_t file, const mr_keras_output *o, const mr_save_options *options, mr_error *e)
+{
+    int status = o->self_test->inputs ? mr_self_test_write(file, o->self_test, e) : 0;
+    if (!status && options->extra)
+        status = options->extra(options->extra_context, (int64_t)file, e);
+    return status ? status : mr_seal_write(file, e);
 }

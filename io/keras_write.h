@@ -19,6 +19,7 @@
 
 #include "io/hdf5.h"
 #include "io/model_file.h"
+#include "io/self_test.h"
 
 /* What is said as the writer's version: the oldest Keras 3 that opens what we write. Readers (ours too) take
  * from it that words mean what they mean in Keras 3. */
@@ -30,6 +31,7 @@ typedef struct mr_keras_output {
     const mr_real *state; /* the numbers, laid out as graph->state */
     int64_t iterations;
     bool optimizer; /* write training configuration and state, where there are any */
+    const mr_self_test *self_test;
 } mr_keras_output;
 
 /* Everything of an .h5 into FILE, an empty HDF5 file: the content of the model, and our own attributes. */
@@ -42,6 +44,9 @@ int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save
 /* The configuration as the .h5 has it, and as config.json has it (without compile_config). New references. */
 int mr_keras_config_h5(json_t **out, const mr_graph *g, mr_error *e);
 int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e);
+
+/* What comes last into the HDF5 file of either container: the self-test, what OPTIONS adds, the seal. */
+int mr_keras_write_last(hid_t file, const mr_keras_output *o, const mr_save_options *options, mr_error *e);
 
 /* Our own attributes (preprocessing contract, class names) and those kept from the file that was read. */
 int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e);

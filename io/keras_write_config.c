@@ -30,6 +30,8 @@ static json_t *old_initializer(mr_dialect *d, const json_t *v)
                              "scale", scaled[i].scale, "mode", scaled[i].mode, "distribution",
                              scaled[i].distribution, "seed", seed);
     json_t *copy = json_deep_copy(v);
+    json_object_del(copy, "module"); /* Keras 3's ways of naming where a class comes from */
+    json_object_del(copy, "registered_name");
     json_t *distribution = json_object_get(json_object_get(copy, "config"), "distribution");
     if (mr_json_is(distribution, "truncated_normal"))
         mr_keras_set(d, json_object_get(copy, "config"), "distribution", json_string("normal"));

@@ -103,8 +103,8 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
         status = mr_keras_write_slots_zip(file, o, e);
     if (!status)
         status = mr_keras_write_own(file, o->model, e);
-    if (!status && options->extra)
-        status = options->extra(options->extra_context, (int64_t)file, e);
+    if (!status)
+        status = mr_keras_write_last(file, o, options, e);
     int closed = mr_hdf5_close(file, path, status ? NULL : e);
     return status ? status : closed;
 }

@@ -73,7 +73,10 @@ io_keras_sources = \
   io/model_file.c io/model_file.h \
   io/model_read.h \
   io/model_read_h5.c \
-  io/model_read_zip.c
+  io/model_read_zip.c \
+  io/seal.c io/seal.h \
+  io/self_test.c io/self_test.h \
+  io/verify.c io/verify.h
 libio_la_SOURCES += $(io_keras_sources)
 io_array_sources = io/arrays.c io/arrays.h
 libio_la_SOURCES += $(io_array_sources)

@@ -208,8 +208,8 @@ static int write_h5(void *context, const char *temporary, mr_error *e)
     int status = mr_hdf5_create(&file, temporary, e);
     if (!status)
         status = mr_keras_write_h5(file, &s->output, e);
-    if (!status && s->options->extra)
-        status = s->options->extra(s->options->extra_context, (int64_t)file, e);
+    if (!status)
+        status = mr_keras_write_last(file, &s->output, s->options, e);
     int closed = mr_hdf5_close(file, temporary, status ? NULL : e);
     mr_hdf5_unlock();
     return status ? status : closed;
@@ -230,6 +230,14 @@ static bool named_keras(const char *path)
     return n >= 6 && !strcasecmp(path + n - 6, ".keras");
 }
 
+static int make_self_test(mr_self_test *out, const struct saving *s, mr_error *e)
+{
+    const mr_model *m = s->output.model;
+    mr_graph view = *m->graph;
+    view.state = (mr_real *)s->output.state; /* only read */
+    return mr_self_test_make(out, &view, m->has_preprocess ? &m->preprocess : NULL, e);
+}
+
 int mr_model_save(const mr_model *m, const char *path, const mr_save_options *options, mr_error *e)
 {
     static const mr_save_options plain = {.iterations = -1};
@@ -239,5 +247,13 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     s.output.iterations =
         s.options->state && s.options->iterations >= 0 ? s.options->iterations : m->iterations;
     s.output.optimizer = !s.options->no_optimizer;
-    return mr_durable_write(path, named_keras(path) ? write_zip : write_h5, &s, e);
+    mr_self_test test;
+    int status = make_self_test(&test, &s, e);
+    if (!status && s.options->finite && !mr_self_test_is_finite(&test))
+        status = mr_fail(e, MR_EINVAL, "writing '%s': the model's output is not a number any more", path);
+    s.output.self_test = &test;
+    if (!status)
+        status = mr_durable_write(path, named_keras(path) ? write_zip : write_h5, &s, e);
+    mr_self_test_clear(&test);
+    return status;
 }

@@ -57,10 +57,12 @@ typedef struct mr_save_options {
      * int64_t). NULL: nothing. Used by checkpoints. */
     int (*extra)(void *context, int64_t file, mr_error *e);
     void *extra_context;
+    bool finite;              /* MR_EINVAL instead of a file where the model's output for the self-test is no number */
 } mr_save_options;
 
 /* Writes FILE, format by the ending of its name (.keras: zip; everything else: .h5) in the dialect that opens in Keras
  * 2.3 and 3.3 to 3.15. Written beside its name, fsynced, renamed, the folder fsynced (io/durable.h). OPTIONS may be NULL.
+ * With checksums and a self-test (io/seal.h, io/hdf5_checksum.h, io/self_test.h), which runs the model once on one thread.
  * Reads the model and STATE only: safe while another thread trains on another state buffer. */
 int mr_model_save(const mr_model *m, const char *file, const mr_save_options *options, mr_error *e);
 

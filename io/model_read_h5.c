@@ -7,6 +7,7 @@
 #include "io/keras_training.h"
 #include "io/keras_weights.h"
 #include "io/model_read.h"
+#include "io/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,15 @@
 
 static int open_file(hid_t *file, const mr_model_source *s, mr_error *e)
 {
-    return s->bytes ? mr_hdf5_open_image(file, s->bytes, s->size, s->name, e)
-                    : mr_hdf5_open(file, s->name, e);
+    int status =
+        s->bytes ? mr_hdf5_open_image(file, s->bytes, s->size, s->name, e) : mr_hdf5_open(file, s->name, e);
+    if (!status)
+        status = mr_seal_check(*file, e);
+    if (status) {
+        mr_hdf5_close(*file, s->name, NULL);
+        *file = -1;
+    }
+    return status;
 }
 
 /* The group with @layer_names, whose version and backend count: /model_weights, or / itself. */

@@ -8,6 +8,7 @@
 #include "io/keras_weights.h"
 #include "io/keras_zip.h"
 #include "io/model_read.h"
+#include "io/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +59,9 @@ static int open_weights(hid_t *file, char **bytes, mr_keras_zip *zip, const char
 {
     size_t size = 0;
     int status = mr_keras_zip_read(bytes, &size, zip, "model.weights.h5", MAX_WEIGHT_BYTES, e);
-    return status ? status : mr_hdf5_open_image(file, *bytes, size, name, e);
+    if (!status)
+        status = mr_hdf5_open_image(file, *bytes, size, name, e);
+    return status ? status : mr_seal_check(*file, e);
 }
 
 int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)

@@ -21,7 +21,8 @@ static int write_run_state(void *context, int64_t file, mr_error *e)
 
 int mr_checkpoint_write(mr_model *view, const mr_snapshot *s, const char *path, mr_error *e)
 {
-    mr_save_options options = {.iterations = -1, .extra = write_run_state, .extra_context = (void *)s};
+    mr_save_options options = {
+        .iterations = -1, .extra = write_run_state, .extra_context = (void *)s, .finite = true};
     view->training = s->state.training;
     view->iterations = s->iterations;
     return mr_model_save(view, path, &options, e);

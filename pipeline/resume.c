@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/resume.h"
 
+#include "io/verify.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -94,6 +96,7 @@ static void take_training(mr_resumed *r)
 static int load(mr_resumed *r, mr_error *e)
 {
     int status = mr_checkpoint_read_state(&r->state, NULL, r->path, e);
+    bool tested;
     const mr_shape *open = r->state.input.rank ? &r->state.input : NULL;
     if (!status)
         status = mr_model_load_sized(&r->model, r->path, open, e);
@@ -101,7 +104,9 @@ static int load(mr_resumed *r, mr_error *e)
         status = mr_fail(e, MR_EFORMAT, "the optimizer's state is missing");
     if (!status)
         take_training(r);
-    return status ? status : restore_graph(r, open, e);
+    if (!status)
+        status = restore_graph(r, open, e);
+    return status ? status : mr_verify_self_test(r->path, r->model->graph, &tested, e);
 }
 
 /* --- choosing --------------------------------------------------------------------- */

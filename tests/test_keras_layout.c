@@ -179,6 +179,7 @@ static const char *write_twin(const mr_model *m, struct form form, bool channels
     replace_text(weights, "keras_version", version);
     replace_text(weights, "backend", form.theano ? "theano" : "tensorflow");
     turn_weights(file, m, form);
+    H5Adelete(file, "millrace_seal"); /* it is of what we wrote */
     H5Gclose(weights);
     H5Fclose(file);
     mr_hdf5_unlock();

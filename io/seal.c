@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "io/seal.h"
+
+#include "io/hdf5_checksum.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEAL "millrace_seal"
+
+/* Texts that stand at the root or on a group, and lists of names. */
+static const char *const texts[] = {
+    "keras_version", "backend",          "model_config",           "training_config",
+    "name",          "millrace_version", "millrace_preprocessing", "millrace_class_names",
+    "millrace_run"};
+static const char *const lists[] = {"layer_names", "weight_names"};
+enum { TEXTS = sizeof texts / sizeof *texts, LISTS = sizeof lists / sizeof *lists };
+
+struct walk {
+    mr_checksum_stream *sum;
+    mr_error *e;
+    int status;
+};
+
+/* --- what is sealed ----------------------------------------------------------- */
+
+static int add_text(struct walk *w, hid_t object, const char *name)
+{
+    char *text = NULL;
+    int status = mr_hdf5_find_text(&text, NULL, object, name, w->e);
+    if (!status && text) {
+        mr_checksum_add_text(w->sum, name);
+        mr_checksum_add_text(w->sum, text);
+    }
+    free(text);
+    return status;
+}
+
+static int add_list(struct walk *w, hid_t object, const char *name)
+{
+    mr_names names;
+    if (!mr_hdf5_has_names(object, name))
+        return 0;
+    int status = mr_hdf5_read_names(&names, object, name, w->e);
+    if (status)
+        return status;
+    mr_checksum_add_text(w->sum, name);
+    mr_checksum_add_number(w->sum, (int64_t)names.count);
+    for (size_t i = 0; i < names.count; i++)
+        mr_checksum_add_text(w->sum, names.name[i]);
+    mr_names_free(&names);
+    return 0;
+}
+
+static int add_group(struct walk *w, hid_t group, const char *path)
+{
+    int status = 0;
+    mr_checksum_add_text(w->sum, path);
+    for (int i = 0; i < TEXTS && !status; i++)
+        status = add_text(w, group, texts[i]);
+    for (int i = 0; i < LISTS && !status; i++)
+        status = add_list(w, group, lists[i]);
+    return status;
+}
+
+/* Of the two that we write; 0: another one. */
+static int64_t type_of(hid_t dataset)
+{
+    hid_t type = H5Dget_type(dataset);
+    int64_t number = type < 0                             ? 0
+                     : H5Tequal(type, H5T_IEEE_F32LE) > 0 ? 1
+                     : H5Tequal(type, H5T_STD_I64LE) > 0  ? 2
+                                                          : 0;
+    mr_hdf5_release(type);
+    return number;
+}
+
+/* By its checksum: a dataset that has none is not ours. */
+static int add_dataset(struct walk *w, hid_t root, hid_t dataset, const char *path)
+{
+    uint64_t sum;
+    mr_shape shape;
+    if (!mr_hdf5_find_checksum(&sum, dataset))
+        return 0;
+    int status = mr_hdf5_shape(&shape, root, path, w->e);
+    if (status)
+        return status;
+    mr_checksum_add_text(w->sum, path);
+    mr_checksum_add_number(w->sum, type_of(dataset));
+    for (int i = 0; i < shape.rank; i++)
+        mr_checksum_add_number(w->sum, shape.dim[i]);
+    mr_checksum_add_number(w->sum, (int64_t)sum);
+    return 0;
+}
+
+static bool is_sealed_group(hid_t group)
+{
+    for (int i = 0; i < TEXTS; i++)
+        if (mr_hdf5_has_attribute(group, texts[i]))
+            return true;
+    for (int i = 0; i < LISTS; i++)
+        if (mr_hdf5_has_names(group, lists[i]))
+            return true;
+    return false;
+}
+
+static herr_t visit(hid_t root, const char *path, const H5O_info_t *info, void *context)
+{
+    struct walk *w = context;
+    if (info->type != H5O_TYPE_DATASET && info->type != H5O_TYPE_GROUP)
+        return 0;
+    hid_t object = H5Oopen(root, path, H5P_DEFAULT);
+    if (object < 0)
+        w->status = mr_hdf5_fail(w->e, MR_EFORMAT, "cannot open '%s'", path);
+    else if (info->type == H5O_TYPE_DATASET)
+        w->status = add_dataset(w, root, object, path);
+    else if (is_sealed_group(object))
+        w->status = add_group(w, object, path);
+    mr_hdf5_release(object);
+    return w->status ? -1 : 0;
+}
+
+static int seal_of(uint64_t *out, hid_t file, mr_error *e)
+{
+    struct walk w = {.e = e};
+    int status = mr_checksum_begin(&w.sum, e);
+    if (status)
+        return status;
+    herr_t walked = H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &w, H5O_INFO_BASIC);
+    *out = mr_checksum_end(w.sum);
+    if (walked < 0)
+        return w.status ? w.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list what is in the file");
+    return 0;
+}
+
+/* --- the seal ----------------------------------------------------------------- */
+
+bool mr_seal_exists(hid_t file)
+{
+    return mr_hdf5_has_attribute(file, SEAL);
+}
+
+int mr_seal_write(hid_t file, mr_error *e)
+{
+    uint64_t sum = 0;
+    char text[17];
+    int status = 0;
+    if (H5Fflush(file, H5F_SCOPE_LOCAL) <
+        0) /* attributes are read around the library, from the file itself */
+        status = mr_hdf5_fail(e, MR_EIO, "cannot write the file's structure");
+    if (!status)
+        status = seal_of(&sum, file, e);
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    return status ? status : mr_hdf5_write_text(file, SEAL, text, false, e);
+}
+
+int mr_seal_check(hid_t file, mr_error *e)
+{
+    uint64_t sum = 0;
+    char text[17], *kept = NULL;
+    int status = mr_hdf5_find_text(&kept, NULL, file, SEAL, e);
+    if (status || !kept)
+        return status;
+    status = seal_of(&sum, file, e);
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    if (!status && strcmp(text, kept))
+        status = mr_hint(
+            e, mr_fail(e, MR_EFORMAT, "names or configuration do not match the file's seal: it is damaged"),
+            "or another program changed it: then remove its attribute " SEAL " to accept that");
+    free(kept);
+    return status;
+}
+
+/* --- the numbers -------------------------------------------------------------- */
+
+struct check {
+    mr_file_check *out;
+    mr_error *e;
+    int status;
+};
+
+static mr_dataset_check *add_check(struct check *c, const char *path)
+{
+    mr_file_check *f = c->out;
+    if ((f->count & (f->count - 1)) == 0) { /* full at every power of two */
+        mr_dataset_check *larger = realloc(f->dataset, (f->count ? 2 * f->count : 1) * sizeof *larger);
+        if (!larger)
+            return NULL;
+        f->dataset = larger;
+    }
+    mr_dataset_check *d = &f->dataset[f->count];
+    *d = (mr_dataset_check){.path = strdup(path)};
+    f->count += d->path != NULL;
+    return d->path ? d : NULL;
+}
+
+/* The elements as they are stored. */
+static int check_numbers(mr_dataset_check *d, hid_t root, hid_t dataset, const char *path, mr_error *e)
+{
+    mr_shape shape;
+    int status = mr_hdf5_shape(&shape, root, path, e); /* refuses what is too large or no numbers */
+    if (status)
+        return status;
+    hid_t type = H5Dget_type(dataset);
+    size_t bytes = mr_shape_count(&shape) * H5Tget_size(type);
+    void *values = malloc(bytes + 1);
+    if (!values)
+        status = mr_fail(e, MR_ENOMEM, "out of memory for dataset '%s'", path);
+    else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
+        d->intact = mr_hdf5_compare_checksum(dataset, type, values, bytes, path, NULL) == 0;
+    H5Eclear2(H5E_DEFAULT);
+    free(values);
+    mr_hdf5_release(type);
+    return status;
+}
+
+static herr_t check_dataset(hid_t root, const char *path, const H5O_info_t *info, void *context)
+{
+    struct check *c = context;
+    uint64_t sum;
+    if (info->type != H5O_TYPE_DATASET)
+        return 0;
+    mr_dataset_check *d = add_check(c, path);
+    hid_t dataset = d ? H5Dopen2(root, path, H5P_DEFAULT) : -1;
+    if (!d)
+        c->status = mr_fail(c->e, MR_ENOMEM, "out of memory for the list of datasets");
+    else if (dataset < 0)
+        c->status = mr_hdf5_fail(c->e, MR_EFORMAT, "cannot open dataset '%s'", path);
+    else if ((d->has_checksum = mr_hdf5_find_checksum(&sum, dataset)))
+        c->status = check_numbers(d, root, dataset, path, c->e);
+    mr_hdf5_release(dataset);
+    return c->status ? -1 : 0;
+}
+
+int mr_seal_check_datasets(mr_file_check *out, hid_t file, mr_error *e)
+{
+    struct check c = {.out = out, .e = e};
+    *out = (mr_file_check){0};
+    if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, check_dataset, &c, H5O_INFO_BASIC) >= 0)
+        return 0;
+    int status = c.status ? c.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list what is in the file");
+    mr_file_check_clear(out);
+    return status;
+}
+
+void mr_file_check_clear(mr_file_check *c)
+{
+    for (size_t i = 0; i < c->count; i++)
+        free(c->dataset[i].path);
+    free(c->dataset);
+    *c = (mr_file_check){0};
+}
