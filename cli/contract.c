@@ -91,6 +91,19 @@ static bool image_input(const mr_model *m, int *height, int *width, int *channel
     return true;
 }
 
+void mr_cli_contract_of_input(mr_preprocess *p, const mr_cli *c, const mr_model *m)
+{
+    int height, width, channels;
+    if (!image_input(m, &height, &width, &channels))
+        return;
+    if (!c->image_size) {
+        p->height = height;
+        p->width = width;
+    }
+    if (!c->color_mode)
+        p->color_mode = (mr_color_mode)channels;
+}
+
 static int from_options(mr_preprocess *out, const mr_cli *c, const mr_model *m, bool needed, mr_error *e)
 {
     int height, width, channels;
@@ -131,5 +144,6 @@ static int check_input(const mr_preprocess *p, const mr_model *m, mr_error *e)
 int mr_cli_model_contract(mr_preprocess *out, const mr_cli *c, const mr_model *m, bool needed, mr_error *e)
 {
     int status = m->has_preprocess ? from_contract(out, c, m, e) : from_options(out, c, m, needed, e);
-    return status || !needed ? status : check_input(out, m, e);
+    bool arrays = c->arrays != NULL; /* of any shape: they are held against the input when they are used */
+    return status || !needed || arrays ? status : check_input(out, m, e);
 }

@@ -9,9 +9,12 @@
 /* For a new network: the defaults (the tutorial's), with the options over them. SIZE: the side where none is given. */
 int mr_cli_new_contract(mr_preprocess *out, const mr_cli *c, int size, mr_error *e);
 
+/* Size and colours as the network M wants them, where the options leave them open and M takes images. */
+void mr_cli_contract_of_input(mr_preprocess *p, const mr_cli *c, const mr_model *m);
+
 /* For a model that is there. With a contract: that one; an option that contradicts it is an error, unless
  * --override-preprocessing is given. Without: made from the options, of which --rescale is the one that cannot be guessed
- * (NEEDED false: arrays of float32 pass by it). Sizes and channels must be the network's. */
+ * (NEEDED false: arrays of float32 pass by it). Sizes and channels of images must be the network's. */
 int mr_cli_model_contract(mr_preprocess *out, const mr_cli *c, const mr_model *m, bool needed, mr_error *e);
 
 /* "64x64 rgb, nearest, pixel * 0.00392157 + 0". Returns TEXT. */

@@ -13,6 +13,11 @@ static bool is_json(const char *name)
     return n > 5 && !strcmp(name + n - 5, ".json");
 }
 
+bool mr_cli_json_arch(const mr_cli *c)
+{
+    return c->arch && !mr_arch_find(c->arch) && is_json(c->arch);
+}
+
 /* --- architectures ------------------------------------------------------------ */
 
 static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess *pre, int classes,
@@ -37,6 +42,12 @@ static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, co
                         int classes, mr_error *e)
 {
     mr_arch_options o;
+    if (classes < 2)
+        return mr_hint(e,
+                       mr_fail(e, MR_EINVAL,
+                               "y holds no classes (whole numbers from 0, or a row with a number per class), "
+                               "which is what the built-in architectures tell apart"),
+                       "for other targets give --arch FILE.json and --loss NAME");
     int status = arch_options(&o, c, pre, classes, e);
     if (status)
         return status;
@@ -48,6 +59,31 @@ static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, co
     return mr_model_from_config(out, config, e);
 }
 
+/* What the input will be, for models that leave sizes open (fully convolutional ones): the arrays' shape or
+ * --image-size; rank 0 where neither says it. */
+static int expected_input(mr_shape *out, const mr_cli *c, mr_error *e)
+{
+    *out = (mr_shape){0};
+    if (c->arrays) {
+        bool numbered = false;
+        int status = mr_array_exists(&numbered, c->arrays, "input_0", e);
+        return status ? status : mr_array_shape(out, c->arrays, numbered ? "input_0" : "x", e);
+    }
+    if (!c->image_size)
+        return 0;
+    int height, width, status = mr_parse_size("image-size", c->image_size, &height, &width, e);
+    bool gray = c->color_mode && mr_color_mode_by_name(c->color_mode) == MR_COLOR_GRAYSCALE;
+    *out = (mr_shape){4, {0, height, width, gray ? 1 : 3}};
+    return status;
+}
+
+static int from_json(mr_model **out, const mr_cli *c, const char *file, mr_error *e)
+{
+    mr_shape input;
+    int status = expected_input(&input, c, e);
+    return status ? status : mr_model_from_json_file_sized(out, file, input.rank ? &input : NULL, e);
+}
+
 static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
 {
     const char *name = c->arch ? c->arch : "resnet";
@@ -56,7 +92,7 @@ static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, 
         return mr_hint(
             e, mr_fail(e, MR_EUSAGE, "--arch '%s' is not known", name),
             "millrace train --help lists the built-in ones; FILE.json takes what Keras's to_json() writes");
-    int status = arch ? from_builtin(out, arch, c, pre, classes, e) : mr_model_from_json_file(out, name, e);
+    int status = arch ? from_builtin(out, arch, c, pre, classes, e) : from_json(out, c, name, e);
     if (!status)
         status = mr_graph_initialize((*out)->graph, (uint64_t)c->seed, e);
     if (!status && c->weights)
@@ -76,27 +112,12 @@ int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *
     if (c->arch || c->weights)
         return mr_fail(e, MR_EUSAGE,
                        "--from brings architecture and weights: no --arch, no --weights with it");
-    int status = mr_model_load(out, c->from, e);
+    mr_shape input;
+    int status = expected_input(&input, c, e);
+    if (!status)
+        status = mr_model_load_sized(out, c->from, input.rank ? &input : NULL, e);
     if (!status)
         (*out)->graph->seed = (uint64_t)c->seed;
-    return status;
-}
-
-/* What the input will be, for models that leave sizes open (fully convolutional ones): the arrays' shape or
- * --image-size; rank 0 where neither says it. */
-static int expected_input(mr_shape *out, const mr_cli *c, mr_error *e)
-{
-    *out = (mr_shape){0};
-    if (c->arrays) {
-        bool numbered = false;
-        int status = mr_array_exists(&numbered, c->arrays, "input_0", e);
-        return status ? status : mr_array_shape(out, c->arrays, numbered ? "input_0" : "x", e);
-    }
-    if (!c->image_size)
-        return 0;
-    int height, width, status = mr_parse_size("image-size", c->image_size, &height, &width, e);
-    bool gray = c->color_mode && mr_color_mode_by_name(c->color_mode) == MR_COLOR_GRAYSCALE;
-    *out = (mr_shape){4, {0, height, width, gray ? 1 : 3}};
     return status;
 }
 

@@ -6,8 +6,11 @@
 #include "cli/options.h"
 #include "io/model_file.h"
 
+/* --arch names a file, no built-in architecture. */
+bool mr_cli_json_arch(const mr_cli *c);
+
 /* For train: --from, or --arch with --weights; a new network's input is PRE's (made by mr_cli_new_contract), its outputs
- * CLASSES. Weights are initialised or loaded. */
+ * CLASSES (PRE may be NULL for those that come from a file). Weights are initialised or loaded. */
 int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e);
 /* For evaluate and predict: --model, or --arch FILE.json --weights FILE. */
 int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e);

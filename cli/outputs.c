@@ -54,6 +54,15 @@ int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e)
     return status;
 }
 
+int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e)
+{
+    for (int i = 0; i < count && output.file; i++)
+        if (input[i].file && same_file(output.file, input[i].file))
+            return mr_fail(e, MR_EUSAGE, "--%s %s is what --%s reads: it would be overwritten", output.option,
+                           output.file, input[i].option);
+    return 0;
+}
+
 static bool ends_in(const char *name, const char *ending)
 {
     size_t n = strlen(name), k = strlen(ending);

@@ -164,7 +164,9 @@ static int check_options(const mr_cli *c, mr_error *e)
                     c->arrays ? "--images and --arrays exclude one another" : "there is nothing to predict"),
             "give --images DIR, --images FILE, --images - or --arrays FILE.h5");
     const mr_cli_output outputs[] = {{c->output, "output"}, {c->montage, "montage"}, {c->stats, "stats"}};
-    return mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    const mr_cli_output inputs[] = {{c->model, "model"}, {c->arrays, "arrays"}, {c->weights, "weights"}};
+    int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    return status ? status : mr_cli_check_inputs(outputs[0], inputs, sizeof inputs / sizeof *inputs, e);
 }
 
 static int predict(struct job *j, mr_error *e)

@@ -137,21 +137,28 @@ static void tell_idle_options(const struct job *j)
     static const char *const of_builtin[] = {"stages", "filters", "regularization"};
     const mr_cli *c = j->c;
     for (size_t i = 0; i < sizeof of_builtin / sizeof *of_builtin; i++)
-        if (mr_cli_given(c, of_builtin[i]) && (c->from || (c->arch && !mr_arch_find(c->arch))))
+        if (mr_cli_given(c, of_builtin[i]) && (c->from || mr_cli_json_arch(c)))
             mr_progress_message(j->progress, MR_LOG_WARNING,
                                 "--%s has no effect: it is for built-in architectures, and %s brings its own",
                                 of_builtin[i], c->from ? c->from : c->arch);
+    if (j->data.from_arrays && !mr_augmentation_is_none(&j->augmentation))
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "arrays are not augmented: those options have no effect");
 }
 
 static int set_contract(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
     bool images = !j->data.from_arrays;
-    j->has_contract = images || j->data.x.bytes || c->rescale;
-    if (j->model)
+    const mr_shape *x = &j->data.x.shape;
+    bool image_like = images || (x->rank == 4 && (x->dim[3] == 1 || x->dim[3] == 3));
+    j->has_contract = image_like && (images || j->data.x.bytes || c->rescale);
+    if (j->model && (c->from || j->checkpoints.resumes))
         return mr_cli_model_contract(&j->pre, c, j->model, images || j->data.x.bytes, e);
     const mr_arch *arch = mr_arch_find(c->arch ? c->arch : "resnet");
     int status = mr_cli_new_contract(&j->pre, c, arch ? arch->default_size : 64, e);
+    if (!status && j->model)
+        mr_cli_contract_of_input(&j->pre, c, j->model);
     if (!status && !images && j->data.x.shape.rank == 4) { /* the network is made for the arrays */
         j->pre.height = (int)j->data.x.shape.dim[1];
         j->pre.width = (int)j->data.x.shape.dim[2];
@@ -175,7 +182,7 @@ static int make_model(struct job *j, mr_error *e)
     int status = 0;
     if (j->checkpoints.resumes)
         take_resumed_model(j);
-    else if (j->c->from)
+    else if (j->c->from || mr_cli_json_arch(j->c))
         status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
     if (!status)
         status = set_contract(j, e);

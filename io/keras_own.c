@@ -107,7 +107,7 @@ static int read_json(json_t **out, hid_t root, const char *name, mr_error *e)
     return status;
 }
 
-static int read_contract(mr_model *m, hid_t root, mr_error *e)
+int mr_keras_read_contract(mr_model *m, hid_t root, mr_error *e)
 {
     json_t *v;
     int status = read_json(&v, root, "millrace_preprocessing", e);
@@ -269,9 +269,7 @@ static int read_extra(mr_model *m, hid_t root, mr_error *e)
 
 int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
 {
-    int status = read_contract(m, root, e);
-    if (!status)
-        status = read_class_names(m, root, e);
+    int status = read_class_names(m, root, e);
     return status ? status : read_extra(m, root, e);
 }
 

@@ -7,7 +7,10 @@
 #include "io/hdf5.h"
 #include "io/model_file.h"
 
-/* Fills M's contract, class names and extra from the attributes of ROOT. */
+/* Fills M's contract from the attributes of ROOT. Before the graph is made: it says the size of inputs that
+ * the configuration leaves open. */
+int mr_keras_read_contract(mr_model *m, hid_t root, mr_error *e);
+/* Likewise M's class names and extra. */
 int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e);
 
 /* The contract as JSON and back: {"color_mode": "rgb", "height": …}. json: a new reference. */

@@ -46,7 +46,9 @@ static int model_create(mr_model **out, mr_error *e)
 int mr_model_adopt(mr_model *m, json_t *config, const mr_keras_origin *origin, const mr_shape *input,
                    mr_error *e)
 {
-    int status = mr_graph_create(&m->graph, config, input, e);
+    const mr_preprocess *p = &m->preprocess;
+    const mr_shape trained = {4, {0, p->height, p->width, (int)p->color_mode}};
+    int status = mr_graph_create(&m->graph, config, !input && m->has_preprocess ? &trained : input, e);
     m->layouts = json_incref(origin->layouts);
     return status ? status : mr_keras_layout_shapes(m->layouts, m->graph, e);
 }

@@ -101,6 +101,8 @@ static int read_all(mr_model *m, hid_t file, hid_t weights, const mr_model_sourc
     mr_keras_origin origin = {0};
     int status = read_origin(&origin, m, file, weights, e);
     if (!status)
+        status = mr_keras_read_contract(m, file, e);
+    if (!status)
         status = read_config(m, &origin, file, s, e);
     if (!status)
         status = mr_keras_read_weights_h5(m->graph, weights, &origin, false, e);

@@ -74,10 +74,12 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     if (!status) {
         read_metadata(m, zip);
         origin.era = mr_keras_era(m->keras_version);
-        status = read_config(m, &origin, zip, s, e);
+        status = open_weights(&file, &bytes, zip, s->name, e);
     }
     if (!status)
-        status = open_weights(&file, &bytes, zip, s->name, e);
+        status = mr_keras_read_contract(m, file, e);
+    if (!status)
+        status = read_config(m, &origin, zip, s, e);
     if (!status)
         status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
     if (!status)

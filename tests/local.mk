@@ -128,8 +128,8 @@ tests_test_training_SOURCES = tests/test_training.c
 tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Through the program itself, in TAP.
-TESTS += tests/test_cli.sh tests/test_train_options.sh tests/test_outputs.sh
-EXTRA_DIST += tests/tap.sh tests/test_cli.sh tests/test_train_options.sh tests/test_outputs.sh
+TESTS += tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
+EXTRA_DIST += tests/tap.sh tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation

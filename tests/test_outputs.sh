@@ -33,6 +33,13 @@ places_are_checked_first() {
   expect 1 "no/such" millrace predict --model base.h5 --images cells --montage no/such/m.png
 }
 
+# What is read must not be overwritten.
+inputs_are_kept() {
+  cp base.h5 model.h5
+  expect 2 "would be overwritten" millrace predict --model model.h5 --arrays base.h5 --output ./model.h5
+  cmp base.h5 model.h5
+}
+
 idle_options() {
   expect 2 "no checkpoints" millrace train --data cells --model x.h5 --checkpoint-every 5min
   expect 2 "no checkpoints" millrace train --data cells --model x.h5 --keep 2
@@ -58,4 +65,4 @@ closed_streams() {
   [ "$status" = 1 ]
 }
 
-run_cases full_disk places_are_checked_first idle_options impossible_options closed_streams
+run_cases full_disk places_are_checked_first inputs_are_kept idle_options impossible_options closed_streams
