@@ -82,6 +82,14 @@ static haddr_t writer_end(const H5FD_t *file, H5FD_mem_t type)
     return ((const struct writer *)file)->end;
 }
 
+/* As from the library's own driver: a pointer to the descriptor. */
+static herr_t writer_handle(H5FD_t *file, hid_t list, void **handle)
+{
+    (void)list;
+    *handle = &((struct writer *)file)->fd;
+    return 0;
+}
+
 /* What was never written reads as zeros. */
 static herr_t writer_read(H5FD_t *file, H5FD_mem_t type, hid_t list, haddr_t address, size_t size,
                           void *buffer)
@@ -156,6 +164,7 @@ void mr_hdf5_register_writer(void)
         .get_eoa = writer_allocated,
         .set_eoa = writer_allocate,
         .get_eof = writer_end,
+        .get_handle = writer_handle,
         .read = writer_read,
         .write = writer_write,
         .truncate = writer_truncate,
