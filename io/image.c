@@ -260,6 +260,49 @@ int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_prepr
     return status;
 }
 
+/* As Pillow's convert() between "L" and "RGB". */
+static void recolour_row(uint8_t *dst, int to, const uint8_t *src, int from, int width)
+{
+    if (to == from)
+        memcpy(dst, src, (size_t)width * (size_t)to);
+    else if (to == 1)
+        mr_row_rgb_to_gray(dst, src, width);
+    else
+        for (int x = 0; x < width; x++)
+            memset(dst + 3 * x, src[x], 3);
+}
+
+static int stream_given(mr_decoder *d, const mr_image *image, const mr_preprocess *pre, mr_error *e)
+{
+    mr_resizer *r = d->resizer;
+    mr_image shape = {.width = image->width, .height = image->height, .channels = (int)pre->color_mode};
+    size_t stride = (size_t)image->width * (size_t)image->channels;
+    uint8_t *rows[MR_ROW_BATCH];
+    int status = mr_resizer_begin(r, &shape, pre->width, pre->height, pre->interpolation, e);
+    if (!status)
+        status = mr_resizer_rows(r, (size_t)shape.width * (size_t)shape.channels, rows, e);
+    for (int y = 0; !status && y < shape.height; y += MR_ROW_BATCH) {
+        int n = shape.height - y < MR_ROW_BATCH ? shape.height - y : MR_ROW_BATCH;
+        for (int i = 0; i < n; i++)
+            recolour_row(rows[i], shape.channels, image->pixels + stride * (size_t)(y + i), image->channels,
+                         shape.width);
+        mr_resizer_push(r, (const uint8_t *const *)rows, n);
+    }
+    return status;
+}
+
+int mr_load_image(mr_decoder *d, const mr_image *image, const mr_preprocess *pre, float *dst, mr_error *e)
+{
+    int status = mr_check_pixels(image->width, image->height, d->limits, e);
+    if (!status)
+        status = check_resize(image, pre->width, pre->height, pre->interpolation, true, e);
+    if (!status)
+        status = stream_given(d, image, pre, e);
+    if (!status)
+        mr_resizer_floats(d->resizer, (float)pre->rescale, (float)pre->offset, dst);
+    return status;
+}
+
 int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, uint8_t *dst,
                   mr_error *e)
 {

@@ -47,6 +47,10 @@ int mr_resize_float(mr_decoder *d, const mr_image *src, int width, int height, m
  * into DST, height*width*channels floats. */
 int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, float *dst, mr_error *e);
 
+/* The same from an image that is decoded already: 1 or 3 channels, whatever PRE's colour mode; only read.
+ * Errors: MR_EINVAL, MR_ELIMIT, MR_EFORMAT (an impossible size). */
+int mr_load_image(mr_decoder *d, const mr_image *image, const mr_preprocess *pre, float *dst, mr_error *e);
+
 /* The same without the last step: decode and resize into height*width*channels bytes at DST, for what works on 8-bit
  * pixels first (augmentation). Not for MR_TF_BILINEAR: MR_EINVAL. */
 int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre, uint8_t *dst, mr_error *e);

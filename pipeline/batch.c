@@ -79,6 +79,9 @@ mr_slot *mr_batch_add(mr_loader_batch *b, const mr_source_item *item)
     s->batch = b;
     s->index = i;
     s->epoch = item->epoch;
+    s->file = (mr_read){.path = item->path, .size = item->bytes ? item->size : 0};
+    s->bytes = item->bytes;
+    s->pixels = item->pixels;
     mr_fetch_add(&b->parts, 1,
                  memory_order_relaxed); /* before the slot is handed to anyone who could finish it */
     return s;

@@ -21,6 +21,8 @@ typedef struct mr_slot {
     int index; /* of the result, and of the row until the rows are closed up */
     uint32_t epoch;
     mr_read file;
+    const void *bytes; /* a file that was in memory already, of file.size bytes; else file.bytes */
+    mr_source_pixels pixels;
 } mr_slot;
 
 struct mr_loader_batch {
@@ -45,7 +47,7 @@ void mr_batch_pool_destroy(mr_batch_pool *p);
 
 /* The reader thread's part. */
 void mr_batch_begin(mr_loader_batch *b, uint64_t serial, uint32_t epoch);
-/* Precondition: room. The slot's file is still to be read. */
+/* Precondition: room. What the item does not bring with it is still to be read into the slot's file. */
 mr_slot *mr_batch_add(mr_loader_batch *b, const mr_source_item *item);
 
 /* Says why slot S has no pixels. */

@@ -32,6 +32,12 @@ void mr_decode_worker_destroy(mr_decode_worker *w)
     free(w->floats);
 }
 
+/* The file's bytes, wherever they are. */
+static const void *encoded(const mr_slot *s)
+{
+    return s->bytes ? s->bytes : s->file.bytes;
+}
+
 /* tf-bilinear has no 8-bit result: the image is augmented as floats. */
 static int augment_floats(mr_decode_worker *w, const mr_slot *s, const mr_transform *t, float *row,
                           mr_error *e)
@@ -41,7 +47,7 @@ static int augment_floats(mr_decode_worker *w, const mr_slot *s, const mr_transf
     mr_preprocess unscaled = *p;
     unscaled.rescale = 1;
     unscaled.offset = 0;
-    int status = mr_load_pixels(w->decoder, s->file.bytes, s->file.size, &unscaled, w->floats, e);
+    int status = mr_load_pixels(w->decoder, encoded(s), s->file.size, &unscaled, w->floats, e);
     if (status)
         return status;
     mr_augmentation_apply(&l->augmentation, t, w->floats, p->height, p->width, p->color_mode, row);
@@ -54,7 +60,7 @@ static int augment_bytes(mr_decode_worker *w, const mr_slot *s, const mr_transfo
 {
     const mr_loader *l = w->loader;
     const mr_preprocess *p = &l->options.preprocess;
-    int status = mr_load_bytes(w->decoder, s->file.bytes, s->file.size, p, w->bytes, e);
+    int status = mr_load_bytes(w->decoder, encoded(s), s->file.size, p, w->bytes, e);
     if (status)
         return status;
     mr_augmentation_apply_u8(&l->augmentation, t, w->bytes, p->height, p->width, p->color_mode,
@@ -81,13 +87,27 @@ static int describe_unread(const mr_read *file, mr_error *e)
     return e->code = file->error;
 }
 
+static int load_given(mr_decode_worker *w, const mr_slot *s, mr_error *e)
+{
+    const mr_source_pixels *p = &s->pixels;
+    const mr_image image = {.width = p->width,
+                            .height = p->height,
+                            .channels = p->channels,
+                            .pixels = (uint8_t *)p->bytes}; /* only read */
+    if (w->loader->augments)
+        return mr_fail(e, MR_EINVAL, "pixels in memory are not augmented");
+    return mr_load_image(w->decoder, &image, &w->loader->options.preprocess, mr_slot_row(s), e);
+}
+
 static int load(mr_decode_worker *w, const mr_slot *s, mr_error *e)
 {
     if (s->file.error)
         return describe_unread(&s->file, e);
+    if (s->pixels.bytes)
+        return load_given(w, s, e);
     if (w->loader->augments)
         return load_augmented(w, s, mr_slot_row(s), e);
-    return mr_load_pixels(w->decoder, s->file.bytes, s->file.size, &w->loader->options.preprocess,
+    return mr_load_pixels(w->decoder, encoded(s), s->file.size, &w->loader->options.preprocess,
                           mr_slot_row(s), e);
 }
 

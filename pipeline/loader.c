@@ -20,6 +20,7 @@ mr_loader_options mr_loader_options_default(void)
         .batches_ahead = 3,
         .preprocess = mr_preprocess_default(),
         .max_pixels = 178956970,
+        .linger = 100,
     };
 }
 
@@ -70,6 +71,9 @@ static int open_pool(mr_loader *l, mr_error *e)
     int status = mr_batch_pool_init(&l->pool, o->batches_ahead + 1, o->batch_size, row, e);
     for (int i = 0; !status && i < l->pool.count; i++)
         status = mr_queue_push(&l->free, &l->pool.batches[i], e);
+    l->waiting = calloc((size_t)o->batches_ahead + 1, sizeof *l->waiting);
+    if (!status && !l->waiting)
+        status = mr_fail(e, MR_ENOMEM, "no memory for %d batches", o->batches_ahead + 1);
     return status;
 }
 
@@ -177,27 +181,84 @@ static bool wait_until_ready(mr_loader *l, mr_loader_batch *b)
     return ready;
 }
 
+static int all_held(const mr_loader *l, mr_error *e)
+{
+    return mr_fail(e, MR_EINVAL, "all %d batches are held: release one before asking for another", l->held);
+}
+
 /* The next sealed batch, or how the order ends. With all batches in the consumer's hands none can come. */
 static int next_in_order(mr_loader *l, void **sealed, mr_error *e)
 {
     if (l->held < l->pool.count)
         return mr_queue_pop(&l->in_order, sealed, e);
     int status = mr_queue_try_pop(&l->in_order, sealed, e);
-    if (status != MR_QUEUE_WOULD_WAIT)
+    return status == MR_QUEUE_WOULD_WAIT ? all_held(l, e) : status;
+}
+
+static int take_in_order(mr_loader *l, mr_loader_batch **out, mr_error *e)
+{
+    void *sealed;
+    int status = next_in_order(l, &sealed, e);
+    if (status != 1)
         return status;
-    return mr_fail(e, MR_EINVAL, "all %d batches are held: release one before asking for another", l->held);
+    *out = sealed;
+    return wait_until_ready(l, *out) ? 1 : mr_queue_pop(&l->in_order, &sealed, e); /* aborted: says why */
+}
+
+/* The first of the sealed batches that is ready: it leaves the list, the others keep their order. */
+static mr_loader_batch *pick_ready(mr_loader *l)
+{
+    for (int i = 0; i < l->waiting_count; i++) {
+        mr_loader_batch *b = l->waiting[i];
+        if (!mr_batch_is_ready(b))
+            continue;
+        l->waiting_count--;
+        memmove(l->waiting + i, l->waiting + i + 1, (size_t)(l->waiting_count - i) * sizeof *l->waiting);
+        return b;
+    }
+    return NULL;
+}
+
+/* 1 and a ready batch, 0 at the end, negative on failure, MR_QUEUE_WOULD_WAIT. */
+static int try_any(mr_loader *l, mr_loader_batch **out, mr_error *e)
+{
+    void *sealed;
+    int status;
+    while ((status = mr_queue_try_pop(&l->in_order, &sealed, e)) == 1)
+        l->waiting[l->waiting_count++] = sealed;
+    if ((status == 0 || status == MR_QUEUE_WOULD_WAIT) && (*out = pick_ready(l)))
+        return 1;
+    if (status < 0 && l->waiting_count && !mr_queue_aborted(&l->in_order)) {
+        mr_error_clear(e); /* the source failed: it is told when these batches are out */
+        return (*out = pick_ready(l)) ? 1 : MR_QUEUE_WOULD_WAIT;
+    }
+    return status == 0 && l->waiting_count ? MR_QUEUE_WOULD_WAIT : status;
+}
+
+static int take_any(mr_loader *l, mr_loader_batch **out, mr_error *e)
+{
+    uint64_t start = mr_now_ns();
+    int status;
+    while ((status = try_any(l, out, e)) == MR_QUEUE_WOULD_WAIT && l->held < l->pool.count) {
+        uint32_t key = mr_eventcount_prepare(&l->ready);
+        status = try_any(l, out, e);
+        if (status != MR_QUEUE_WOULD_WAIT) {
+            mr_eventcount_cancel(&l->ready);
+            break;
+        }
+        mr_eventcount_wait(&l->ready, key);
+    }
+    mr_counter_add(&l->batch.wait_input_ns, mr_now_ns() - start);
+    return status == MR_QUEUE_WOULD_WAIT ? all_held(l, e) : status;
 }
 
 int mr_loader_next(mr_loader *l, mr_batch **batch, mr_error *e)
 {
-    void *sealed;
+    mr_loader_batch *b;
     *batch = NULL;
-    int status = next_in_order(l, &sealed, e);
+    int status = l->options.unordered ? take_any(l, &b, e) : take_in_order(l, &b, e);
     if (status != 1)
         return status;
-    mr_loader_batch *b = sealed;
-    if (!wait_until_ready(l, b))
-        return mr_queue_pop(&l->in_order, &sealed, e); /* aborted: says why */
     l->held++;
     mr_counter_add(&l->batch.items, 1);
     *batch = &b->face;
@@ -252,6 +313,7 @@ void mr_loader_close(mr_loader *l)
     for (int i = 0; l->workers && i < l->options.decode_threads; i++)
         mr_decode_worker_destroy(&l->workers[i]);
     free(l->workers);
+    free(l->waiting);
     mr_batch_pool_destroy(&l->pool);
     mr_queue_destroy(&l->to_decode);
     mr_queue_destroy(&l->in_order);

@@ -21,14 +21,32 @@
  * ahead, to know whether a full batch is the epoch's last; closing the loader waits for a call that is under
  * way. */
 enum { MR_SOURCE_FLUSH = 2 };
+
+/* A sample that is decoded already: 8-bit pixels, rows packed, gray (1 channel) or RGB (3). */
+typedef struct mr_source_pixels {
+    const uint8_t *bytes;
+    int width, height, channels;
+} mr_source_pixels;
+
 typedef struct mr_source_item {
     const char *path;
     int32_t label;
     uint64_t id;
     uint32_t epoch;
+    /* Set where PATH is not to be read but is a name only; bytes and pixels are borrowed until the release.
+     */
+    const void *bytes; /* the file, SIZE bytes */
+    size_t size;
+    mr_source_pixels pixels; /* not with augmentation */
+    const mr_error *failure; /* there is no such sample, and why; borrowed until the next call of next() */
 } mr_source_item;
+
 typedef struct mr_source {
     int (*next)(void *context, mr_source_item *out, mr_error *e);
+    /* For a source that may have to wait for its next sample; NULL: it never does. Waits up to so many
+     * milliseconds and says whether next() has something to say at once, be it the end. Then batches that are
+     * begun are not held back for samples that may never come. Called by the thread that calls next(). */
+    bool (*ready)(void *context, int milliseconds);
     /* May be NULL. The path is no longer used. Called by the consumer's thread, in mr_loader_release and
      * mr_loader_close, while next() may be running. */
     void (*release)(void *context, const char *path);
@@ -77,6 +95,8 @@ typedef struct mr_loader_options {
     uint64_t seed;                       /* of the augmentation */
     int64_t max_pixels;                  /* of one image; default 178956970, where Pillow refuses too */
     bool force_pread;
+    bool unordered; /* give out batches as they become whole instead of in order; default false */
+    int linger;     /* milliseconds that a batch is kept open for a source that has to wait; default 100 */
 } mr_loader_options;
 mr_loader_options mr_loader_options_default(void);
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The thread at the head of the data plane: takes samples from the source, gives each a slot in a batch,
  * keeps as many files being read as the reader can, and hands them on as they come in. It waits in one place
- * at a time: for files while any are under way, else for a free batch, else the source is at its end. */
+ * at a time: for files while any are under way, else for a free batch or for a source that has nothing yet,
+ * else the source is at its end. */
 #include "pipeline/stages.h"
+
+enum { TURN = 100 }; /* milliseconds in which a wait for the source looks whether the loader stops */
 
 typedef struct feeder { /* the thread's own */
     mr_loader *loader;
@@ -34,7 +37,41 @@ static int seal(feeder *f, bool last_of_epoch, mr_error *e)
     f->batch = NULL;
     b->face.last_of_epoch = last_of_epoch;
     finish_part(f->loader, b);
-    return mr_queue_push(&f->loader->in_order, b, e);
+    int status = mr_queue_push(&f->loader->in_order, b, e);
+    if (f->loader->options.unordered) /* then the consumer waits for this, too */
+        mr_eventcount_notify_all(&f->loader->ready);
+    return status;
+}
+
+/* Waits as long as it takes, or until the loader stops. */
+static int wait_for_source(feeder *f)
+{
+    mr_loader *l = f->loader;
+    uint64_t start = mr_now_ns();
+    bool ready = false;
+    while (!ready && !mr_queue_aborted(&l->in_order))
+        ready = l->source.ready(l->source.context, TURN);
+    mr_counter_add(&l->scan.wait_input_ns, mr_now_ns() - start);
+    return ready ? MR_OK : MR_ECANCELED;
+}
+
+/* Before the source is asked: one that would let us wait gets the time, but neither files nor a batch that is
+ * begun wait with us. MR_QUEUE_WOULD_WAIT: there are files to be fetched first. */
+static int await_source(feeder *f, mr_error *e)
+{
+    mr_loader *l = f->loader;
+    const mr_source *s = &l->source;
+    if (!s->ready || s->ready(s->context, 0))
+        return MR_OK;
+    int status = is_full(f) ? seal(f, false, e) : MR_OK;
+    if (status)
+        return status;
+    if (mr_reader_pending(l->reader))
+        return MR_QUEUE_WOULD_WAIT;
+    if (f->batch && s->ready(s->context, l->options.linger))
+        return MR_OK;
+    status = seal(f, true, e);
+    return status ? status : wait_for_source(f);
 }
 
 static int ask_source(feeder *f)
@@ -49,7 +86,10 @@ static int ask_source(feeder *f)
 /* Takes one step in the source: a sample into f->item, or the end of a batch, of an epoch, of everything. */
 static int advance(feeder *f, mr_error *e)
 {
-    int status = ask_source(f);
+    int status = await_source(f, e);
+    if (status)
+        return status;
+    status = ask_source(f);
     if (status == 1) {
         f->has_item = true;
         mr_counter_add(&f->loader->scan.items, 1);
@@ -81,15 +121,28 @@ static int provide_batch(feeder *f, bool may_wait, mr_error *e)
 }
 
 /* The slot's address is the read's serial number: the reader hands it back. */
-static int start_reading(feeder *f, mr_error *e)
+static int start_reading(mr_loader *l, mr_slot *s, mr_error *e)
+{
+    uint64_t start = mr_now_ns();
+    int status = mr_reader_submit(l->reader, (uint64_t)(uintptr_t)s, s->file.path, e);
+    mr_counter_add(&l->read.busy_ns, mr_now_ns() - start);
+    return status;
+}
+
+/* Sends f->item on its way, which for most begins with the reader. */
+static int start_sample(feeder *f, mr_error *e)
 {
     mr_loader *l = f->loader;
     mr_slot *s = mr_batch_add(f->batch, &f->item);
     f->has_item = false;
-    uint64_t start = mr_now_ns();
-    int status = mr_reader_submit(l->reader, (uint64_t)(uintptr_t)s, f->item.path, e);
-    mr_counter_add(&l->read.busy_ns, mr_now_ns() - start);
-    return status;
+    if (f->item.failure) {
+        mr_slot_fail_sample(s, f->item.failure);
+        finish_part(l, s->batch);
+        return MR_OK;
+    }
+    if (s->bytes || s->pixels.bytes)
+        return mr_queue_push(&l->to_decode, s, e);
+    return start_reading(l, s, e);
 }
 
 /* Starts as many reads as there is room for, without waiting unless nothing else is to be done. */
@@ -103,7 +156,7 @@ static int fill(feeder *f, mr_error *e)
         if (!status && f->has_item)
             status = provide_batch(f, mr_reader_pending(r) == 0, e);
         if (!status && f->has_item)
-            status = start_reading(f, e);
+            status = start_sample(f, e);
     }
     return status == MR_QUEUE_WOULD_WAIT ? MR_OK : status;
 }
@@ -151,5 +204,6 @@ void *mr_read_stage(void *argument)
     l->unplaced = f.has_item ? f.item.path : NULL;
     mr_queue_close(&l->to_decode, NULL);
     mr_queue_close(&l->in_order, &f.source_error);
+    mr_eventcount_notify_all(&l->ready); /* an unordered consumer waits there for this, too */
     return NULL;
 }

@@ -25,10 +25,10 @@ struct mr_loader {
     mr_source source;
     mr_batch_pool pool;
 
-    mr_queue free;       /* mr_loader_batch: consumer → reader thread */
-    mr_queue to_decode;  /* mr_slot, its file read or failed: reader thread → decode threads */
-    mr_queue in_order;   /* mr_loader_batch, sealed, perhaps not ready yet: reader thread → consumer */
-    mr_eventcount ready; /* a batch became ready, or the loader stops: anyone → consumer */
+    mr_queue free;      /* mr_loader_batch: consumer → reader thread */
+    mr_queue to_decode; /* mr_slot, its file read or failed: reader thread → decode threads */
+    mr_queue in_order;  /* mr_loader_batch, sealed, perhaps not ready yet: reader thread → consumer */
+    mr_eventcount ready; /* a batch became ready, or (unordered) was sealed, or all ends: anyone → consumer */
 
     mr_reader *reader; /* the reader thread's; buffers are given back by decode threads */
     pthread_t reader_thread;
@@ -38,8 +38,10 @@ struct mr_loader {
 
     mr_decode_worker *workers; /* [options.decode_threads] */
 
-    mr_stage_counters batch; /* the consumer's, like held */
-    int held;                /* batches in the consumer's hands */
+    mr_stage_counters batch;   /* the consumer's, like all below */
+    int held;                  /* batches in the consumer's hands */
+    mr_loader_batch **waiting; /* unordered: [waiting_count] sealed batches that were not ready, in order */
+    int waiting_count;
 };
 
 /* Thread functions; the argument is the mr_loader and the mr_decode_worker. */
