@@ -92,3 +92,13 @@ int mr_durable_write(const char *path, int (*write)(void *context, const char *t
     free(temporary);
     return status;
 }
+
+int mr_durable_publish(const char *temporary, const char *path, mr_error *e)
+{
+    char *folder = folder_of(path);
+    int status = folder ? check_target(path, e) : mr_fail(e, MR_ENOMEM, "writing '%s': out of memory", path);
+    if (!status)
+        status = publish(path, temporary, folder, e);
+    free(folder);
+    return status;
+}

@@ -11,4 +11,8 @@
 int mr_durable_write(const char *path, int (*write)(void *context, const char *temporary, mr_error *e),
                      void *context, mr_error *e);
 
+/* The last step alone, for a file that was written beside PATH over a long time: makes TEMPORARY durable and
+ * renames it to PATH. On failure TEMPORARY stays. */
+int mr_durable_publish(const char *temporary, const char *path, mr_error *e);
+
 #endif

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/listing.h"
 
+#include "io/name_runs.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 struct mr_listing {
+    size_t most;
     char *text; /* names behind one another, each ended by NUL; a folder's ends in a slash */
     size_t used, text_capacity;
-    uint32_t *place; /* [count] where each begins */
+    size_t *place; /* [count] where each begins; once sorted: name */
+    const char **name;
     size_t count, capacity, next;
+    mr_name_runs *runs; /* where there were more */
 };
 
 static int no_memory(const char *dir, mr_error *e)
@@ -21,11 +26,13 @@ static int no_memory(const char *dir, mr_error *e)
     return mr_fail(e, MR_ENOMEM, "no memory for the names in %s", dir);
 }
 
+/* --- gathering ---------------------------------------------------------------------- */
+
 static bool reserve(mr_listing *l, size_t size)
 {
     if (l->used + size > l->text_capacity) {
         size_t capacity = l->text_capacity ? 2 * l->text_capacity : 4096;
-        char *grown = capacity <= UINT32_MAX ? realloc(l->text, capacity) : NULL;
+        char *grown = realloc(l->text, capacity);
         if (!grown)
             return false;
         l->text = grown;
@@ -33,7 +40,7 @@ static bool reserve(mr_listing *l, size_t size)
     }
     if (l->count == l->capacity) {
         size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        uint32_t *grown = reallocarray(l->place, capacity, sizeof *grown);
+        size_t *grown = reallocarray(l->place, capacity, sizeof *grown);
         if (!grown)
             return false;
         l->place = grown;
@@ -48,13 +55,43 @@ static bool keep(mr_listing *l, const char *name, bool folder)
     if (!reserve(l, length + 2))
         return false;
     char *to = l->text + l->used;
-    l->place[l->count++] = (uint32_t)l->used;
+    l->place[l->count++] = l->used;
     memcpy(to, name, length);
     if (folder)
         to[length++] = '/';
     to[length] = '\0';
     l->used += length + 1;
     return true;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Places become pointers, now that the text does not move any more. */
+static bool sort(mr_listing *l)
+{
+    l->name = malloc((l->count + 1) * sizeof *l->name);
+    for (size_t i = 0; l->name && i < l->count; i++)
+        l->name[i] = l->text + l->place[i];
+    if (l->name && l->count)
+        qsort(l->name, l->count, sizeof *l->name, by_bytes);
+    return l->name != NULL;
+}
+
+/* What was gathered goes out as a run, and the gathering begins anew. */
+static int spill(mr_listing *l, const char *dir, mr_error *e)
+{
+    int status = l->runs ? 0 : mr_name_runs_create(&l->runs, e);
+    if (!status && !sort(l))
+        status = no_memory(dir, e);
+    if (!status && l->count)
+        status = mr_name_runs_add(l->runs, l->name, l->count, e);
+    free(l->name);
+    l->name = NULL;
+    l->used = l->count = 0;
+    return status;
 }
 
 static bool is_folder(int dir, const struct dirent *entry)
@@ -65,50 +102,75 @@ static bool is_folder(int dir, const struct dirent *entry)
     return fstatat(dir, entry->d_name, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int take(mr_listing *l, const char *dir, const char *name, bool folder, mr_error *e)
+{
+    size_t used = l->used + NAME_MAX + 2 + l->count * (sizeof *l->place + sizeof *l->name);
+    int status = used > l->most ? spill(l, dir, e) : 0;
+    return status || keep(l, name, folder) ? status : no_memory(dir, e);
+}
+
 static int read_all(mr_listing *l, DIR *d, const char *dir, mr_listing_filter *wanted, void *context,
                     mr_error *e)
 {
     const struct dirent *entry;
-    for (errno = 0; (entry = readdir(d)); errno = 0) {
+    int status = 0;
+    for (errno = 0; !status && (entry = readdir(d)); errno = 0) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
         bool folder = is_folder(dirfd(d), entry);
-        if (wanted(context, entry->d_name, folder) && !keep(l, entry->d_name, folder))
-            return no_memory(dir, e);
+        if (wanted(context, entry->d_name, folder))
+            status = take(l, dir, entry->d_name, folder, e);
     }
-    return errno ? mr_fail_errno(e, errno, "cannot read folder %s", dir) : 0;
+    return !status && errno ? mr_fail_errno(e, errno, "cannot read folder %s", dir) : status;
 }
 
-static int by_bytes(const void *a, const void *b, void *text)
+/* --- giving out --------------------------------------------------------------------- */
+
+static int put_in_order(mr_listing *l, const char *dir, mr_error *e)
 {
-    return strcmp((const char *)text + *(const uint32_t *)a, (const char *)text + *(const uint32_t *)b);
+    if (!l->runs)
+        return sort(l) ? 0 : no_memory(dir, e);
+    int status = spill(l, dir, e);
+    free(l->text);
+    free(l->place);
+    l->text = NULL;
+    l->place = NULL;
+    return status ? status : mr_name_runs_rewind(l->runs, e);
 }
 
-int mr_listing_open(mr_listing **out, const char *dir, mr_listing_filter *wanted, void *context, mr_error *e)
+int mr_listing_open(mr_listing **out, const char *dir, mr_listing_filter *wanted, void *context, size_t most,
+                    mr_error *e)
 {
     *out = NULL;
     DIR *d = opendir(dir);
     if (!d)
         return mr_fail_errno(e, errno, "cannot open folder %s", dir);
     mr_listing *l = calloc(1, sizeof *l);
-    int status = l ? read_all(l, d, dir, wanted, context, e) : no_memory(dir, e);
-    closedir(d);
-    if (status) {
-        mr_listing_close(l);
-        return status;
+    int status = l ? 0 : no_memory(dir, e);
+    if (!status) {
+        l->most = most ? most : MR_LISTING_BYTES;
+        status = read_all(l, d, dir, wanted, context, e);
     }
-    if (l->count)
-        qsort_r(l->place, l->count, sizeof *l->place, by_bytes, l->text);
-    *out = l;
-    return 0;
+    closedir(d);
+    if (!status)
+        status = put_in_order(l, dir, e);
+    if (status)
+        mr_listing_close(l);
+    else
+        *out = l;
+    return status;
 }
 
 int mr_listing_next(mr_listing *l, const char **name, bool *folder, mr_error *e)
 {
-    (void)e;
-    if (l->next == l->count)
-        return 0;
-    char *text = l->text + l->place[l->next++];
+    char *text = NULL;
+    int status = 1;
+    if (l->runs)
+        status = mr_name_runs_next(l->runs, &text, e);
+    else if (l->next < l->count)
+        text = (char *)l->name[l->next++];
+    if (!text || status < 1)
+        return status < 0 ? status : 0;
     size_t length = strlen(text);
     *folder = text[length - 1] == '/';
     if (*folder)
@@ -121,7 +183,9 @@ void mr_listing_close(mr_listing *l)
 {
     if (!l)
         return;
+    mr_name_runs_destroy(l->runs);
     free(l->text);
     free(l->place);
+    free(l->name);
     free(l);
 }

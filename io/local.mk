@@ -81,9 +81,15 @@ libio_la_SOURCES += $(io_keras_sources)
 io_array_sources = io/arrays.c io/arrays.h
 libio_la_SOURCES += $(io_array_sources)
 io_stream_sources = \
+  io/array_stream.c io/array_stream.h \
   io/listing.c io/listing.h \
+  io/name_runs.c io/name_runs.h \
   io/path_list.c io/path_list.h \
+  io/row_file.c io/row_format.h \
+  io/row_reader.c \
   io/sink.c io/sink.h io/sink_kind.h \
   io/sink_csv.c \
+  io/sink_hdf5.c \
+  io/sink_journal.c \
   io/sink_jsonl.c
 libio_la_SOURCES += $(io_stream_sources)

@@ -2,11 +2,12 @@
 #include "io/path_list.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK = 1 << 16, NAME_MAX_BYTES = 1 << 20 };
+enum { CHUNK = 1 << 16, LONGEST = 1 << 20 };
 
 struct mr_path_list {
     int fd;
@@ -14,9 +15,10 @@ struct mr_path_list {
     char ending;
     size_t begin, end, capacity; /* bytes begin … end of BYTES are not given out yet */
     char *bytes;
+    mr_error failure; /* code 0: none */
 };
 
-int mr_path_list_create(mr_path_list **out, int fd, mr_error *e)
+int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e)
 {
     mr_path_list *l = calloc(1, sizeof *l);
     *out = NULL;
@@ -25,6 +27,7 @@ int mr_path_list_create(mr_path_list **out, int fd, mr_error *e)
         return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
     }
     l->fd = fd;
+    l->known = nul_ended;
     l->capacity = CHUNK;
     *out = l;
     return 0;
@@ -47,8 +50,8 @@ static int make_room(mr_path_list *l, mr_error *e)
     l->begin = 0;
     if (l->end < l->capacity)
         return 0;
-    if (l->capacity >= NAME_MAX_BYTES)
-        return mr_fail(e, MR_ELIMIT, "the list of paths holds a name of over %d bytes", NAME_MAX_BYTES);
+    if (l->capacity >= LONGEST)
+        return mr_fail(e, MR_ELIMIT, "the list of paths holds a name of over %d bytes", LONGEST);
     char *grown = realloc(l->bytes, 2 * l->capacity + 1);
     if (!grown)
         return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
@@ -66,6 +69,8 @@ static int read_more(mr_path_list *l, mr_error *e)
     do
         n = read(l->fd, l->bytes + l->end, l->capacity - l->end);
     while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
     if (n < 0)
         return mr_fail_errno(e, errno, "cannot read the list of paths");
     l->ended = n == 0;
@@ -84,16 +89,25 @@ static char *find_ending(mr_path_list *l)
     return memchr(from, l->ending, size);
 }
 
+bool mr_path_list_ready(mr_path_list *l, int milliseconds)
+{
+    while (!l->failure.code && !l->ended && !find_ending(l)) {
+        struct pollfd p = {.fd = l->fd, .events = POLLIN};
+        if (poll(&p, 1, milliseconds) <= 0)
+            return false;
+        read_more(l, &l->failure);
+    }
+    return true;
+}
+
 int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e)
 {
     for (;;) {
+        if (!mr_path_list_ready(l, -1))
+            continue; /* a signal came */
         char *ending = find_ending(l);
-        if (!ending && !l->ended) {
-            int status = read_more(l, e);
-            if (status)
-                return status;
-            continue;
-        }
+        if (!ending && l->failure.code)
+            return mr_fail(e, l->failure.code, "%s", l->failure.message);
         if (!ending && l->begin == l->end)
             return 0;
         if (!ending)

@@ -7,9 +7,12 @@
 
 typedef struct mr_path_list mr_path_list;
 
-/* Reads from FD, which stays the caller's. What is ended by what is seen by the first bytes that come: a NUL
- * among them means that names are ended by NUL. */
-int mr_path_list_create(mr_path_list **out, int fd, mr_error *e);
+/* Reads from FD, which stays the caller's. Names are ended by NUL where NUL_ENDED, or where there is a NUL
+ * among the first bytes that come; else by line feed. */
+int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e);
+/* Waits up to so many milliseconds (negative: as long as it takes) for a whole name, the end, or a failure.
+ * True where the next call of mr_path_list_next will not wait. */
+bool mr_path_list_ready(mr_path_list *l, int milliseconds);
 /* 1 and the next path (valid until the next call), 0 at the end. Empty ones are passed over. Errors: MR_EIO,
  * MR_ELIMIT (a name of over a MiB). */
 int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e);

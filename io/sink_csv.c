@@ -2,7 +2,7 @@
 /* path, predicted, confidence, a column per class (its probability), the top ones, tensors, status. A row
  * without a prediction has empty fields between path and status. */
 #include "io/csv.h"
-#include "io/sink_kind.h"
+#include "io/row_format.h"
 
 #include <string.h>
 
@@ -95,4 +95,56 @@ static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
     *out = w.text;
 }
 
-const mr_text_kind mr_text_csv = {.header = header, .row = row};
+/* --- reading again -------------------------------------------------------------------- */
+
+static size_t measure(const char *bytes, size_t size)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '"')
+            quoted = !quoted; /* a doubled quote turns it twice */
+        else if (bytes[i] == '\n' && !quoted)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* Takes the field at *AT, unquoted in place; *AT moves behind its comma, or becomes NULL behind the last. */
+static char *take_field(char **at)
+{
+    char *field = *at, *to = field, *from = field;
+    bool quoted = false;
+    for (; *from && (quoted || *from != ','); from++) {
+        if (*from != '"') {
+            *to++ = *from;
+        } else {
+            if (!quoted && from > field && from[-1] == '"')
+                *to++ = '"';
+            quoted = !quoted;
+        }
+    }
+    *at = *from ? from + 1 : NULL;
+    *to = '\0';
+    return field;
+}
+
+static bool parse(char *bytes, size_t size, const mr_sink_schema *s, mr_text *scratch, mr_past_row *out)
+{
+    (void)scratch;
+    if (memchr(bytes, '\0', size))
+        return false;
+    bytes[size - 1] = '\0';
+    char *at = bytes;
+    out->path = take_field(&at);
+    const char *predicted = at ? take_field(&at) : NULL;
+    out->status = NULL;
+    while (at)
+        out->status = take_field(&at);
+    if (!out->status)
+        return false;
+    out->failed = mr_status_is_failure(out->status);
+    out->predicted = mr_schema_class(s, predicted);
+    return true;
+}
+
+const mr_row_format mr_rows_csv = {.header = header, .row = row, .measure = measure, .parse = parse};

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An object per line: {"path", "predicted", "confidence", "probabilities": {class: p}, "top": [{class,
- * probability}], each tensor as a flat array under its name, "status"}. A row without a prediction holds path
- * and status alone. */
+ * probability}], "outputs": {name: flat array}, "status"}. A row without a prediction holds path and status
+ * alone. A path that is no UTF-8, which JSON cannot say, has its bytes in "path_hex", too. */
 #include "io/json.h"
-#include "io/sink_kind.h"
+#include "io/row_format.h"
+
+#include <jansson.h>
 
 static void probabilities(mr_json *w, const mr_sink_schema *s, const mr_sink_row *r)
 {
@@ -35,27 +37,53 @@ static void top(mr_json *w, const mr_sink_schema *s, const mr_sink_row *r)
     mr_json_end_array(w);
 }
 
-static void tensor(mr_json *w, const mr_sink_tensor *t, const float *values)
+static void tensors(mr_json *w, const mr_sink_schema *s, const float *const *values)
 {
-    mr_json_key(w, t->name);
-    mr_json_begin_array(w);
-    for (size_t k = 0; k < mr_shape_sample(&t->shape); k++)
-        mr_json_float(w, values[k]);
-    mr_json_end_array(w);
+    mr_json_key(w, "outputs");
+    mr_json_begin_object(w);
+    for (int i = 0; i < s->tensors; i++) {
+        mr_json_key(w, s->tensor[i].name);
+        mr_json_begin_array(w);
+        for (size_t k = 0; k < mr_shape_sample(&s->tensor[i].shape); k++)
+            mr_json_float(w, values[i][k]);
+        mr_json_end_array(w);
+    }
+    mr_json_end_object(w);
+}
+
+static bool is_utf8(const char *text)
+{
+    for (size_t size; *text; text += size)
+        if (mr_utf8_next(text, &size) == 0xfffd && size == 1)
+            return false;
+    return true;
+}
+
+static void path(mr_json *w, const char *path)
+{
+    mr_json_key(w, "path");
+    mr_json_string(w, path);
+    if (is_utf8(path))
+        return;
+    mr_text hex = {0};
+    for (const char *p = path; *p; p++)
+        mr_text_format(&hex, "%02x", (unsigned char)*p);
+    mr_json_key(w, "path_hex");
+    mr_json_string(w, mr_text_string(&hex));
+    mr_text_destroy(&hex);
 }
 
 static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
 {
     mr_json w = {.text = *out};
     mr_json_begin_object(&w);
-    mr_json_key(&w, "path");
-    mr_json_string(&w, r->path);
+    path(&w, r->path);
     if (!r->error && s->classes)
         probabilities(&w, s, r);
     if (!r->error && s->top)
         top(&w, s, r);
-    for (int i = 0; !r->error && i < s->tensors; i++)
-        tensor(&w, &s->tensor[i], r->tensor[i]);
+    if (!r->error && s->tensors)
+        tensors(&w, s, r->tensor);
     mr_json_key(&w, "status");
     mr_json_string(&w, mr_row_status(r));
     mr_json_end_object(&w);
@@ -63,4 +91,61 @@ static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
     *out = w.text;
 }
 
-const mr_text_kind mr_text_jsonl = {.row = row};
+/* --- reading again -------------------------------------------------------------------- */
+
+static size_t measure(const char *bytes, size_t size)
+{
+    const char *end = memchr(bytes, '\n', size);
+    return end ? (size_t)(end - bytes) + 1 : 0;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool append_hex(mr_text *out, const char *hex)
+{
+    for (; hex[0] && hex[1]; hex += 2) {
+        int high = hex_digit(hex[0]), low = hex_digit(hex[1]);
+        if (high < 0 || low < 0)
+            return false;
+        mr_text_append_char(out, (char)(high << 4 | low));
+    }
+    return !hex[0];
+}
+
+/* Strings are copied into SCRATCH, since the tree goes. */
+static bool take_apart(const json_t *tree, const mr_sink_schema *s, mr_text *scratch, mr_past_row *out)
+{
+    const char *given = json_string_value(json_object_get(tree, "path")),
+               *hex = json_string_value(json_object_get(tree, "path_hex")),
+               *status = json_string_value(json_object_get(tree, "status"));
+    if (!given || !status)
+        return false;
+    mr_text_clear(scratch);
+    if (!hex)
+        mr_text_append(scratch, given);
+    else if (!append_hex(scratch, hex))
+        return false;
+    size_t at = scratch->length + 1;
+    mr_text_append_char(scratch, '\0');
+    mr_text_append(scratch, status);
+    if (scratch->failed)
+        return false;
+    out->path = scratch->data;
+    out->status = scratch->data + at;
+    out->failed = mr_status_is_failure(status);
+    out->predicted = mr_schema_class(s, json_string_value(json_object_get(tree, "predicted")));
+    return true;
+}
+
+static bool parse(char *bytes, size_t size, const mr_sink_schema *s, mr_text *scratch, mr_past_row *out)
+{
+    json_t *tree = json_loadb(bytes, size, 0, NULL);
+    bool whole = tree && take_apart(tree, s, scratch, out);
+    json_decref(tree);
+    return whole;
+}
+
+const mr_row_format mr_rows_jsonl = {.row = row, .measure = measure, .parse = parse};

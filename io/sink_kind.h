@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the sinks: what a kind of file has to offer. Of io/sink*.c only. */
+/* Inside io/sink.c: a kind of output file. */
 #ifndef MR_IO_SINK_KIND_H
 #define MR_IO_SINK_KIND_H
 
-#include "io/sink.h"
-#include "nn/text.h"
+#include "io/row_format.h"
 
-/* Text is handed to the system by io/sink.c; a kind only puts it together. */
-typedef struct mr_text_kind {
-    void (*header)(mr_text *out, const mr_sink_schema *schema); /* NULL: none */
-    void (*row)(mr_text *out, const mr_sink_schema *schema, const mr_sink_row *row);
-} mr_text_kind;
+typedef struct mr_sink_kind {
+    const char *endings[3];      /* NULL behind the last */
+    const mr_row_format *format; /* of the rows that can be read again: the file's own, or the journal's */
+    /* What holds the rows that can be read again: FILE itself, or the journal beside it, put into NAME. */
+    int (*kept_in)(const char *file, mr_text *name, mr_error *e);
+    /* KEPT_BYTES of the past are kept; 0: none, all begins anew. */
+    int (*open)(void **state, const char *file, const mr_row_format *format, const mr_sink_schema *schema,
+                uint64_t kept_bytes, mr_error *e);
+    int (*add)(void *state, const mr_sink_row *row, mr_error *e);
+    int (*flush)(void *state, mr_error *e);
+    int (*close)(void *state, bool complete, mr_error *e); /* frees in every case */
+} mr_sink_kind;
 
-extern const mr_text_kind mr_text_csv, mr_text_jsonl;
-
-static inline const char *mr_row_status(const mr_sink_row *row)
-{
-    return row->error ? row->error : row->remark ? row->remark : "ok";
-}
+extern const mr_sink_kind mr_sink_hdf5;
 
 #endif
