@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/stats.h"
 #include "nn/report.h"
+#include "pipeline/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,20 +33,6 @@ struct job {
 
 /* --- one batch ------------------------------------------------------------------ */
 
-static int32_t arg_max(const float *p, size_t n)
-{
-    size_t at = 0;
-    for (size_t i = 1; i < n; i++)
-        if (p[i] > p[at])
-            at = i;
-    return (int32_t)at;
-}
-
-static int32_t class_of(const float *p, size_t width)
-{
-    return width == 1 ? p[0] > .5f : arg_max(p, width);
-}
-
 static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e)
 {
     (void)e;
@@ -56,9 +43,9 @@ static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr
     mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
     for (int i = 0; i < ex->count && j->classes; i++) {
         j->truth[j->count] = ex->labels ? ex->labels[i]
-                                        : class_of(ex->targets + (size_t)i * (size_t)ex->target_width,
+                                        : mr_class_of_output(ex->targets + (size_t)i * (size_t)ex->target_width,
                                                    (size_t)ex->target_width);
-        j->predicted[j->count++] = class_of(p + (size_t)i * width, width);
+        j->predicted[j->count++] = mr_class_of_output(p + (size_t)i * width, width);
     }
     mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples, metrics, 2);
     return 0;

@@ -16,7 +16,7 @@ enum { THUMBNAIL = 384, FILE_MOST = 256 << 20 }; /* pixels of a side kept of an 
 typedef struct picked {
     char *path;
     uint64_t id;
-    int predicted;
+    int predicted, truth; /* truth: by the folder that the file came from; -1: unknown */
     float confidence;
     uint8_t *pixels;
 } picked;
@@ -57,17 +57,33 @@ static int draw_place(mr_gallery *g)
     return place < (uint64_t)g->count ? (int)place : -1;
 }
 
-void mr_gallery_offer(mr_gallery *g, const mr_sink_row *row, uint64_t id)
+/* The class that PATH's folder is named after, or -1. */
+static int truth_of(const mr_gallery *g, const char *path)
 {
-    if (!g || row->error || row->predicted < 0)
+    const char *end = strrchr(path, '/'), *begin = end;
+    while (begin && begin > path && begin[-1] != '/')
+        begin--;
+    for (int i = 0; end && i < g->classes; i++)
+        if (strlen(g->class_names[i]) == (size_t)(end - begin) &&
+            !memcmp(g->class_names[i], begin, (size_t)(end - begin)))
+            return i;
+    return -1;
+}
+
+void mr_gallery_offer(mr_gallery *g, const mr_sink_row *row, const char *place, uint64_t id)
+{
+    if (row->error || row->predicted < 0)
         return;
-    int place = draw_place(g);
-    if (place < 0)
+    int at = draw_place(g);
+    if (at < 0)
         return;
-    picked *p = &g->pick[place];
+    picked *p = &g->pick[at];
     free(p->path);
-    *p = (picked){
-        .path = strdup(row->path), .id = id, .predicted = row->predicted, .confidence = row->confidence};
+    *p = (picked){.path = strdup(place),
+                  .id = id,
+                  .predicted = row->predicted,
+                  .truth = truth_of(g, row->path),
+                  .confidence = row->confidence};
 }
 
 /* --- reading again ------------------------------------------------------------------ */
@@ -118,19 +134,6 @@ static bool load(picked *p, mr_decoder *d, mr_montage_tile *tile)
     return loaded;
 }
 
-/* The class that PATH's folder is named after, or -1. */
-static int truth_of(const mr_gallery *g, const char *path)
-{
-    const char *end = strrchr(path, '/'), *begin = end;
-    while (begin && begin > path && begin[-1] != '/')
-        begin--;
-    for (int i = 0; end && i < g->classes; i++)
-        if (strlen(g->class_names[i]) == (size_t)(end - begin) &&
-            !memcmp(g->class_names[i], begin, (size_t)(end - begin)))
-            return i;
-    return -1;
-}
-
 static int in_input_order(const void *a, const void *b)
 {
     uint64_t x = ((const picked *)a)->id, y = ((const picked *)b)->id;
@@ -150,12 +153,11 @@ int mr_gallery_write(mr_gallery *g, const char *file, mr_error *e)
         mr_montage_tile *t = &tile[m.count];
         if (!load(p, d, t))
             continue;
-        int truth = truth_of(g, p->path);
         t->label = g->class_names[p->predicted];
         t->class_index = p->predicted;
         t->confidence = (double)p->confidence;
-        t->truth = truth >= 0 ? g->class_names[truth] : NULL;
-        t->correct = truth == p->predicted;
+        t->truth = p->truth >= 0 ? g->class_names[p->truth] : NULL;
+        t->correct = p->truth == p->predicted;
         m.count++;
     }
     m.tiles = tile;

@@ -25,13 +25,16 @@ millrace_SOURCES = \
   cli/options.c cli/options.h \
   cli/options_table.c \
   cli/outputs.c cli/outputs.h \
-  cli/predict.c \
+  cli/predict.c cli/predict.h \
+  cli/predict_images.c \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \
   cli/schedule.c cli/schedule.h \
   cli/stats.c cli/stats.h \
   cli/step_log.c cli/step_log.h \
   cli/summary.c \
+  cli/tally.c cli/tally.h \
+  cli/thresholds.c \
   cli/train.c \
   cli/verify.c
 millrace_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS)

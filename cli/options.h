@@ -21,7 +21,8 @@ typedef struct mr_cli {
     char *const *operand;
     /* data */
     const char *data, *train_dir, *validation_dir, *arrays;
-    mr_list images;
+    mr_list images, include, exclude, watch;
+    bool null;
     double validation_split;
     const char *image_size, *color_mode, *interpolation, *rescale;
     double offset;
@@ -53,8 +54,10 @@ typedef struct mr_cli {
     int keep;
     bool resume;
     /* inference */
-    const char *output, *montage;
+    const char *output, *montage, *move_to, *link_to;
+    mr_list layer, threshold;
     int top, montage_count;
+    bool unordered;
     /* sample */
     int count;
     /* everywhere */

@@ -19,6 +19,9 @@ struct mr_progress {
     int64_t step, steps, samples;
     int64_t first_step, first_samples; /* done before counting_from: those of a resumed epoch */
     bool stepped;                      /* there was a step in this epoch */
+    bool stream;                       /* steps are samples */
+    int64_t failed;
+    uint64_t bytes;
     double began, counting_from, last_step, last_shown;
     mr_metric *metrics; /* of the last step; names borrowed, static with every caller */
     int metric_count, metric_capacity;
@@ -117,6 +120,8 @@ static mr_progress_state state_of(const mr_progress *p, bool done)
                            .elapsed = p->options.clock() - p->began,
                            .metrics = p->metrics,
                            .metric_count = p->metric_count,
+                           .counts_samples = p->stream,
+                           .failed = p->failed,
                            .note = p->note,
                            .done = done};
     /* Speeds end with the last step: validation and the writing of files are not training. */
@@ -124,6 +129,7 @@ static mr_progress_state state_of(const mr_progress *p, bool done)
     if (p->step > p->first_step && stepping > 0) {
         s.seconds_per_step = stepping / (double)(p->step - p->first_step);
         s.samples_per_second = (double)(p->samples - p->first_samples) / stepping;
+        s.bytes_per_second = (double)p->bytes / stepping;
     }
     return s;
 }
@@ -200,13 +206,17 @@ static void show_as_json(mr_progress *p, bool done)
     mr_progress_state s = state_of(p, done);
     json_begin(p, done ? "epoch_end" : "step");
     json_place(p);
-    json_integer(p, "step", s.step);
+    json_integer(p, "step", s.counts_samples ? 0 : s.step);
     json_integer(p, p->unit, s.samples);
     json_double(p, "seconds", s.elapsed);
-    json_double(p, "seconds_per_step", s.seconds_per_step);
+    if (!s.counts_samples)
+        json_double(p, "seconds_per_step", s.seconds_per_step);
     mr_text_format(&p->text, "%s_per_second", p->unit);
     json_double(p, mr_text_string(&p->text), s.samples_per_second);
     mr_text_clear(&p->text);
+    if (s.counts_samples)
+        json_double(p, "bytes_per_second", s.bytes_per_second);
+    json_integer(p, "failed", s.failed);
     for (int i = 0; i < s.metric_count; i++)
         json_double(p, s.metrics[i].name, s.metrics[i].value);
     json_end(p);
@@ -247,7 +257,9 @@ void mr_progress_epoch_begin(mr_progress *p, int epoch, int epochs, int64_t step
     p->epochs = epochs;
     p->steps = steps;
     p->step = p->samples = p->first_step = p->first_samples = 0;
-    p->stepped = false;
+    p->stepped = p->stream = false;
+    p->failed = 0;
+    p->bytes = 0;
     p->metric_count = 0;
     p->note = NULL;
     p->began = p->counting_from = p->last_step = p->last_shown = p->options.clock();
@@ -298,6 +310,25 @@ void mr_progress_step(mr_progress *p, int64_t step, int64_t samples, const mr_me
     keep_metrics(p, metrics, count);
     if (now - p->last_shown >= seconds_between_lines(p))
         show(p, false);
+}
+
+void mr_progress_stream_from(mr_progress *p, int64_t samples)
+{
+    if (silent(p))
+        return;
+    p->first_step = p->first_samples = samples;
+    p->stepped = true;
+}
+
+void mr_progress_stream(mr_progress *p, int64_t samples, int64_t total, int64_t failed, uint64_t bytes)
+{
+    if (silent(p))
+        return;
+    p->stream = p->stepped = true;
+    p->steps = total;
+    p->failed = failed;
+    p->bytes = bytes;
+    mr_progress_step(p, samples, samples, NULL, 0);
 }
 
 void mr_progress_note(mr_progress *p, const char *text)

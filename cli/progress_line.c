@@ -30,6 +30,8 @@ static void append_counter(mr_text *out, const mr_progress_state *s)
     if (s->steps > 0) {
         int width = snprintf(NULL, 0, "%lld", (long long)s->steps);
         mr_text_format(out, "%*lld/%lld", width, (long long)s->step, (long long)s->steps);
+        if (s->counts_samples)
+            mr_text_format(out, " %s", s->unit);
     } else {
         mr_text_format(out, "%lld %s", (long long)s->samples, s->unit);
     }
@@ -61,7 +63,7 @@ static void append_time(mr_text *out, const mr_progress_state *s)
 static void append_speed(mr_text *out, const mr_progress_state *s, const detail *d)
 {
     double t = s->seconds_per_step;
-    if (d->step_time && t > 0 && s->steps > 0) {
+    if (d->step_time && t > 0 && s->steps > 0 && !s->counts_samples) {
         if (t >= 10)
             mr_text_format(out, " - %.0fs/step", t);
         else if (t >= 1)
@@ -74,6 +76,10 @@ static void append_speed(mr_text *out, const mr_progress_state *s, const detail 
     if (d->rate && s->samples_per_second > 0)
         mr_text_format(out, s->samples_per_second < 9.95 ? " - %.1f %s/s" : " - %.0f %s/s",
                        s->samples_per_second, s->unit);
+    if (d->rate && s->bytes_per_second > 0)
+        mr_text_format(out, " - %.1f MB/s", s->bytes_per_second / 1e6);
+    if (s->failed)
+        mr_text_format(out, " - %lld failed", (long long)s->failed);
 }
 
 /* The metrics; BEFORE stands before the first of them. */

@@ -18,8 +18,11 @@ typedef struct mr_progress_state {
     double seconds_per_step, samples_per_second; /* 0: not known yet */
     const mr_metric *metrics;
     int metric_count;
-    const char *note; /* what goes on now ("validating"), or NULL */
-    bool done;        /* the last line of an epoch: the time it took instead of the time left */
+    bool counts_samples;     /* a stream: steps are samples, and there is no batch to be seen */
+    double bytes_per_second; /* of a stream; 0: not known yet */
+    int64_t failed;          /* samples of a stream that could not be used */
+    const char *note;        /* what goes on now ("validating"), or NULL */
+    bool done;               /* the last line of an epoch: the time it took instead of the time left */
 } mr_progress_state;
 
 /* Appends "11/12 [====>.] - ETA: 3s - 45ms/step - 712 images/s - loss: 0.4312" to OUT. Where COLUMNS are too

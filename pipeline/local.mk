@@ -17,9 +17,6 @@ libpipeline_la_SOURCES = \
   pipeline/history.c pipeline/history.h \
   pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
-  pipeline/predict.c pipeline/predict.h \
-  pipeline/predict_arrays.c pipeline/predict_arrays.h \
-  pipeline/predictor.c pipeline/predictor.h \
   pipeline/queue.c pipeline/queue.h \
   pipeline/read_stage.c \
   pipeline/ring.c pipeline/ring.h \
@@ -30,8 +27,20 @@ libpipeline_la_SOURCES = \
   pipeline/stats.c pipeline/stats.h \
   pipeline/train.c pipeline/train.h \
   pipeline/trainer.c pipeline/trainer.h \
-  pipeline/verdict.c pipeline/verdict.h \
-  pipeline/walk.c pipeline/walk.h \
   pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
   pipeline/warp_avx2.c \
   pipeline/warp_avx512.c
+pipeline_predict_sources = \
+  pipeline/census.c pipeline/census.h \
+  pipeline/catch_up.c pipeline/catch_up.h \
+  pipeline/path_bag.c pipeline/path_bag.h \
+  pipeline/placing.c pipeline/placing.h \
+  pipeline/predict.c pipeline/predict.h \
+  pipeline/predict_arrays.c pipeline/predict_arrays.h \
+  pipeline/predict_rows.c pipeline/predict_rows.h \
+  pipeline/predictor.c pipeline/predictor.h \
+  pipeline/selection.c pipeline/selection.h \
+  pipeline/verdict.c pipeline/verdict.h \
+  pipeline/walk.c pipeline/walk.h \
+  pipeline/watch.c pipeline/watch.h
+libpipeline_la_SOURCES += $(pipeline_predict_sources)

@@ -1,145 +1,149 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict.h"
 
-#include "pipeline/verdict.h"
+#include "pipeline/predict_rows.h"
+#include "pipeline/catch_up.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_SIZE = 12 };
+/* An unordered run goes on with an output that was written with this many samples under way at most, or as
+ * many as there are now. */
+enum { WINDOW_LEAST = 1 << 15 };
 
-typedef struct run { /* all of it is the calling thread's */
-    const mr_graph *graph;
+typedef struct run { /* all of it is the calling thread's, but for what the source reads */
     const mr_predict_options *options;
     const mr_predict_events *events;
     mr_predict_result *result;
-    const char **class_names;
-    int classes, top;
-    int first_tensor; /* the output that is the first tensor: behind the classes, if there are any */
-    int tensors;
-    mr_sink_tensor *tensor;
-    const float **value; /* [tensors] of the row in hand */
-    float *probability;  /* [classes] */
-    int *best;           /* [top] */
+    mr_row_maker maker;
+    mr_source source;
+    mr_past *past;
+    mr_catch_up *resume;
     mr_sink *sink;
     mr_predictor *predictor;
+    int *predicted; /* [batch size] of the batch in hand, for placing; -1: none */
+    mr_text place;
+    /* With placing: the rows that the output held whose files were still where they were. Their turn comes
+     * again. */
+    mr_text unplaced;
+    mr_stage_counters writing; /* rows, sinks, placing */
 } run;
 
-/* --- what the rows hold ------------------------------------------------------------- */
-
-int mr_model_class_names(const char ***out, int *classes, const mr_model *m, mr_error *e)
+static bool is_stopped(const run *r)
 {
-    const mr_shape *s = &m->graph->node[m->graph->output[0]].shape;
-    *out = NULL;
-    *classes = s->rank == 2 ? mr_classes_of_width((size_t)s->dim[1]) : 0;
-    if (*classes == 0)
-        return 0;
-    size_t n = (size_t)*classes;
-    const char **names = malloc(n * (sizeof *names + NUMBER_SIZE));
-    if (!names)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the names of %d classes", *classes);
-    char *number = (char *)(names + n);
-    bool known = m->class_names && m->classes == *classes;
-    for (size_t i = 0; i < n; i++, number += NUMBER_SIZE) {
-        snprintf(number, NUMBER_SIZE, "%d", (int)i);
-        names[i] = known ? m->class_names[i] : number;
-    }
-    *out = names;
-    return 0;
+    return r->events->stop && r->events->stop(r->events->context);
 }
 
-static const mr_node *output_node(const run *r, int output)
+/* --- going on with an output -------------------------------------------------------------- */
+
+static void count_row(mr_predict_totals *t, bool failed, int predicted)
 {
-    const mr_graph *g = r->graph;
-    return &g->node[output < g->outputs ? g->output[output]
-                                        : r->options->predictor.node[output - g->outputs]];
+    t->files++;
+    t->failed += failed;
+    t->unsure += !failed && predicted < 0 && t->classes;
+    if (predicted >= 0)
+        t->of_class[predicted]++;
 }
 
-static int describe_rows(run *r, const mr_model *m, mr_error *e)
+/* A file whose row is written but that is not in its place yet, since the run ended between the two. */
+static void take_past_row(void *context, const mr_past_row *row, bool here)
 {
-    int status = mr_model_class_names(&r->class_names, &r->classes, m, e);
-    if (status)
-        return status;
-    int outputs = r->graph->outputs + r->options->predictor.nodes;
-    r->first_tensor = r->classes > 0;
-    r->tensors = outputs - r->first_tensor;
-    r->top = r->options->top < r->classes ? r->options->top : r->classes;
-    r->tensor = calloc((size_t)r->tensors + 1, sizeof *r->tensor);
-    r->value = calloc((size_t)r->tensors + 1, sizeof *r->value);
-    r->probability = calloc((size_t)r->classes + 1, sizeof *r->probability);
-    r->best = calloc((size_t)r->top + 1, sizeof *r->best);
-    r->result->totals.classes = r->classes;
-    r->result->totals.of_class = calloc((size_t)r->classes + 1, sizeof *r->result->totals.of_class);
-    if (!r->tensor || !r->value || !r->probability || !r->best || !r->result->totals.of_class)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the rows");
-    for (int i = 0; i < r->tensors; i++) {
-        const mr_node *n = output_node(r, r->first_tensor + i);
-        r->tensor[i] = (mr_sink_tensor){.name = n->layer->name, .shape = n->shape};
-    }
-    return 0;
-}
-
-static int open_sink(run *r, mr_error *e)
-{
-    mr_sink_schema schema = {.classes = r->classes,
-                             .class_names = r->class_names,
-                             .top = r->top,
-                             .tensors = r->tensors,
-                             .tensor = r->tensor};
-    return mr_sink_open(&r->sink, r->options->output, &schema, e);
-}
-
-/* --- one row -------------------------------------------------------------------------- */
-
-static void fill_row(run *r, const mr_predictions *p, const mr_prediction *item, mr_sink_row *row)
-{
-    size_t at = (size_t)item->row;
-    *row = (mr_sink_row){.path = item->path,
-                         .predicted = -1,
-                         .probability = r->probability,
-                         .top = r->best,
-                         .tensor = r->value};
-    if (item->error) {
-        row->error = item->message;
+    run *r = context;
+    count_row(&r->result->totals, row->failed, row->predicted);
+    r->result->totals.resumed++;
+    if (r->options->budget)
+        r->options->budget->errors += row->failed;
+    if (!r->options->placing || !here || row->predicted < 0)
         return;
-    }
-    for (int i = 0; i < r->tensors; i++)
-        r->value[i] = p->output[r->first_tensor + i] + at * mr_shape_sample(&r->tensor[i].shape);
-    if (!r->classes)
-        return;
-    size_t width = mr_shape_sample(mr_predictor_shape(r->predictor, 0));
-    mr_verdict v = mr_judge(p->output[0] + at * width, width, r->probability);
-    row->predicted = v.predicted;
-    row->confidence = v.confidence;
-    mr_top_classes(r->probability, r->classes, r->top, r->best);
+    mr_text_append_bytes(&r->unplaced, &row->predicted, sizeof row->predicted);
+    mr_text_append_bytes(&r->unplaced, row->path, strlen(row->path) + 1);
 }
+
+static int place_past(run *r, mr_error *e)
+{
+    int status = mr_text_check(&r->unplaced, "the files of an output", e);
+    for (size_t at = 0; !status && at < r->unplaced.length;) {
+        int predicted;
+        const char *path = r->unplaced.data + at + sizeof predicted;
+        memcpy(&predicted, r->unplaced.data + at, sizeof predicted);
+        status = mr_placing_put(r->options->placing, path, predicted, NULL, e);
+        at += sizeof predicted + strlen(path) + 1;
+    }
+    mr_text_destroy(&r->unplaced);
+    return status;
+}
+
+static mr_catch_up_options how_to_resume(run *r)
+{
+    const mr_loader_options *l = &r->options->predictor.loader;
+    mr_catch_up_options o = {
+        .group = l->batch_size, .unrelated = r->options->unrelated, .context = r, .row = take_past_row};
+    int64_t window = (int64_t)l->batch_size * (l->batches_ahead + 1);
+    if (l->unordered)
+        o.window = window > WINDOW_LEAST ? window : WINDOW_LEAST;
+    if (r->options->placing) /* a row that is taken back may have lost its file */
+        o.group = 1;
+    return o;
+}
+
+/* Brings the source to where the output ends. */
+static int pass_over_past(run *r, mr_error *e)
+{
+    int status = mr_past_open(&r->past, r->options->output, &r->maker.schema, e);
+    if (!status && r->past) {
+        mr_catch_up_options how = how_to_resume(r);
+        status = mr_catch_up_open(&r->resume, r->source, r->past, &how, e);
+        if (!status)
+            r->source = mr_catch_up_source(r->resume);
+        if (!status)
+            status = place_past(r, e);
+    }
+    if (!status && r->events->resumed)
+        r->events->resumed(r->events->context, &r->result->totals);
+    return status;
+}
+
+/* --- one batch ---------------------------------------------------------------------------- */
 
 static int spend(run *r, const mr_prediction *item, mr_error *e)
 {
+    int64_t total = r->options->total ? r->options->total(r->options->total_context) : 0;
     if (r->events->bad_input)
         r->events->bad_input(r->events->context, item->path, item->message);
-    return r->options->budget ? mr_budget_spend(r->options->budget, 0, item->path, item->message, e) : 0;
+    return r->options->budget ? mr_budget_spend(r->options->budget, total, item->path, item->message, e) : 0;
 }
 
-static int take_row(run *r, const mr_predictions *p, const mr_prediction *item, mr_error *e)
+static int take_row(run *r, const mr_predictions *p, int i, mr_error *e)
 {
-    mr_predict_totals *t = &r->result->totals;
+    const mr_prediction *item = &p->item[i];
     mr_sink_row row;
-    fill_row(r, p, item, &row);
+    mr_row_maker_fill(&r->maker, p, item, &row);
+    r->predicted[i] = row.predicted;
     int status = mr_sink_add(r->sink, &row, e);
     if (status)
         return status;
-    t->files++;
-    t->failed += item->error != 0;
-    if (row.predicted >= 0)
-        t->of_class[row.predicted]++;
-    if (r->events->row)
-        r->events->row(r->events->context, &row, item->id);
+    count_row(&r->result->totals, item->error, row.predicted);
     return item->error ? spend(r, item, e) : 0;
 }
 
-/* --- the run -------------------------------------------------------------------------- */
+/* After the rows are written: a file that is moved has its row, whatever comes. */
+static int place_files(run *r, const mr_predictions *p, int rows, mr_error *e)
+{
+    int status = 0;
+    for (int i = 0; i < rows && !status; i++) {
+        const char *place = p->item[i].path;
+        if (r->options->placing && r->predicted[i] >= 0) {
+            status = mr_placing_put(r->options->placing, place, r->predicted[i], &r->place, e);
+            place = mr_text_string(&r->place);
+        }
+        if (!status && r->events->row) {
+            mr_sink_row row;
+            mr_row_maker_fill(&r->maker, p, &p->item[i], &row);
+            r->events->row(r->events->context, &row, place, p->item[i].id);
+        }
+    }
+    return status;
+}
 
 static uint64_t bytes_read(const run *r)
 {
@@ -153,66 +157,95 @@ static uint64_t bytes_read(const run *r)
 
 static int take_batch(run *r, const mr_predictions *p, mr_error *e)
 {
-    int status = 0;
-    for (int i = 0; i < p->count && !status; i++)
-        status = take_row(r, p, &p->item[i], e);
+    int status = 0, rows = 0;
+    uint64_t start = mr_now_ns();
+    for (; rows < p->count && !status; rows++)
+        status = take_row(r, p, rows, e);
     int flushed = mr_sink_flush(r->sink, e); /* also the rows before a failure */
+    if (!flushed)
+        flushed = place_files(r, p, rows, e);
+    mr_counter_add(&r->writing.items, (uint64_t)rows);
+    mr_counter_add(&r->writing.busy_ns, mr_now_ns() - start);
     r->result->totals.bytes = bytes_read(r);
     if (r->events->batch)
         r->events->batch(r->events->context, &r->result->totals);
     return status ? status : flushed;
 }
 
+/* --- the run ------------------------------------------------------------------------------ */
+
 static int take_all(run *r, mr_error *e)
 {
     mr_predictions *p;
-    int status;
-    while ((status = mr_predictor_next(r->predictor, &p, e)) == 1) {
+    int status = 1;
+    while (status == 1 && (status = mr_predictor_next(r->predictor, &p, e)) == 1) {
         status = take_batch(r, p, e);
         mr_predictor_release(r->predictor, p);
-        if (status)
-            return status;
-        if (r->events->stop && r->events->stop(r->events->context)) {
-            r->result->stopped = true;
-            return 0;
-        }
+        if (!status)
+            status = !is_stopped(r);
     }
-    if (!status && r->options->budget)
+    r->result->stopped = status == 0 && is_stopped(r);
+    if (!status && !r->result->stopped && r->options->budget)
         status = mr_budget_check(r->options->budget, (int64_t)r->result->totals.files, e);
     return status;
 }
 
+static int set_up(run *r, mr_model *model, mr_error *e)
+{
+    mr_predict_totals *t = &r->result->totals;
+    int status = mr_row_maker_init(&r->maker, model, r->options, e);
+    if (status)
+        return status;
+    t->classes = r->maker.schema.classes;
+    t->of_class = calloc((size_t)t->classes + 1, sizeof *t->of_class);
+    r->predicted = calloc((size_t)r->options->predictor.loader.batch_size, sizeof *r->predicted);
+    if (!t->of_class || !r->predicted)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the rows");
+    status = mr_predictor_check(model->graph, &r->options->predictor, e);
+    if (!status && r->options->resume)
+        status = pass_over_past(r, e);
+    if (!status)
+        status = mr_predictor_open(&r->predictor, model->graph, r->source, &r->options->predictor, e);
+    if (!status) /* last: what fails before leaves the old output as it was */
+        status = r->past ? mr_sink_resume(&r->sink, r->past, e)
+                         : mr_sink_open(&r->sink, r->options->output, &r->maker.schema, e);
+    return status;
+}
+
+static void report_stages(run *r)
+{
+    mr_predict_result *result = r->result;
+    int n = mr_predictor_stats(r->predictor, result->stage, MR_PREDICT_STAGES - 1);
+    result->stage[n] = (mr_stage_stats){.name = "write", .threads = 1};
+    mr_stage_counters_report(&r->writing, &result->stage[n]);
+    result->stages = n + 1;
+    result->reader = mr_predictor_reader_kind(r->predictor);
+}
+
 static void tear_down(run *r)
 {
-    mr_sink_abandon(r->sink);
     mr_predictor_close(r->predictor);
-    free(r->class_names);
-    free(r->tensor);
-    free(r->value);
-    free(r->probability);
-    free(r->best);
+    mr_catch_up_close(r->resume);
+    mr_past_close(r->past);
+    mr_row_maker_destroy(&r->maker);
+    mr_text_destroy(&r->place);
+    mr_text_destroy(&r->unplaced);
+    free(r->predicted);
 }
 
 int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *options,
                    const mr_predict_events *events, mr_predict_result *result, mr_error *e)
 {
-    run r = {.graph = model->graph, .options = options, .events = events, .result = result};
+    run r = {.options = options, .events = events, .result = result, .source = source};
     memset(result, 0, sizeof *result);
-    int status = describe_rows(&r, model, e);
-    if (!status)
-        status = mr_predictor_open(&r.predictor, model->graph, source, &options->predictor, e);
-    if (!status)
-        status = open_sink(&r, e);
+    int status = set_up(&r, model, e);
     if (!status) {
         status = take_all(&r, e);
-        result->stages = mr_predictor_stats(r.predictor, result->stage, 16);
-        result->reader = mr_predictor_reader_kind(r.predictor);
-        int closed = mr_sink_close(r.sink, e);
-        r.sink = NULL;
-        status = status ? status : closed;
+        report_stages(&r);
     }
+    int closed = mr_sink_close(r.sink, !status && !result->stopped, e);
     tear_down(&r);
-    return status;
+    return status ? status : closed;
 }
 
 void mr_predict_result_free(mr_predict_result *r)

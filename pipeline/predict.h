@@ -6,42 +6,59 @@
 #include "io/model_file.h"
 #include "io/sink.h"
 #include "pipeline/budget.h"
+#include "pipeline/placing.h"
 #include "pipeline/predictor.h"
+#include "pipeline/verdict.h"
+
+enum { MR_PREDICT_STAGES = 16 };
 
 typedef struct mr_predict_totals {
-    uint64_t files; /* rows, those without a prediction too */
+    uint64_t files; /* rows, those without a prediction and those of a past that was gone on with too */
     uint64_t failed;
+    uint64_t unsure;
     uint64_t bytes;     /* of files read */
-    uint64_t *of_class; /* [classes] predicted as each; NULL without classes */
+    uint64_t resumed;   /* rows that were there already */
+    uint64_t *of_class; /* [classes] predicted as each */
     int classes;
 } mr_predict_totals;
 
 /* What the run tells while it goes on, on the thread that called mr_predict_run; any may be NULL. */
 typedef struct mr_predict_events {
     void *context;
-    void (*row)(void *context, const mr_sink_row *row, uint64_t id);
+    void (*resumed)(void *context,
+                    const mr_predict_totals *totals); /* once, with --resume, before the first row */
+    /* PLACE: where the file is now */
+    void (*row)(void *context, const mr_sink_row *row, const char *place, uint64_t id);
     void (*batch)(void *context, const mr_predict_totals *totals);
     void (*bad_input)(void *context, const char *path, const char *reason);
-    bool (*stop)(void *context); /* asked after each batch: true ends the run with what is written */
+    /* Asked after each batch, and by the source: true ends the run with what is written. */
+    bool (*stop)(void *context);
 } mr_predict_events;
 
 typedef struct mr_predict_options {
     mr_predictor_options predictor;
     const char *output; /* NULL: CSV on standard output */
+    bool resume;        /* goes on with OUTPUT */
+    bool unrelated;     /* with resume: the source has nothing to do with the rows that are there */
     int top;
-    mr_budget *budget;
+    mr_thresholds thresholds;
+    const mr_placing *placing;       /* prepared; or NULL */
+    mr_budget *budget;               /* may be NULL */
+    int64_t (*total)(void *context); /* of files, 0 while it is not known; may be NULL: it never is */
+    void *total_context;
 } mr_predict_options;
 
 typedef struct mr_predict_result {
     mr_predict_totals totals;
     bool stopped; /* by events.stop */
-    mr_stage_stats stage[16];
+    mr_stage_stats stage[MR_PREDICT_STAGES];
     int stages;
     const char *reader;
 } mr_predict_result;
 
 /* RESULT is filled also on failure; free it with mr_predict_result_free. Errors: those of the source and the
- * sink, MR_ELIMIT over the budget of bad inputs (their rows are written). */
+ * sink, MR_ELIMIT over the budget of bad inputs (their rows are written), MR_ECANCELED where nobody reads
+ * standard output any more. */
 int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *options,
                    const mr_predict_events *events, mr_predict_result *result, mr_error *e);
 void mr_predict_result_free(mr_predict_result *r);
@@ -49,5 +66,7 @@ void mr_predict_result_free(mr_predict_result *r);
 /* Names of a model's classes: its own, or their numbers. [*CLASSES], to be freed as one block; *CLASSES is 0
  * (and the names NULL) where the first output is no vector. */
 int mr_model_class_names(const char ***names, int *classes, const mr_model *m, mr_error *e);
+/* The graph's node of the layer NAME (its first call). MR_ENOTFOUND. */
+int mr_layer_node(int *node, const mr_graph *g, const char *name, mr_error *e);
 
 #endif

@@ -1,140 +1,212 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict_arrays.h"
 
-#include "pipeline/trainer.h"
+#include "io/array_stream.h"
+#include "nn/plan.h"
+#include "nn/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct job {
-    mr_model *model;
+    mr_graph *graph;
     mr_array_run *run;
-    mr_array x[MR_MAX_INPUTS];
-    mr_team *team;
-    mr_trainer *trainer;
-    mr_feed *feed;
+    mr_array_reader **input; /* [graph->inputs] */
+    float **x;               /* [graph->inputs] → [batch, …] */
     int outputs;
-    mr_shape *shape; /* [outputs], dim[0]: samples */
-    float **value;   /* [outputs] → [samples, …] */
+    int *set; /* [outputs] in the writer */
+    mr_array_writer *writer;
+    mr_team *team;
+    mr_plan *plan;
+    int64_t samples; /* of the arrays */
+    mr_stage_counters read, predict, write;
 } job;
 
-static int read_inputs(job *j, mr_error *e)
+static const char *input_name(int i, char name[32])
 {
-    const mr_graph *g = j->model->graph;
-    if (g->inputs > MR_MAX_INPUTS)
-        return mr_fail(e, MR_ELIMIT, "the model '%s' has %d inputs, %d are possible", g->name, g->inputs,
-                       MR_MAX_INPUTS);
-    int status = 0;
-    for (int i = 0; i < g->inputs && !status; i++) {
+    snprintf(name, 32, "input_%d", i);
+    return name;
+}
+
+/* --- setting up --------------------------------------------------------------------------- */
+
+static int check_input(const job *j, int i, mr_error *e)
+{
+    const mr_node *n = &j->graph->node[j->graph->input[i]];
+    const mr_shape *have = mr_array_reader_shape(j->input[i]);
+    char name[32], want_text[128], have_text[128];
+    mr_shape want = n->shape;
+    want.dim[0] = have->dim[0];
+    if (!mr_shape_equal(&want, have))
+        return mr_fail(e, MR_EINVAL, "%s: %s is %s, the model's input '%s' takes %s", j->run->input,
+                       input_name(i, name), mr_shape_text(have, true, have_text, sizeof have_text),
+                       n->layer->name, mr_shape_text(&want, true, want_text, sizeof want_text));
+    if (have->dim[0] != j->samples)
+        return mr_fail(e, MR_EINVAL, "%s: input_%d has %lld samples, input_0 has %lld", j->run->input, i,
+                       (long long)have->dim[0], (long long)j->samples);
+    return 0;
+}
+
+static int open_inputs(job *j, mr_error *e)
+{
+    size_t n = (size_t)j->graph->inputs;
+    j->input = calloc(n, sizeof *j->input);
+    j->x = calloc(n, sizeof *j->x);
+    int status = j->input && j->x ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the inputs");
+    for (int i = 0; i < j->graph->inputs && !status; i++) {
         char name[32];
-        snprintf(name, sizeof name, "input_%d", i);
-        status = mr_array_read(&j->x[i], j->run->input, name, e);
+        status = mr_array_reader_open(&j->input[i], j->run->input, input_name(i, name), e);
+        if (!status && i == 0)
+            j->samples = mr_array_reader_shape(j->input[0])->dim[0];
         if (!status)
-            status = mr_trainer_check_input(j->trainer, i, &j->x[i].shape, e);
+            status = check_input(j, i, e);
+        if (!status &&
+            !(j->x[i] = malloc((size_t)j->run->batch_size *
+                               mr_shape_sample(mr_array_reader_shape(j->input[i])) * sizeof(float))))
+            status = mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory for a batch"),
+                             "a smaller --batch-size needs less");
     }
     return status;
 }
 
-static int make_outputs(job *j, mr_error *e)
+static const mr_node *output_node(const job *j, int i)
 {
-    const mr_graph *g = j->model->graph;
-    int64_t samples = j->x[0].shape.dim[0];
-    j->outputs = g->outputs;
-    j->shape = calloc((size_t)g->outputs, sizeof *j->shape);
-    j->value = calloc((size_t)g->outputs, sizeof *j->value);
-    bool whole = j->shape && j->value;
-    for (int i = 0; whole && i < g->outputs; i++) {
-        j->shape[i] = g->node[g->output[i]].shape;
-        j->shape[i].dim[0] = samples;
-        j->value[i] = malloc((mr_shape_count(&j->shape[i]) + 1) * sizeof **j->value);
-        whole = j->value[i] != NULL;
-    }
-    return whole ? 0
-                 : mr_fail(e, MR_ENOMEM, "out of memory for the outputs of %lld samples", (long long)samples);
+    const mr_graph *g = j->graph;
+    return &g->node[i < g->outputs ? g->output[i] : j->run->node[i - g->outputs]];
+}
+
+static int add_output(job *j, int i, mr_error *e)
+{
+    const mr_node *n = output_node(j, i);
+    mr_shape shape = n->shape;
+    mr_text name = {0};
+    shape.dim[0] = j->samples;
+    if (i < j->graph->outputs)
+        mr_text_format(&name, "output_%d", i);
+    else
+        mr_text_format(&name, "layers/%s", n->layer->name);
+    int status = mr_text_check(&name, "a dataset's name", e);
+    if (!status)
+        status = mr_array_writer_add(j->writer, mr_text_string(&name), &shape, &j->set[i], e);
+    mr_text_destroy(&name);
+    return status;
+}
+
+static int open_outputs(job *j, mr_error *e)
+{
+    j->outputs = j->graph->outputs + j->run->nodes;
+    j->set = calloc((size_t)j->outputs, sizeof *j->set);
+    int status = j->set ? mr_array_writer_open(&j->writer, j->run->output, e)
+                        : mr_fail(e, MR_ENOMEM, "out of memory for the outputs");
+    for (int i = 0; i < j->outputs && !status; i++)
+        status = add_output(j, i, e);
+    return status;
 }
 
 static int set_up(job *j, mr_error *e)
 {
     const mr_array_run *r = j->run;
-    mr_trainer_options o = {.batch_size = r->batch_size, .memory_limit = r->memory_limit};
-    mr_feed_order order = {.last_epoch = 1};
-    int status = mr_team_create(&j->team, r->threads, e);
+    mr_plan_options o = {.kind = MR_PLAN_INFERENCE,
+                         .batch = r->batch_size,
+                         .memory_limit = r->memory_limit,
+                         .extra = r->node,
+                         .extras = r->nodes};
+    int status = open_inputs(j, e);
     if (!status)
-        status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+        status = mr_team_create(&j->team, r->threads, e);
     if (!status)
-        status = read_inputs(j, e);
-    if (!status)
-        status = make_outputs(j, e);
-    if (!status)
-        status = mr_feed_arrays(&j->feed, j->x, j->model->graph->inputs, NULL, r->batch_size, r->rescale,
-                                r->offset, order, e);
+        status = mr_plan_create(&j->plan, j->graph, j->team, o, e);
+    return status ? status : open_outputs(j, e);
+}
+
+/* --- batches -------------------------------------------------------------------------------- */
+
+static int read_batch(job *j, int64_t first, int count, mr_error *e)
+{
+    uint64_t start = mr_now_ns();
+    int status = 0;
+    for (int i = 0; i < j->graph->inputs && !status; i++)
+        status = mr_array_reader_rows(j->input[i], first, count, j->run->rescale, j->run->offset, j->x[i], e);
+    mr_counter_add(&j->read.items, (uint64_t)count);
+    mr_counter_add(&j->read.busy_ns, mr_now_ns() - start);
+    return status;
+}
+
+static void compute_batch(job *j, int count)
+{
+    uint64_t start = mr_now_ns();
+    mr_plan_forward(j->plan, (const float *const *)j->x, count, 0);
+    mr_counter_add(&j->predict.items, (uint64_t)count);
+    mr_counter_add(&j->predict.busy_ns, mr_now_ns() - start);
+}
+
+static int write_batch(job *j, int64_t first, int count, mr_error *e)
+{
+    uint64_t start = mr_now_ns();
+    int status = 0;
+    for (int i = 0; i < j->outputs && !status; i++)
+        status = mr_array_writer_rows(j->writer, j->set[i], first, count, mr_plan_output(j->plan, i), e);
+    mr_counter_add(&j->write.items, (uint64_t)count);
+    mr_counter_add(&j->write.busy_ns, mr_now_ns() - start);
     return status;
 }
 
 static int run_batches(job *j, mr_error *e)
 {
-    mr_array_run *r = j->run;
-    mr_examples ex;
-    int status;
-    while ((status = mr_feed_next(j->feed, &ex, e)) > 0) {
-        status = mr_trainer_infer(j->trainer, &ex, NULL, e);
-        for (int i = 0; i < j->outputs && !status; i++) {
-            size_t row = mr_shape_sample(&j->shape[i]);
-            memcpy(j->value[i] + (size_t)r->samples * row, mr_plan_output(j->trainer->infer, i),
-                   (size_t)ex.count * row * sizeof(float));
-        }
-        r->samples += ex.count;
-        mr_feed_release(j->feed, &ex);
-        if (!status && r->batch)
-            r->batch(r->context, r->samples, j->x[0].shape.dim[0]);
-        if (!status && r->stop && r->stop(r->context))
-            status = mr_fail(e, MR_ECANCELED, "stopped");
+    const mr_array_run *r = j->run;
+    int status = 0;
+    for (int64_t first = 0; first < j->samples && !status; first += r->batch_size) {
+        int64_t left = j->samples - first;
+        int count = left < r->batch_size ? (int)left : r->batch_size;
+        status = read_batch(j, first, count, e);
         if (status)
             break;
+        compute_batch(j, count);
+        status = write_batch(j, first, count, e);
+        if (!status && r->batch)
+            r->batch(r->context, first + count, j->samples);
+        if (!status && r->stop && r->stop(r->context))
+            status = mr_fail(e, MR_ECANCELED, "stopped");
     }
     return status;
 }
 
-static int write_outputs(const job *j, mr_error *e)
+static void report(job *j)
 {
-    char(*text)[24] = calloc((size_t)j->outputs, sizeof *text);
-    const char **name = calloc((size_t)j->outputs, sizeof *name);
-    int status = text && name ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the outputs");
-    for (int i = 0; i < j->outputs && !status; i++) {
-        snprintf(text[i], sizeof text[i], "output_%d", i);
-        name[i] = text[i];
-    }
-    if (!status)
-        status =
-            mr_arrays_write(j->run->output, j->outputs, name, j->shape, (const float *const *)j->value, e);
-    free(text);
-    free(name);
-    return status;
+    mr_stage_stats *s = j->run->stage;
+    s[0] = (mr_stage_stats){.name = "read", .threads = 1};
+    s[1] = (mr_stage_stats){.name = "predict", .threads = 1};
+    s[2] = (mr_stage_stats){.name = "write", .threads = 1};
+    mr_stage_counters_report(&j->read, &s[0]);
+    mr_stage_counters_report(&j->predict, &s[1]);
+    mr_stage_counters_report(&j->write, &s[2]);
 }
 
 static void tear_down(job *j)
 {
-    mr_feed_close(j->feed);
-    for (int i = 0; i < MR_MAX_INPUTS; i++)
-        mr_array_free(&j->x[i]);
-    for (int i = 0; j->value && i < j->outputs; i++)
-        free(j->value[i]);
-    free(j->value);
-    free(j->shape);
-    mr_trainer_free(j->trainer);
+    for (int i = 0; i < j->graph->inputs; i++) {
+        if (j->input)
+            mr_array_reader_close(j->input[i]);
+        if (j->x)
+            free(j->x[i]);
+    }
+    free(j->input);
+    free(j->x);
+    free(j->set);
+    mr_array_writer_close(j->writer);
+    mr_plan_free(j->plan);
     mr_team_destroy(j->team);
 }
 
 int mr_predict_arrays(mr_model *model, mr_array_run *run, mr_error *e)
 {
-    job j = {.model = model, .run = run};
-    run->samples = 0;
+    job j = {.graph = model->graph, .run = run};
     int status = set_up(&j, e);
     if (!status)
         status = run_batches(&j, e);
     if (!status)
-        status = write_outputs(&j, e);
+        status = mr_array_writer_publish(j.writer, e);
+    report(&j);
     tear_down(&j);
     return status;
 }
@@ -144,13 +216,12 @@ int mr_predict_arrays_bytes(bool *out, const mr_model *model, const char *file, 
     *out = false;
     for (int i = 0; i < model->graph->inputs; i++) {
         char name[32];
-        mr_array a;
-        snprintf(name, sizeof name, "input_%d", i);
-        int status = mr_array_read(&a, file, name, e);
+        mr_array_reader *r;
+        int status = mr_array_reader_open(&r, file, input_name(i, name), e);
         if (status)
             return status;
-        *out |= a.bytes;
-        mr_array_free(&a);
+        *out |= mr_array_reader_bytes(r);
+        mr_array_reader_close(r);
     }
     return 0;
 }

@@ -151,8 +151,9 @@ static int take_shapes(mr_predictor *p, const mr_graph *g, const mr_predictor_op
     return 0;
 }
 
-static int check_input(const mr_graph *g, const mr_preprocess *pre, mr_error *e)
+int mr_predictor_check(const mr_graph *g, const mr_predictor_options *options, mr_error *e)
 {
+    const mr_preprocess *pre = &options->loader.preprocess;
     const mr_shape in = {4, {0, pre->height, pre->width, (int)pre->color_mode}};
     const mr_shape *want = &g->node[g->input[0]].shape;
     char have[96], need[96];
@@ -210,7 +211,7 @@ int mr_predictor_open(mr_predictor **out, mr_graph *graph, mr_source source,
                       const mr_predictor_options *options, mr_error *e)
 {
     *out = NULL;
-    int status = check_input(graph, &options->loader.preprocess, e);
+    int status = mr_predictor_check(graph, options, e);
     if (status)
         return status;
     mr_predictor *p = aligned_alloc(_Alignof(mr_predictor), sizeof *p);

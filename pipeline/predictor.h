@@ -41,6 +41,8 @@ typedef struct mr_predictor_options {
 
 typedef struct mr_predictor mr_predictor;
 
+/* Do the model and OPTIONS go together? MR_EINVAL where not. (mr_predictor_open asks it too.) */
+int mr_predictor_check(const mr_graph *graph, const mr_predictor_options *options, mr_error *e);
 /* Starts the threads. GRAPH and what SOURCE refers to must outlive the predictor; nobody may change the
  * graph. */
 int mr_predictor_open(mr_predictor **out, mr_graph *graph, mr_source source,

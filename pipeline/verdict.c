@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/verdict.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 int mr_classes_of_width(size_t width)
@@ -8,24 +10,56 @@ int mr_classes_of_width(size_t width)
     return width == 1 ? 2 : (int)width;
 }
 
-static mr_verdict of_one(float p, float *probability)
+void mr_probabilities(const float *output, size_t width, float *probability)
 {
-    probability[0] = 1 - p;
-    probability[1] = p;
-    int predicted = p > .5f;
-    return (mr_verdict){predicted, probability[predicted]};
+    memcpy(probability, output, width * sizeof *output);
+    if (width == 1) {
+        probability[0] = 1 - output[0];
+        probability[1] = output[0];
+    }
 }
 
-mr_verdict mr_judge(const float *output, size_t width, float *probability)
+enum group { ANY, OWN_THRESHOLD, NO_THRESHOLD };
+
+static bool belongs(const float *probability, int i, const mr_thresholds *t, enum group group)
 {
-    if (width == 1)
-        return of_one(output[0], probability);
-    size_t at = 0;
-    memcpy(probability, output, width * sizeof *output);
-    for (size_t i = 1; i < width; i++)
-        if (output[i] > output[at])
-            at = i;
-    return (mr_verdict){(int)at, output[at]};
+    if (group == ANY)
+        return true;
+    float own = t->of_class[i];
+    return group == NO_THRESHOLD ? isnan(own) : probability[i] >= own; /* no comparison with NaN is true */
+}
+
+/* The most probable class of a group, the first of equal ones; -1: it is empty. */
+static int most_probable(const float *probability, int classes, const mr_thresholds *t, enum group group)
+{
+    int most = -1;
+    for (int i = 0; i < classes; i++)
+        if (belongs(probability, i, t, group) && (most < 0 || probability[i] > probability[most]))
+            most = i;
+    return most;
+}
+
+mr_verdict mr_judge(const float *probability, int classes, const mr_thresholds *t)
+{
+    int any = most_probable(probability, classes, t, ANY), predicted = any;
+    bool own = t && t->of_class;
+    if (own)
+        predicted = most_probable(probability, classes, t, OWN_THRESHOLD);
+    bool reached = own && predicted >= 0;
+    if (own && !reached)
+        predicted = most_probable(probability, classes, t, NO_THRESHOLD);
+    if (t && !reached && predicted >= 0 && !(probability[predicted] >= t->least))
+        predicted = -1;
+    return (mr_verdict){predicted, probability[predicted >= 0 ? predicted : any]};
+}
+
+int mr_class_of_output(const float *output, size_t width)
+{
+    float two[2];
+    if (width > 1)
+        return mr_judge(output, (int)width, NULL).predicted;
+    mr_probabilities(output, width, two);
+    return mr_judge(two, 2, NULL).predicted;
 }
 
 /* Insertion into the K best so far: K is small. */

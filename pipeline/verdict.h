@@ -6,17 +6,29 @@
 
 #include <stddef.h>
 
-typedef struct mr_verdict {
-    int predicted;    /* class index; the first one where several are equal */
-    float confidence; /* its probability */
-} mr_verdict;
-
 /* Classes that an output of WIDTH numbers tells apart: a single one is the probability of the second of two.
  */
 int mr_classes_of_width(size_t width);
-/* OUTPUT [width] → PROBABILITY [classes], and the verdict by it. A width of 1: above .5 is the second class.
- */
-mr_verdict mr_judge(const float *output, size_t width, float *probability);
+/* OUTPUT [width] → PROBABILITY [mr_classes_of_width(width)]. */
+void mr_probabilities(const float *output, size_t width, float *probability);
+
+/* When a class is predicted. */
+typedef struct mr_thresholds {
+    float least;           /* a class less probable is not predicted; 0: none */
+    const float *of_class; /* [classes]; a class is predicted if and only if it is that probable at least,
+                              whatever the others are; NaN: no threshold of its own. NULL: none has */
+} mr_thresholds;
+
+typedef struct mr_verdict {
+    int predicted;    /* class index, the first where several are equal; -1: none is probable enough */
+    float confidence; /* its probability; where none is predicted, that of the most probable class */
+} mr_verdict;
+
+/* The most probable class among those that reach a threshold of their own; else among those that have none. T
+ * NULL: simply the most probable one, where for two classes of a single output above .5 is the second. */
+mr_verdict mr_judge(const float *probability, int classes, const mr_thresholds *t);
+/* The class of an output by mr_judge without thresholds. */
+int mr_class_of_output(const float *output, size_t width);
 /* The K most probable of CLASSES into OUT [k], most probable first; equal ones in the order of their index.
  */
 void mr_top_classes(const float *probability, int classes, int k, int *out);

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/walk.h"
 
-#include "io/folder.h"
 #include "io/listing.h"
 #include "io/path_list.h"
+#include "nn/text.h"
 
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DEPTH_MAX = 4096 }; /* folders within one another: a path of the longest kind holds fewer */
+enum { TURN = 100 };       /* milliseconds in which a wait for a list looks whether to stop */
+enum { DEPTH_MAX = 2048 }; /* folders within one another; the longest path that Linux opens holds as many */
+
+typedef struct folder_id {
+    dev_t device;
+    ino_t inode;
+} folder_id;
 
 typedef struct level { /* a folder that the walk is in */
     mr_listing *listing;
     size_t length; /* of its path, in walk.path */
-    dev_t device;
-    ino_t inode;
+    folder_id id;
 } level;
 
 struct mr_walk { /* the thread that calls next() owns all of it */
@@ -26,29 +32,38 @@ struct mr_walk { /* the thread that calls next() owns all of it */
     mr_path_list *list;
     level *levels; /* [depth], the innermost last */
     size_t depth, capacity;
-    char *path; /* of the folder or file in hand */
-    size_t path_capacity;
+    folder_id avoid; /* zero: none */
+    void *linked;    /* tsearch tree of folder_id: folders entered through a link */
+    char *path;      /* of the folder or file in hand */
+    size_t path_capacity, root_length;
+    mr_text below; /* an entry's path below the root */
     uint64_t items;
+    mr_error failure; /* of the item given out last */
 };
+
+static int no_memory(mr_error *e)
+{
+    return mr_fail(e, MR_ENOMEM, "no memory to walk through the folders");
+}
 
 /* --- paths ------------------------------------------------------------------------ */
 
 /* w->path = its first LENGTH bytes, a slash where one is missing, NAME. */
-static int set_path(mr_walk *w, size_t length, const char *name, mr_error *e)
+static bool set_path(mr_walk *w, size_t length, const char *name)
 {
     size_t n = strlen(name);
     if (length + n + 2 > w->path_capacity) {
         size_t capacity = 2 * (length + n + 2);
         char *grown = realloc(w->path, capacity);
         if (!grown)
-            return mr_fail(e, MR_ENOMEM, "no memory for a path");
+            return false;
         w->path = grown;
         w->path_capacity = capacity;
     }
     if (length && w->path[length - 1] != '/')
         w->path[length++] = '/';
     memcpy(w->path + length, name, n + 1);
-    return 0;
+    return true;
 }
 
 /* Gives PATH out as a sample. The copy is freed by release(), when the batch that holds it has been used. */
@@ -56,9 +71,18 @@ static int give(mr_walk *w, const char *path, mr_source_item *out, mr_error *e)
 {
     char *copy = strdup(path);
     if (!copy)
-        return mr_fail(e, MR_ENOMEM, "no memory for a path");
+        return no_memory(e);
     *out = (mr_source_item){.path = copy, .label = -1, .id = w->items++};
     return 1;
+}
+
+/* A folder of which w->failure says why it cannot be listed: the hole is to be seen in the output. */
+static int give_failure(mr_walk *w, mr_source_item *out, mr_error *e)
+{
+    int status = give(w, w->path, out, e);
+    if (status == 1)
+        out->failure = &w->failure;
+    return status;
 }
 
 static void release(void *context, const char *path)
@@ -69,19 +93,51 @@ static void release(void *context, const char *path)
 
 /* --- folders ---------------------------------------------------------------------- */
 
-static bool wanted(void *context, const char *name, bool folder)
+static int by_id(const void *a, const void *b)
 {
-    (void)context;
-    return name[0] != '.' && (folder || mr_is_image_name(name));
+    const folder_id *x = a, *y = b;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
 }
 
-/* A folder within itself, by a link: not entered again. */
-static bool is_around(const mr_walk *w, const struct stat *st)
+/* An entry of the folder w->path. */
+static bool wanted(void *context, const char *name, bool folder)
 {
+    mr_walk *w = context;
+    mr_text_clear(&w->below);
+    mr_text_append(&w->below, w->path + w->root_length);
+    mr_text_append_char(&w->below, '/');
+    mr_text_append(&w->below, name);
+    const char *path = mr_text_string(&w->below);
+    return mr_selection_wants(&w->options.selection, name, path + strspn(path, "/"), folder);
+}
+
+/* Notes that the folder ID is entered through a link. 1: for the first time, 0: it was before. */
+static int note_link(mr_walk *w, folder_id id, mr_error *e)
+{
+    folder_id *kept = malloc(sizeof *kept);
+    if (!kept)
+        return no_memory(e);
+    *kept = id;
+    folder_id **at = tsearch(kept, &w->linked, by_id);
+    if (!at || *at != kept)
+        free(kept);
+    return !at ? no_memory(e) : *at == kept;
+}
+
+/* 1: the folder w->path, of ST, is to be entered. 0: it was, or is around us. */
+static int may_enter(mr_walk *w, const struct stat *st, mr_error *e)
+{
+    folder_id id = {st->st_dev, st->st_ino};
+    struct stat link;
+    if (by_id(&w->avoid, &id) == 0)
+        return 0;
     for (size_t i = 0; i < w->depth; i++)
-        if (w->levels[i].device == st->st_dev && w->levels[i].inode == st->st_ino)
-            return true;
-    return false;
+        if (by_id(&w->levels[i].id, &id) == 0)
+            return 0;
+    bool linked = w->depth && lstat(w->path, &link) == 0 && S_ISLNK(link.st_mode);
+    return linked ? note_link(w, id, e) : 1;
 }
 
 static int add_level(mr_walk *w, const struct stat *st, mr_listing *listing, mr_error *e)
@@ -90,33 +146,42 @@ static int add_level(mr_walk *w, const struct stat *st, mr_listing *listing, mr_
         size_t capacity = w->capacity ? 2 * w->capacity : 16;
         level *grown = reallocarray(w->levels, capacity, sizeof *grown);
         if (!grown)
-            return mr_fail(e, MR_ENOMEM, "no memory for %zu folders", capacity);
+            return no_memory(e);
         w->levels = grown;
         w->capacity = capacity;
     }
-    w->levels[w->depth++] = (level){listing, strlen(w->path), st->st_dev, st->st_ino};
+    w->levels[w->depth++] = (level){listing, strlen(w->path), {st->st_dev, st->st_ino}};
     return 0;
 }
 
-/* Enters the folder w->path. 0, or 1 where it cannot be opened: then it is an item, and reading it says why.
- */
+/* Enters the folder w->path, or gives it out as one that cannot be entered. */
 static int enter(mr_walk *w, mr_source_item *out, mr_error *e)
 {
     struct stat st;
     mr_listing *listing;
-    if (stat(w->path, &st) || w->depth == DEPTH_MAX)
-        return give(w, w->path, out, e);
-    if (is_around(w, &st))
-        return 0;
-    int status = mr_listing_open(&listing, w->path, wanted, w, NULL);
-    if (status == MR_ENOMEM)
-        return mr_fail(e, status, "no memory for the names in %s", w->path);
-    if (status)
-        return give(w, w->path, out, e);
+    mr_error_clear(&w->failure);
+    if (stat(w->path, &st)) {
+        mr_fail_errno(&w->failure, errno, "the folder cannot be opened");
+        return give_failure(w, out, e);
+    }
+    int status = may_enter(w, &st, e);
+    if (status < 1)
+        return status;
+    if (w->depth == DEPTH_MAX) {
+        mr_fail(&w->failure, MR_ELIMIT, "over %d folders within one another", DEPTH_MAX);
+        return give_failure(w, out, e);
+    }
+    if (mr_listing_open(&listing, w->path, wanted, w, w->options.names_in_memory, &w->failure))
+        return give_failure(w, out, e);
     status = add_level(w, &st, listing, e);
     if (status)
         mr_listing_close(listing);
     return status;
+}
+
+static void leave(mr_walk *w)
+{
+    mr_listing_close(w->levels[--w->depth].listing);
 }
 
 static int next_entry(mr_walk *w, mr_source_item *out, mr_error *e)
@@ -124,16 +189,15 @@ static int next_entry(mr_walk *w, mr_source_item *out, mr_error *e)
     level *l = &w->levels[w->depth - 1];
     const char *name;
     bool folder;
-    int status = mr_listing_next(l->listing, &name, &folder, e);
-    if (status == 0) {
-        mr_listing_close(l->listing);
-        w->depth--;
+    mr_error_clear(&w->failure);
+    int status = mr_listing_next(l->listing, &name, &folder, &w->failure);
+    if (status < 1) {
+        w->path[l->length] = '\0';
+        leave(w);
+        return status ? give_failure(w, out, e) : 0;
     }
-    if (status <= 0)
-        return status;
-    status = set_path(w, l->length, name, e);
-    if (status)
-        return status;
+    if (!set_path(w, l->length, name))
+        return no_memory(e);
     return folder ? enter(w, out, e) : give(w, w->path, out, e);
 }
 
@@ -142,6 +206,8 @@ static int next_entry(mr_walk *w, mr_source_item *out, mr_error *e)
 static int next_listed(mr_walk *w, mr_source_item *out, mr_error *e)
 {
     const char *path;
+    if (!mr_path_list_ready(w->list, TURN))
+        return 0; /* next() looks whether to stop, and comes again */
     int status = mr_path_list_next(w->list, &path, e);
     if (status == 1)
         return give(w, path, out, e);
@@ -155,18 +221,23 @@ static int next_root(mr_walk *w, mr_source_item *out, mr_error *e)
     const char *root = w->options.root[w->root++];
     struct stat st;
     if (!strcmp(root, "-"))
-        return mr_path_list_create(&w->list, STDIN_FILENO, e);
-    int status = set_path(w, 0, root, e);
-    if (status)
-        return status;
+        return mr_path_list_create(&w->list, STDIN_FILENO, w->options.nul_ended, e);
+    if (!set_path(w, 0, root))
+        return no_memory(e);
+    w->root_length = strlen(root);
     return stat(root, &st) == 0 && S_ISDIR(st.st_mode) ? enter(w, out, e) : give(w, root, out, e);
+}
+
+static bool stopped(const mr_walk *w)
+{
+    return w->options.stop && w->options.stop(w->options.context);
 }
 
 static int next(void *context, mr_source_item *out, mr_error *e)
 {
     mr_walk *w = context;
     int status = 0;
-    while (!status && (w->list || w->depth || w->root < w->options.roots)) {
+    while (!status && !stopped(w) && (w->list || w->depth || w->root < w->options.roots)) {
         if (w->list)
             status = next_listed(w, out, e);
         else if (w->depth)
@@ -177,6 +248,13 @@ static int next(void *context, mr_source_item *out, mr_error *e)
     return status;
 }
 
+/* Folders are listed at once; a list may come slowly. */
+static bool ready(void *context, int milliseconds)
+{
+    mr_walk *w = context;
+    return !w->list || stopped(w) || mr_path_list_ready(w->list, milliseconds);
+}
+
 int mr_walk_create(mr_walk **out, const mr_walk_options *options, mr_error *e)
 {
     *out = NULL;
@@ -185,15 +263,18 @@ int mr_walk_create(mr_walk **out, const mr_walk_options *options, mr_error *e)
             return mr_fail_errno(e, errno, "cannot open %s", options->root[i]);
     mr_walk *w = calloc(1, sizeof *w);
     if (!w)
-        return mr_fail(e, MR_ENOMEM, "no memory for a walk");
+        return no_memory(e);
     w->options = *options;
+    struct stat avoid;
+    if (options->avoid && stat(options->avoid, &avoid) == 0)
+        w->avoid = (folder_id){avoid.st_dev, avoid.st_ino};
     *out = w;
     return 0;
 }
 
 mr_source mr_walk_source(mr_walk *w)
 {
-    return (mr_source){.next = next, .release = release, .context = w};
+    return (mr_source){.next = next, .ready = ready, .release = release, .context = w};
 }
 
 void mr_walk_free(mr_walk *w)
@@ -201,9 +282,11 @@ void mr_walk_free(mr_walk *w)
     if (!w)
         return;
     while (w->depth)
-        mr_listing_close(w->levels[--w->depth].listing);
+        leave(w);
     mr_path_list_free(w->list);
+    tdestroy(w->linked, free);
     free(w->levels);
     free(w->path);
+    mr_text_destroy(&w->below);
     free(w);
 }

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace predict --images, --watch */
+#include "cli/contract.h"
+#include "cli/data.h"
+#include "cli/gallery.h"
+#include "cli/predict.h"
+#include "cli/stats.h"
+#include "cli/tally.h"
+#include "pipeline/census.h"
+#include "pipeline/walk.h"
+#include "pipeline/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WARNINGS = 20, REASONS_SHOWN = 12, CLASSES_SHOWN = 40 };
+
+typedef struct images {
+    mr_predict_job *job;
+    mr_preprocess pre;
+    mr_walk *walk;
+    mr_watch *watch;
+    mr_census *census;
+    const char **class_names;
+    int classes;
+    mr_placing placing;
+    float *of_class; /* thresholds */
+    mr_predict_options options;
+    mr_gallery *gallery;
+    mr_tally reasons;
+    int warnings;
+    uint64_t last_files; /* of the batch before */
+    mr_predict_result result;
+} images;
+
+/* --- what the run tells --------------------------------------------------------------------- */
+
+/* Files that were moved away by the run before are not found any more. */
+static int64_t total(void *context)
+{
+    const images *j = context;
+    int64_t found = mr_census_total(j->census);
+    bool fewer = found && j->options.placing && j->placing.way == MR_PLACE_MOVE;
+    return fewer ? found + (int64_t)j->result.totals.resumed : found;
+}
+
+static void resumed(void *context, const mr_predict_totals *t)
+{
+    images *j = context;
+    mr_progress *p = j->job->progress;
+    if (t->resumed)
+        mr_progress_message(p, MR_LOG_INFO, "%s holds %llu rows: going on behind them", j->job->c->output,
+                            (unsigned long long)t->resumed);
+    else
+        mr_progress_message(p, MR_LOG_INFO, "%s holds nothing to go on from: starting fresh",
+                            j->job->c->output);
+    mr_progress_stream_from(p, (int64_t)t->resumed);
+}
+
+static void row_made(void *context, const mr_sink_row *row, const char *place, uint64_t id)
+{
+    images *j = context;
+    mr_gallery_offer(j->gallery, row, place, id);
+}
+
+static void batch_done(void *context, const mr_predict_totals *t)
+{
+    images *j = context;
+    mr_progress_stream(j->job->progress, (int64_t)t->files, total(j), (int64_t)t->failed, t->bytes);
+}
+
+static void bad_input(void *context, const char *path, const char *reason)
+{
+    images *j = context;
+    mr_tally_add(&j->reasons, reason, 1);
+    if (j->warnings < WARNINGS)
+        mr_progress_message(j->job->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+    if (++j->warnings == WARNINGS)
+        mr_progress_message(j->job->progress, MR_LOG_WARNING,
+                            "further ones have their reason in the output alone");
+}
+
+/* --- setting up ------------------------------------------------------------------------------- */
+
+static int check_options(const mr_cli *c, mr_error *e)
+{
+    if (c->move_to && c->link_to)
+        return mr_fail(e, MR_EUSAGE, "--move-to and --link-to exclude one another");
+    if (c->resume && !c->output)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume cannot go on with standard output"),
+                       "give --output FILE");
+    if (c->resume && c->unordered && c->move_to)
+        return mr_fail(e, MR_EUSAGE, "--resume, --unordered and --move-to do not go together");
+    if (c->resume && c->watch.count && c->images.count)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume goes with --images or with --watch, not with both"),
+                       "first one, then the other");
+    for (int i = 0, lists = 0; i < c->images.count; i++)
+        if (!strcmp(c->images.item[i], "-") && ++lists == 2)
+            return mr_fail(e, MR_EUSAGE, "--images - is given twice: there is one standard input");
+    return 0;
+}
+
+static mr_selection selection(const mr_cli *c)
+{
+    return (mr_selection){.include = c->include.item,
+                          .includes = c->include.count,
+                          .exclude = c->exclude.item,
+                          .excludes = c->exclude.count};
+}
+
+static int set_placing(images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    if (!c->move_to && !c->link_to)
+        return 0;
+    if (!j->classes)
+        return mr_fail(e, MR_EUSAGE, "--%s wants a model that tells classes apart",
+                       c->move_to ? "move-to" : "link-to");
+    j->placing = (mr_placing){.way = c->move_to ? MR_PLACE_MOVE : MR_PLACE_LINK,
+                              .dir = c->move_to ? c->move_to : c->link_to,
+                              .class_names = j->class_names,
+                              .classes = j->classes};
+    j->options.placing = &j->placing;
+    return mr_placing_prepare(&j->placing, e);
+}
+
+static int open_walk(images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    mr_walk_options o = {.root = c->images.item,
+                         .roots = c->images.count,
+                         .selection = selection(c),
+                         .nul_ended = c->null,
+                         .avoid = j->placing.dir,
+                         .stop = mr_predict_stop};
+    int status = mr_walk_create(&j->walk, &o, e);
+    if (!status && !c->quiet && !c->watch.count)
+        status = mr_census_start(&j->census, &o, e);
+    return status;
+}
+
+/* The watch begins before the walk, so that nothing is missed between the two. */
+static int open_watch(images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    mr_watch_options o = {.dir = c->watch.item,
+                          .dirs = c->watch.count,
+                          .selection = selection(c),
+                          .avoid = j->placing.dir,
+                          .first = c->images.count ? mr_walk_source(j->walk) : (mr_source){0},
+                          .stop = mr_predict_stop};
+    return mr_watch_create(&j->watch, &o, e);
+}
+
+static int set_classes(images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    int status = mr_model_class_names(&j->class_names, &j->classes, j->job->model, e);
+    if (!status && c->montage && !j->classes)
+        status = mr_fail(e, MR_EUSAGE, "--montage wants a model that tells classes apart");
+    if (!status)
+        status = mr_cli_thresholds(&j->options.thresholds, &j->of_class, &c->threshold, j->class_names,
+                                   j->classes, e);
+    if (!status && c->montage)
+        status = mr_gallery_create(&j->gallery, c->montage_count, (uint64_t)c->seed, j->class_names,
+                                   j->classes, e);
+    return status;
+}
+
+static int set_up(images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    int status = check_options(c, e);
+    if (!status)
+        status = mr_cli_model_contract(&j->pre, c, j->job->model, true, e);
+    if (!status)
+        status = set_classes(j, e);
+    if (!status)
+        status = set_placing(j, e);
+    if (!status)
+        status = open_walk(j, e);
+    if (!status && c->watch.count)
+        status = open_watch(j, e);
+    j->options.predictor = (mr_predictor_options){.loader = mr_cli_loader(c, &j->pre, NULL),
+                                                  .threads = mr_cli_threads(c),
+                                                  .memory_limit = (size_t)c->memory_limit,
+                                                  .node = j->job->node,
+                                                  .nodes = j->job->nodes};
+    j->options.predictor.loader.unordered = c->unordered;
+    j->options.output = c->output;
+    j->options.resume = c->resume;
+    j->options.unrelated = c->watch.count > 0;
+    j->options.top = c->top;
+    j->options.budget = &j->job->budget;
+    j->options.total = total;
+    j->options.total_context = j;
+    return status;
+}
+
+/* --- the last lines ----------------------------------------------------------------------------- */
+
+static void tell_classes(const images *j, mr_text *text)
+{
+    const mr_predict_totals *t = &j->result.totals;
+    mr_tally classes = {0};
+    for (int i = 0; i < t->classes; i++)
+        if (t->of_class[i])
+            mr_tally_add(&classes, j->class_names[i], t->of_class[i]);
+    mr_tally_text(text, &classes, CLASSES_SHOWN);
+    if (t->unsure)
+        mr_text_format(text, "%s%llu unsure", classes.texts ? ", " : "", (unsigned long long)t->unsure);
+}
+
+static void tell_stages(const images *j, mr_text *text, double wall)
+{
+    const mr_stage_stats *stage = j->result.stage, *most = mr_cli_bottleneck(stage, j->result.stages, wall);
+    for (int i = 0; i < j->result.stages; i++)
+        mr_text_format(text, "%s%s %.0f%%", i ? ", " : "busy: ", stage[i].name,
+                       100 * stage[i].busy_seconds / (wall * stage[i].threads));
+    if (most)
+        mr_text_format(text, "; the bottleneck is %s", most->name);
+}
+
+static void tell_end(images *j, double wall)
+{
+    mr_progress *p = j->job->progress;
+    mr_text text = {0};
+    tell_classes(j, &text);
+    if (text.length)
+        mr_progress_message(p, MR_LOG_INFO, "predicted: %s", mr_text_string(&text));
+    mr_text_clear(&text);
+    mr_tally_text(&text, &j->reasons, REASONS_SHOWN);
+    if (text.length)
+        mr_progress_message(p, MR_LOG_WARNING, "not used: %s", mr_text_string(&text));
+    mr_text_clear(&text);
+    tell_stages(j, &text, wall > 1e-6 ? wall : 1e-6);
+    mr_progress_message(p, MR_LOG_INFO, "%s", mr_text_string(&text));
+    if (j->job->stopped)
+        mr_progress_message(p, MR_LOG_WARNING,
+                            j->job->c->output ? "stopped after %llu images; --resume goes on from here"
+                                              : "stopped after %llu images",
+                            (unsigned long long)j->result.totals.files);
+    mr_text_destroy(&text);
+}
+
+/* --- the run -------------------------------------------------------------------------------------- */
+
+static int write_extras(images *j, double wall, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    int status = j->gallery ? mr_gallery_write(j->gallery, c->montage, e) : 0;
+    if (!status && c->stats)
+        status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, NULL, 0, j->result.reader,
+                                    wall, e);
+    return status;
+}
+
+static int run(images *j, mr_error *e)
+{
+    mr_predict_job *job = j->job;
+    mr_predict_events events = {.context = j,
+                                .resumed = resumed,
+                                .batch = batch_done,
+                                .bad_input = bad_input,
+                                .row = j->gallery ? row_made : NULL,
+                                .stop = mr_predict_stop};
+    mr_source source = j->watch ? mr_watch_source(j->watch) : mr_walk_source(j->walk);
+    mr_progress_epoch_begin(job->progress, 0, 0, 0);
+    double start = mr_now();
+    int status = mr_predict_run(job->model, source, &j->options, &events, &j->result, e);
+    double wall = mr_now() - start;
+    job->stopped = j->result.stopped;
+    if (status)
+        return status;
+    mr_progress_epoch_end(job->progress, NULL, 0);
+    tell_end(j, wall);
+    return write_extras(j, wall, e);
+}
+
+static void tear_down(images *j)
+{
+    mr_census_stop(j->census);
+    mr_predict_result_free(&j->result);
+    mr_gallery_free(j->gallery);
+    mr_watch_free(j->watch);
+    mr_walk_free(j->walk);
+    free(j->of_class);
+    free(j->class_names);
+    free(j);
+}
+
+int mr_predict_images(mr_predict_job *job, mr_error *e)
+{
+    images *j = calloc(1, sizeof *j);
+    if (!j)
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    j->job = job;
+    int status = set_up(j, e);
+    if (!status)
+        status = run(j, e);
+    tear_down(j);
+    return status;
+}
