@@ -39,8 +39,7 @@ static int take_options(struct call *c, const json_t *kwargs)
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)kwargs, key, v)
-    {
+    json_object_foreach ((json_t *)kwargs, key, v) {
         if (all_null(v))
             continue;
         if (strcmp(key, "training") != 0)
@@ -164,8 +163,9 @@ static int collect_ends(mr_dialect *d, json_t *list, const json_t *v, const char
                      : mr_fail(d->e, MR_EFORMAT, "model configuration: '%s' cannot be read", key);
     for (size_t i = 0; i < json_array_size(v) && !status; i++)
         status = collect_ends(d, list, json_array_get(v, i), key, depth + 1);
-    json_object_foreach((json_t *)v, name, member) /* a model that takes or gives a dictionary */
-        if (!status) status = collect_ends(d, list, member, key, depth + 1);
+    json_object_foreach ((json_t *)v, name, member) /* a model that takes or gives a dictionary */
+        if (!status)
+            status = collect_ends(d, list, member, key, depth + 1);
     return status;
 }
 
@@ -203,12 +203,14 @@ static void each_reference(json_t *model, struct target *t,
 {
     json_t *config = json_object_get(model, "config"), *layer, *call, *ref;
     size_t i, k, n;
-    json_array_foreach(json_object_get(config, "layers"), i, layer)
-        json_array_foreach(json_object_get(layer, "inbound_nodes"), k, call)
-            json_array_foreach(call, n, ref) if (mr_json_is(json_array_get(ref, 0), t->name))
-                visit(t, ref, false);
-    json_array_foreach(json_object_get(config, "output_layers"), i,
-                       ref) if (mr_json_is(json_array_get(ref, 0), t->name)) visit(t, ref, true);
+    json_array_foreach (json_object_get(config, "layers"), i, layer)
+        json_array_foreach (json_object_get(layer, "inbound_nodes"), k, call)
+            json_array_foreach (call, n, ref)
+                if (mr_json_is(json_array_get(ref, 0), t->name))
+                    visit(t, ref, false);
+    json_array_foreach (json_object_get(config, "output_layers"), i, ref)
+        if (mr_json_is(json_array_get(ref, 0), t->name))
+            visit(t, ref, true);
 }
 
 static void find_highest(struct target *t, json_t *ref, bool output)
@@ -238,8 +240,7 @@ int mr_keras_renumber(mr_dialect *d, json_t *model)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
-    {
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
         bool nested = mr_keras_is_model(layer);
         struct target t = {.name = mr_keras_name(layer),
                            .calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"))};

@@ -96,8 +96,9 @@ static const json_t *first_input(const json_t *config)
     while (json_is_array(json_array_get(ends, 0)))
         ends = json_array_get(ends, 0);
     size_t i;
-    json_array_foreach(json_object_get(config, "layers"), i,
-                       layer) if (mr_json_is(json_array_get(ends, 0), mr_keras_name(layer))) return layer;
+    json_array_foreach (json_object_get(config, "layers"), i, layer)
+        if (mr_json_is(json_array_get(ends, 0), mr_keras_name(layer)))
+            return layer;
     return NULL;
 }
 
@@ -176,8 +177,7 @@ static int convert_layers(mr_dialect *d, json_t *layers, const json_t *model, bo
         json_array_size(list) ? 0 : mr_fail(d->e, MR_EFORMAT, "model configuration: a model without layers");
     if (!status && sequential)
         status = add_input(d, layers, model, depth);
-    json_array_foreach(list, i, layer)
-    {
+    json_array_foreach (list, i, layer) {
         json_t *made = NULL, *calls = NULL;
         if (!status)
             status = convert_entry(&made, d, layer, depth + 1);
@@ -215,8 +215,7 @@ static void freeze_layers(mr_dialect *d, json_t *layers)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(layers, i, layer)
-    {
+    json_array_foreach (layers, i, layer) {
         json_t *config = json_object_get(layer, "config");
         if (!mr_keras_is_input(layer))
             mr_keras_set(d, config, "trainable", json_false());
@@ -274,9 +273,12 @@ static int era_of(const json_t *v, int depth)
     if (json_object_get(v, "nb_filter") || json_object_get(v, "output_dim") ||
         json_object_get(v, "border_mode"))
         return 1;
-    json_object_foreach((json_t *)v, key, member) if (!era && depth < MR_JSON_MAX_DEPTH) era =
-        era_of(member, depth + 1);
-    json_array_foreach(v, i, member) if (!era && depth < MR_JSON_MAX_DEPTH) era = era_of(member, depth + 1);
+    json_object_foreach ((json_t *)v, key, member)
+        if (!era && depth < MR_JSON_MAX_DEPTH)
+            era = era_of(member, depth + 1);
+    json_array_foreach (v, i, member)
+        if (!era && depth < MR_JSON_MAX_DEPTH)
+            era = era_of(member, depth + 1);
     return era;
 }
 

@@ -238,8 +238,7 @@ static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)old, key, v)
-    {
+    json_object_foreach ((json_t *)old, key, v) {
         const char *now = key_now(class->name, key);
         if (is_dropped(now))
             continue;

@@ -332,8 +332,7 @@ static int open_scope(struct scope *s)
     s->entry = calloc(json_array_size(layers) + 1, sizeof *s->entry);
     if (!s->entry)
         return mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
-    json_array_foreach(layers, i, layer)
-    {
+    json_array_foreach (layers, i, layer) {
         struct entry *en = &s->entry[s->entries++];
         size_t calls = json_array_size(json_object_get(layer, "inbound_nodes"));
         *en = (struct entry){.json = json_incref(layer), .calls = calls ? calls : 1, .outputs = 1};
@@ -475,10 +474,12 @@ static bool says_channels_first(const json_t *v, int depth)
     size_t i;
     if (mr_json_is(json_object_get(v, "data_format"), "channels_first"))
         return true;
-    json_object_foreach((json_t *)v, key, member) if (depth < MR_JSON_MAX_DEPTH &&
-                                                      says_channels_first(member, depth + 1)) return true;
-    json_array_foreach(v, i, member) if (depth < MR_JSON_MAX_DEPTH &&
-                                         says_channels_first(member, depth + 1)) return true;
+    json_object_foreach ((json_t *)v, key, member)
+        if (depth < MR_JSON_MAX_DEPTH && says_channels_first(member, depth + 1))
+            return true;
+    json_array_foreach (v, i, member)
+        if (depth < MR_JSON_MAX_DEPTH && says_channels_first(member, depth + 1))
+            return true;
     return false;
 }
 

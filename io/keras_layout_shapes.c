@@ -84,10 +84,9 @@ int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e)
     json_t *copy = json_copy(notes), *note;
     const char *path;
     int status = 0;
-    json_object_foreach(
-        copy, path,
-        note) if (json_object_set_new(notes, path, arrange_layer(mr_graph_layer(g, path), note, g))) status =
-        mr_fail(e, MR_ENOMEM, "out of memory");
+    json_object_foreach (copy, path, note)
+        if (json_object_set_new(notes, path, arrange_layer(mr_graph_layer(g, path), note, g)))
+            status = mr_fail(e, MR_ENOMEM, "out of memory");
     json_decref(copy);
     return status;
 }

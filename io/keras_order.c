@@ -47,8 +47,7 @@ static int count_calls(struct order *o)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(o->layers, i, layer)
-    {
+    json_array_foreach (o->layers, i, layer) {
         size_t calls =
             mr_keras_is_input(layer) ? 1 : json_array_size(json_object_get(layer, "inbound_nodes"));
         if (json_object_set_new(o->index, mr_keras_name(layer), json_integer((json_int_t)i)))
@@ -207,8 +206,7 @@ static int sort_functional(json_t *model, mr_error *e)
     size_t i;
     int status = order_open(&o, json_object_get(config, "layers"), e);
     if (!status)
-        json_array_foreach(json_object_get(config, "output_layers"), i, ref)
-        {
+        json_array_foreach (json_object_get(config, "output_layers"), i, ref) {
             int output = resolve(&o, ref);
             if (!status)
                 status = output < 0
@@ -231,8 +229,7 @@ static int sort_model(json_t *model, int depth, mr_error *e)
     if (depth > MR_KERAS_MAX_NESTING)
         return mr_fail(e, MR_ELIMIT, "model configuration: models nested more than %d deep",
                        MR_KERAS_MAX_NESTING);
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
-    {
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
         int status = mr_keras_is_model(layer) ? sort_model(layer, depth + 1, e) : 0;
         if (status)
             return status;

@@ -337,8 +337,10 @@ static int write_extra(hid_t root, const json_t *extra, mr_error *e)
     const char *name;
     json_t *v;
     int status = 0;
-    json_object_foreach((json_t *)extra, name, v) if (!status) status =
-        json_object_get(v, "text") ? write_strings(root, name, v, e) : write_bytes(root, name, v, e);
+    json_object_foreach ((json_t *)extra, name, v)
+        if (!status)
+            status =
+                json_object_get(v, "text") ? write_strings(root, name, v, e) : write_bytes(root, name, v, e);
     return status;
 }
 

@@ -52,8 +52,9 @@ static void redirect(mr_dialect *d, json_t *list, const char *from, const char *
 {
     json_t *ref;
     size_t i;
-    json_array_foreach(list, i, ref) if (mr_json_is(json_array_get(ref, 0), from) &&
-                                         json_array_set_new(ref, 0, json_string(to))) d->failed = true;
+    json_array_foreach (list, i, ref)
+        if (mr_json_is(json_array_get(ref, 0), from) && json_array_set_new(ref, 0, json_string(to)))
+            d->failed = true;
 }
 
 int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, json_t *added)
@@ -61,8 +62,8 @@ int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, jso
     json_t *layers = layers_of(model), *calls = json_object_get(layer, "inbound_nodes"), *other, *call;
     size_t i, k;
     if (calls) {
-        json_array_foreach(layers, i, other)
-            json_array_foreach(json_object_get(other, "inbound_nodes"), k, call)
+        json_array_foreach (layers, i, other)
+            json_array_foreach (json_object_get(other, "inbound_nodes"), k, call)
                 redirect(d, call, mr_keras_name(layer), mr_keras_name(added));
         redirect(d, json_object_get(json_object_get(model, "config"), "output_layers"), mr_keras_name(layer),
                  mr_keras_name(added));
@@ -82,7 +83,7 @@ static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, 
     return json_pack("{s:s, s:s, s:o}", "class_name", class, "name", name, "config", config);
 }
 
-/* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3 
+/* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3
  * The old one of x is the new one of 1.2 x; so LAYER becomes linear, and a Rescaling and an Activation
  * follow. */
 static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
@@ -148,8 +149,7 @@ int mr_keras_modernize(mr_dialect *d, json_t *model)
     json_t *list = json_copy(layers_of(model)), *layer; /* a copy: the list grows meanwhile */
     size_t i;
     int status = 0;
-    json_array_foreach(list, i, layer)
-    {
+    json_array_foreach (list, i, layer) {
         const json_t *activation = json_object_get(json_object_get(layer, "config"), "activation");
         if (mr_keras_is_model(layer))
             status = mr_keras_modernize(d, layer);

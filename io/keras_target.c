@@ -43,8 +43,7 @@ static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entr
     }
     const json_t *layer, *layers = json_object_get(json_object_get(entry, "config"), "layers");
     size_t i;
-    json_array_foreach(layers, i, layer)
-    {
+    json_array_foreach (layers, i, layer) {
         char *inner = mr_keras_path(path, mr_keras_name(layer)),
              *inner_below = mr_keras_path(below, mr_keras_name(layer));
         if (!inner || !inner_below)

@@ -71,8 +71,7 @@ static json_t *optimizer_config(const json_t *class, const json_t *config, int e
     json_t *now = json_object(), *rate = learning_rate(config), *v;
     if (rate)
         json_object_set_new(now, "learning_rate", rate);
-    json_object_foreach((json_t *)config, key, v)
-    {
+    json_object_foreach ((json_t *)config, key, v) {
         bool old = era < 3 && (!strcmp(key, "name") || json_is_null(v)); /* null epsilon: Keras's default */
         if (!is_gone(key) && !old)
             json_object_set(now, key, v);
@@ -92,29 +91,74 @@ static const json_t *unwrapped(const json_t *optimizer)
                : optimizer;
 }
 
-json_t *mr_keras_training(const json_t *found, int era)
+/* tf.keras names the function within a wrapper: {"class_name": "MeanMetricWrapper", "config": {"name",
+ * "fn"}}. */
+static json_t *wrapped_function(const json_t *v)
+{
+    const json_t *config = json_object_get(v, "config");
+    const char *function = mr_json_text(config, "fn"), *name = mr_json_text(config, "name");
+    if (!mr_json_is(json_object_get(v, "class_name"), "MeanMetricWrapper") || !function)
+        return NULL;
+    bool accuracy = name && (!strcmp(name, "accuracy") || !strcmp(name, "acc")); /* what was asked for */
+    return json_string(accuracy ? "accuracy" : function);
+}
+
+/* {"class_name", "config"} of a loss or metric, without where it comes from and what only its writer wants to
+ * know. */
+static json_t *plain_object(const json_t *v)
+{
+    json_t *config = json_deep_copy(json_object_get(v, "config"));
+    json_object_del(config, "fn");
+    if (mr_json_is(json_object_get(config, "reduction"), "auto")) /* tf.keras's word for it */
+        json_object_set_new(config, "reduction", json_string("sum_over_batch_size"));
+    return json_pack("{s:O, s:o}", "class_name", json_object_get(v, "class_name"), "config",
+                     config ? config : json_object());
+}
+
+/* Losses and metrics: a name, an object, or lists and dictionaries of them. */
+static json_t *plain(const json_t *v, int depth)
+{
+    const char *key;
+    json_t *member, *out;
+    size_t i;
+    if (depth > 4 || (!json_is_array(v) && !json_is_object(v)))
+        return json_deep_copy(v);
+    if (mr_json_text(v, "class_name")) {
+        out = wrapped_function(v);
+        return out ? out : plain_object(v);
+    }
+    out = json_is_array(v) ? json_array() : json_object();
+    json_array_foreach (v, i, member)
+        json_array_append_new(out, plain(member, depth + 1));
+    json_object_foreach ((json_t *)v, key, member)
+        json_object_set_new(out, key, plain(member, depth + 1));
+    return out;
+}
+
+static json_t *optimizer_of(const json_t *found, int era)
 {
     const json_t *optimizer = json_object_get(found, "optimizer_config");
-    const char *key;
-    json_t *v;
-    if (!optimizer)
-        optimizer = json_object_get(found, "optimizer");
-    if (!json_is_object(found) || json_object_size(found) == 0 ||
-        (!optimizer && !json_object_get(found, "loss")))
-        return NULL;
-    json_t *training = json_object();
-    optimizer = unwrapped(optimizer);
+    optimizer = unwrapped(optimizer ? optimizer : json_object_get(found, "optimizer"));
     const json_t *class = json_object_get(optimizer, "class_name");
     if (json_is_string(optimizer)) /* compile(optimizer="adam") as Keras 3 may keep it */
-        json_object_set_new(
-            training, "optimizer_config",
-            json_pack("{s:s, s:{}}", "class_name", optimizer_class(json_string_value(optimizer)), "config"));
-    else if (json_is_string(class))
-        json_object_set_new(training, "optimizer_config",
-                            optimizer_config(class, json_object_get(optimizer, "config"), era));
-    json_object_foreach((json_t *)found, key,
-                        v) if (strcmp(key, "optimizer_config") != 0 && strcmp(key, "optimizer") != 0 &&
-                               strcmp(key, "sample_weight_mode") != 0) json_object_set(training, key, v);
+        return json_pack("{s:s, s:{}}", "class_name", optimizer_class(json_string_value(optimizer)),
+                         "config");
+    return json_is_string(class) ? optimizer_config(class, json_object_get(optimizer, "config"), era) : NULL;
+}
+
+json_t *mr_keras_training(const json_t *found, int era)
+{
+    const char *key;
+    json_t *v, *optimizer = optimizer_of(found, era), *training;
+    if (!json_is_object(found) || (!optimizer && !json_object_get(found, "loss")))
+        return NULL;
+    training = json_object();
+    if (optimizer)
+        json_object_set_new(training, "optimizer_config", optimizer);
+    json_object_foreach ((json_t *)found, key, v)
+        if (strcmp(key, "optimizer_config") != 0 && strcmp(key, "optimizer") != 0 &&
+            strcmp(key, "sample_weight_mode") != 0)
+            json_object_set_new(training, key, plain(v, 0));
     return training;
 }
 
@@ -160,9 +204,9 @@ static json_t *old_optimizer(const json_t *optimizer)
     } else if (rate) {
         json_object_set_new(out, "learning_rate", json_deep_copy(rate));
     }
-    json_object_foreach((json_t *)config, key, v) if (strcmp(key, "learning_rate") != 0 &&
-                                                      !goes_without_saying(class ? class : "", key, v))
-        json_object_set(out, key, v);
+    json_object_foreach ((json_t *)config, key, v)
+        if (strcmp(key, "learning_rate") != 0 && !goes_without_saying(class ? class : "", key, v))
+            json_object_set(out, key, v);
     return json_pack("{s:s, s:o}", "class_name", class ? class : "", "config", out);
 }
 
@@ -173,11 +217,31 @@ json_t *mr_keras_training_h5(const json_t *training)
 {
     json_t *out = json_object(), *v;
     const char *key;
-    json_object_foreach((json_t *)training, key, v)
+    json_object_foreach ((json_t *)training, key, v)
         json_object_set_new(out, key, strcmp(key, "optimizer_config") ? json_deep_copy(v) : old_optimizer(v));
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         if (!json_object_get(out, expected[i]))
             json_object_set_new(out, expected[i], json_null());
+    return out;
+}
+
+/* The same with the module that Keras 3 looks in. */
+static json_t *with_module(const json_t *v, const char *module)
+{
+    const char *key;
+    json_t *member, *out;
+    size_t i;
+    if (mr_json_text(v, "class_name"))
+        return json_pack("{s:s, s:O, s:O, s:n}", "module", module, "class_name",
+                         json_object_get(v, "class_name"), "config", json_object_get(v, "config"),
+                         "registered_name");
+    if (!json_is_array(v) && !json_is_object(v))
+        return json_deep_copy(v);
+    out = json_is_array(v) ? json_array() : json_object();
+    json_array_foreach (v, i, member)
+        json_array_append_new(out, with_module(member, module));
+    json_object_foreach ((json_t *)v, key, member)
+        json_object_set_new(out, key, with_module(member, module));
     return out;
 }
 
@@ -187,11 +251,10 @@ json_t *mr_keras_training_zip(const json_t *training)
     json_t *out = json_object(), *v;
     const char *key;
     if (optimizer)
-        json_object_set_new(out, "optimizer",
-                            json_pack("{s:s, s:O, s:O, s:n}", "module", "keras.optimizers", "class_name",
-                                      json_object_get(optimizer, "class_name"), "config",
-                                      json_object_get(optimizer, "config"), "registered_name"));
-    json_object_foreach((json_t *)training, key, v) if (strcmp(key, "optimizer_config") != 0)
-        json_object_set(out, key, v);
+        json_object_set_new(out, "optimizer", with_module(optimizer, "keras.optimizers"));
+    json_object_foreach ((json_t *)training, key, v)
+        if (strcmp(key, "optimizer_config") != 0)
+            json_object_set_new(out, key,
+                                with_module(v, strstr(key, "metrics") ? "keras.metrics" : "keras.losses"));
     return out;
 }

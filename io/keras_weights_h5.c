@@ -238,8 +238,9 @@ static const json_t *find_entry(const json_t *config, const char *name)
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i,
-                       layer) if (!strcmp(mr_keras_name(layer), name)) return layer;
+    json_array_foreach (json_object_get(json_object_get(config, "config"), "layers"), i, layer)
+        if (!strcmp(mr_keras_name(layer), name))
+            return layer;
     return NULL;
 }
 

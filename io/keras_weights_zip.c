@@ -229,8 +229,7 @@ static int read_model(struct load *l, const json_t *model, const char *prefix, c
     struct level v;
     size_t i;
     int status = level_open(&v, l, group);
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, entry)
-    {
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, entry) {
         if (status)
             break;
         if (mr_keras_is_sequential(model) && mr_keras_is_input(entry)) /* not among a Sequential's layers */

@@ -97,10 +97,10 @@ static json_t *layer_config(mr_dialect *d, const mr_graph *g, const json_t *laye
                  l ? json_boolean(l->trainable)
                    : json_true()); /* as it is now: training may have frozen it */
     mr_keras_set(d, out, "dtype", json_string("float32"));
-    json_object_foreach((json_t *)config, key, v) if (strcmp(key, "name") != 0 &&
-                                                      strcmp(key, "trainable") != 0 &&
-                                                      !mr_keras_goes_without_saying(class, key, v))
-        mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
+    json_object_foreach ((json_t *)config, key, v)
+        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
+            !mr_keras_goes_without_saying(class, key, v))
+            mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
     return out;
 }
 
@@ -130,12 +130,12 @@ static json_t *output_layers(mr_dialect *d, const json_t *config)
 {
     json_t *ends = json_deep_copy(json_object_get(config, "output_layers")), *ref, *layer;
     size_t i, k;
-    json_array_foreach(ends, i, ref) json_array_foreach(
-        json_object_get(config, "layers"), k,
-        layer) if (!strcmp(mr_keras_class(layer), "Functional") &&
-                   mr_json_is(json_array_get(ref, 0), mr_keras_name(layer)) &&
-                   json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
-        d->failed = true;
+    json_array_foreach (ends, i, ref)
+        json_array_foreach (json_object_get(config, "layers"), k, layer)
+            if (!strcmp(mr_keras_class(layer), "Functional") &&
+                mr_json_is(json_array_get(ref, 0), mr_keras_name(layer)) &&
+                json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
+                d->failed = true;
     return ends;
 }
 
@@ -145,8 +145,7 @@ static json_t *model_json(mr_dialect *d, const mr_graph *g, const json_t *model,
     bool sequential = mr_keras_is_sequential(model);
     json_t *layers = json_array(), *out = json_object();
     size_t i;
-    json_array_foreach(json_object_get(config, "layers"), i, layer)
-    {
+    json_array_foreach (json_object_get(config, "layers"), i, layer) {
         json_t *made = layer_json(d, g, layer, prefix), *calls = json_object_get(layer, "inbound_nodes");
         if (!sequential) {
             mr_keras_set(d, made, "name", json_string(mr_keras_name(layer)));

@@ -63,8 +63,9 @@ static const json_t *find_layer(const json_t *model, const char *name)
 {
     const json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i,
-                       layer) if (!strcmp(mr_keras_name(layer), name)) return layer;
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer)
+        if (!strcmp(mr_keras_name(layer), name))
+            return layer;
     return NULL;
 }
 
@@ -124,10 +125,10 @@ static json_t *calls_json(struct writer *w, const json_t *model, const char *pre
 {
     json_t *out = json_array(), *call, *ref;
     size_t i, k;
-    json_array_foreach(json_object_get(layer, "inbound_nodes"), i, call)
-    {
+    json_array_foreach (json_object_get(layer, "inbound_nodes"), i, call) {
         json_t *tensors = json_array();
-        json_array_foreach(call, k, ref) mr_keras_append(&w->d, tensors, tensor_json(w, model, prefix, ref));
+        json_array_foreach (call, k, ref)
+            mr_keras_append(&w->d, tensors, tensor_json(w, model, prefix, ref));
         json_t *options = json_deep_copy(json_array_get(json_array_get(call, 0), 3));
         json_t *args = takes_list(layer, json_array_size(call)) ? json_pack("[o]", tensors) : tensors;
         mr_keras_append(&w->d, out,
@@ -151,10 +152,10 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(layer)));
     mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
     mr_keras_set(&w->d, out, "dtype", json_string("float32"));
-    json_object_foreach(json_object_get(layer, "config"), key,
-                        v) if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
-                               !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
-        mr_keras_set(&w->d, out, key, value_json(key, v));
+    json_object_foreach (json_object_get(layer, "config"), key, v)
+        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
+            !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
+            mr_keras_set(&w->d, out, key, value_json(key, v));
     return out;
 }
 
@@ -187,8 +188,7 @@ static json_t *output_layers(struct writer *w, const json_t *model)
 {
     json_t *ends = json_deep_copy(json_object_get(json_object_get(model, "config"), "output_layers")), *ref;
     size_t i;
-    json_array_foreach(ends, i, ref)
-    {
+    json_array_foreach (ends, i, ref) {
         const json_t *layer = find_layer(model, json_string_value(json_array_get(ref, 0)));
         if (layer && !strcmp(mr_keras_class(layer), "Functional") &&
             json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
@@ -202,8 +202,7 @@ static json_t *layers_json(struct writer *w, const json_t *model, const char *pr
     const json_t *layer;
     json_t *out = json_array();
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
-    {
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
         char *path = mr_keras_path(prefix, mr_keras_name(layer));
         json_t *made = path ? layer_json(w, layer, path) : NULL;
         if (!mr_keras_is_sequential(model)) {

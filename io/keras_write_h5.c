@@ -77,8 +77,7 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
     hid_t weights = -1;
     size_t i;
     int status = mr_hdf5_make_group(&weights, file, "model_weights", e);
-    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i, entry)
-    {
+    json_array_foreach (json_object_get(json_object_get(config, "config"), "layers"), i, entry) {
         if (status)
             break;
         if (mr_keras_is_sequential(config) &&

@@ -79,8 +79,7 @@ static int write_model(const struct store *s, const json_t *model, const char *g
     mr_hdf5_release(vars);
     if (!status && asprintf(&container, "%s%slayers", group, *group ? "/" : "") < 0)
         status = mr_fail(s->e, MR_ENOMEM, "out of memory");
-    json_array_foreach(json_object_get(config, "layers"), i, entry)
-    {
+    json_array_foreach (json_object_get(config, "layers"), i, entry) {
         if (status)
             break;
         if (!(mr_keras_is_sequential(model) && mr_keras_is_input(entry)))

@@ -47,8 +47,7 @@ static void turn_config(json_t *model, struct form form)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(model, "config"), "layers"), i, layer)
-    {
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
         if (is_class(layer, "Sequential") || is_class(layer, "Model"))
             turn_config(layer, form);
         else

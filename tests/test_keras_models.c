@@ -80,9 +80,9 @@ static int check_order(const char *path)
     assert_int_equal(mr_json_parse(&found, text, size, path, &e), 0);
     int wrong = 0;
     const json_t *ours = json_object_get(json_object_get(m->graph->config, "config"), "layers");
-    json_array_foreach(json_object_get(json_object_get(found, "config"), "layers"), i, layer) wrong +=
-        strcmp(mr_json_text(json_object_get(layer, "config"), "name"),
-               mr_json_text(json_object_get(json_array_get(ours, i), "config"), "name")) != 0;
+    json_array_foreach (json_object_get(json_object_get(found, "config"), "layers"), i, layer)
+        wrong += strcmp(mr_json_text(json_object_get(layer, "config"), "name"),
+                        mr_json_text(json_object_get(json_array_get(ours, i), "config"), "name")) != 0;
     if (wrong)
         print_message("%s: layers in another order than Keras's\n", path);
     json_decref(found);
