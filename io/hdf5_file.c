@@ -147,14 +147,6 @@ static herr_t writer_truncate(H5FD_t *file, hid_t list, hbool_t closing)
     return 0;
 }
 
-/* As the library's own driver gives it: a pointer to the descriptor. io/hdf5_raw.c reads attributes through it. */
-static herr_t writer_handle(H5FD_t *file, hid_t list, void **handle)
-{
-    (void)list;
-    *handle = &((struct writer *)file)->fd;
-    return 0;
-}
-
 void mr_hdf5_register_writer(void)
 {
     static const H5FD_class_t class = {
@@ -174,7 +166,6 @@ void mr_hdf5_register_writer(void)
         .get_eof = writer_end,
         .get_handle = writer_handle,
         .read = writer_read,
-        .get_handle = writer_handle,
         .write = writer_write,
         .truncate = writer_truncate,
         .fl_map = H5FD_FLMAP_DICHOTOMY
