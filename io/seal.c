@@ -2,6 +2,7 @@
 #include "io/seal.h"
 
 #include "io/hdf5_checksum.h"
+#include "io/hdf5_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,6 +149,8 @@ int mr_seal_write(hid_t file, mr_error *e)
     if (H5Fflush(file, H5F_SCOPE_LOCAL) <
         0) /* attributes are read around the library, from the file itself */
         status = mr_hdf5_fail(e, MR_EIO, "cannot write the file's structure");
+    if (!status && mr_hdf5_write_error()) /* what is to be sealed is not there */
+        status = mr_fail_errno(e, mr_hdf5_write_error(), "cannot write the file");
     if (!status)
         status = seal_of(&sum, file, e);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
