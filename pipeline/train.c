@@ -12,6 +12,9 @@ struct run {
     mr_snapshot_events snapshot_events;
     mr_train_result *result;
     mr_budget budget;
+    unsigned char *told;       /* of each training sample: it could not be used, and that was told and counted */
+    int64_t untold;            /* counted by the process that this run was resumed from: not known which */
+    int64_t validation_errors; /* the most that one validation has met so far */
     mr_feed *feed;
     mr_snapshots *snapshots; /* NULL: none are wanted */
     mr_run_state at;         /* where the run stands: what a snapshot keeps */
@@ -59,23 +62,34 @@ static int open_training_feed(struct run *r)
                           pre->offset, order, r->e);
 }
 
-/* A file that cannot be used fails in every epoch; it is told and counted once, in the first. */
+/* A file that cannot be used fails in every epoch; it is told and counted once, when it fails first (a disk or
+ * memory may fail later than in the first epoch). */
+static bool is_news(struct run *r, uint64_t sample)
+{
+    if (sample >= mr_data_count(r->training) || r->told[sample])
+        return false;
+    r->told[sample] = 1;
+    return r->at.epoch == 0 || r->untold-- <= 0;
+}
+
+static int bad_input(struct run *r, const mr_sample_result *s)
+{
+    r->at.skipped++;
+    if (r->ev->bad_input)
+        r->ev->bad_input(r->ev->context, s->path, s->message);
+    int status =
+        mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
+    r->at.errors = r->budget.errors;
+    return status;
+}
+
 static int bad_inputs(struct run *r, const mr_examples *ex)
 {
-    for (int i = 0; ex->batch && r->at.epoch == 0 && i < ex->batch->results; i++) {
-        const mr_sample_result *s = &ex->batch->result[i];
-        if (!s->error)
-            continue;
-        r->at.skipped++;
-        if (r->ev->bad_input)
-            r->ev->bad_input(r->ev->context, s->path, s->message);
-        int status =
-            mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
-        r->at.errors = r->budget.errors;
-        if (status)
-            return status;
-    }
-    return 0;
+    int status = 0;
+    for (int i = 0; ex->batch && i < ex->batch->results && !status; i++)
+        if (ex->batch->result[i].error && is_news(r, ex->batch->result[i].id))
+            status = bad_input(r, &ex->batch->result[i]);
+    return status;
 }
 
 /* --- an epoch ----------------------------------------------------------------- */
@@ -162,7 +176,7 @@ static int validate(struct run *r, mr_epoch_record *record)
                     .offset = r->o->loader.preprocess.offset,
                     .budget = &budget,
                     .context = r->ev->context,
-                    .bad_input = r->at.epoch == 0 ? r->ev->bad_input : NULL,
+                    .bad_input = r->validation_errors == 0 ? r->ev->bad_input : NULL,
                     .stop = r->ev->stop};
     if (mr_data_count(r->validation) == 0)
         return 1;
@@ -173,8 +187,10 @@ static int validate(struct run *r, mr_epoch_record *record)
         r->result->stopped = true;
         return 0;
     }
-    if (r->at.epoch == 0)
-        r->at.skipped += budget.errors;
+    if (budget.errors > r->validation_errors) {
+        r->at.skipped += budget.errors - r->validation_errors;
+        r->validation_errors = budget.errors;
+    }
     record->val_loss = mr_mean_loss(&sums);
     record->val_accuracy = mr_mean_accuracy(&sums);
     return status ? status : 1;
@@ -309,9 +325,14 @@ static int begin(struct run *r)
 {
     const mr_run_state *resume = r->o->resume;
     int status = resume ? mr_run_state_copy(&r->at, resume, r->e) : 0;
+    r->told = calloc(mr_data_count(r->training) + 1, 1);
+    if (!status && !r->told)
+        status = mr_fail(r->e, MR_ENOMEM, "out of memory for what is known of %zu samples",
+                         (size_t)mr_data_count(r->training));
     if (status)
         return status;
-    r->budget.errors = r->at.errors;
+    r->budget.errors = r->untold = r->at.errors;
+    r->validation_errors = r->at.skipped - r->at.errors;
     json_decref(r->at.data);
     r->at.data = NULL;
     json_decref(r->at.settings);
@@ -403,6 +424,7 @@ int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_t
     mr_feed_close(r.feed);
     mr_snapshots_close(r.snapshots);
     mr_run_state_clear(&r.at);
+    free(r.told);
     return status ? status : mr_trainer_store(t, e);
 }
 

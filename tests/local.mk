@@ -10,6 +10,7 @@ AM_TESTS_ENVIRONMENT = \
   MILLRACE_SHARED="$${MILLRACE_SHARED-$(abs_top_srcdir)/../shared}"; export MILLRACE_SHARED; \
   MILLRACE_SRC='$(abs_top_srcdir)'; export MILLRACE_SRC; \
   MILLRACE_BUILD='$(abs_top_builddir)'; export MILLRACE_BUILD; \
+  MILLRACE_LONG="$(MILLRACE_LONG)"; export MILLRACE_LONG; \
   ASAN_OPTIONS="$${ASAN_OPTIONS-detect_leaks=1}"; export ASAN_OPTIONS; \
   LSAN_OPTIONS="$${LSAN_OPTIONS-suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0}"; export LSAN_OPTIONS; \
   TSAN_OPTIONS="$${TSAN_OPTIONS-suppressions=$(abs_top_srcdir)/tests/tsan.supp halt_on_error=1}"; export TSAN_OPTIONS;
@@ -130,6 +131,20 @@ tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_L
 # Through the program itself, in TAP.
 TESTS += tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
 EXTRA_DIST += tests/tap.sh tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
+
+# Faults on purpose: a library to preload, built as a module (-rpath: libtool makes no shared library without one).
+check_LTLIBRARIES += tests/faults.la
+tests_faults_la_SOURCES = tests/faults.c
+tests_faults_la_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
+tests_faults_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+TESTS += tests/test_faults.sh
+EXTRA_DIST += tests/test_faults.sh
+
+# The long forms: every fault, ten thousand epochs; an hour or so.
+LONG_TESTS = tests/test_faults.sh
+.PHONY: check-long
+check-long: all
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)' MILLRACE_LONG=1
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation

@@ -19,11 +19,13 @@ expect() {
 }
 
 run_cases() {
-  local n=0 case
+  local n=0 case status
   echo "1..$#"
   for case in "$@"; do
     n=$((n + 1))
-    if ( set -e; "$case" ) >case.log 2>&1; then
+    ( set -e; "$case" ) >case.log 2>&1 # in a condition, bash would ignore the -e
+    status=$?
+    if [ $status = 0 ]; then
       grep -q '^SKIP' case.log && echo "ok $n - $case # SKIP $(sed -n 's/^SKIP *//p' case.log | head -1)" || echo "ok $n - $case"
     else
       sed 's/^/# /' case.log | tail -20

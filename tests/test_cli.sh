@@ -78,7 +78,7 @@ wrong_usage() {
   expect 2 "--batch-size 'many'" millrace train --data cells --model x.h5 --batch-size many
   expect 2 "there is no command" millrace frob
   expect 2 "MODEL is missing" millrace summary
-  expect 2 "--optimizer 'sdg'" millrace train --data cells --model x.h5 --optimizer sdg
+  expect 2 "optimizer 'sdg' is not known" millrace train --data cells --model x.h5 --optimizer sdg
   expect 2 "--arch 'resnext'" millrace train --data cells --model x.h5 --arch resnext
   expect 2 "--zoom-range" millrace train --data cells --model x.h5 --zoom-range big
 }
