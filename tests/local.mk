@@ -168,6 +168,13 @@ CMOCKA_TESTS += tests/test_fast_kernels
 tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+# Inference through the program. check-long kills many more runs than check does.
+TESTS += tests/test_predict.sh
+EXTRA_DIST += tests/test_predict.sh
+check-long:
+	MILLRACE_KILLS=100 $(MAKE) $(AM_MAKEFLAGS) check
+.PHONY: check-long
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)

@@ -1,0 +1,237 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# millrace predict from the outside. MILLRACE_KILLS: how often runs are killed (make check-long sets it higher).
+. "$MILLRACE_SRC/tests/tap.sh"
+
+kills=${MILLRACE_KILLS:-4}
+millrace sample cells --count 120 --seed 5 --quiet || exit 99
+millrace train --data cells --model m.h5 --image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2 --quiet --epochs 1 || exit 99
+mkdir many
+find "$PWD/cells" -name '*.jpg' | LC_ALL=C sort >paths
+for d in 00 01 02 03 04 05 06 07; do
+  mkdir "many/$d"
+  n=0; while read -r p; do n=$((n + 1)); ln "$p" "many/$d/$(printf %04d $n).jpg"; done <paths
+done
+echo 'no image' >many/03/0050b.jpg
+predict() { millrace predict --model m.h5 --quiet "$@"; }
+csv() { python3 - "$@"; }
+
+rows_in_path_order() {
+  find cells/testing -name '*.jpg' | LC_ALL=C sort >want
+  predict --images cells/testing --output a.csv
+  tail -n +2 a.csv | cut -d, -f1 | cmp - want
+  [ "$(head -1 a.csv)" = path,predicted,confidence,probability_Parasitized,probability_Uninfected,status ]
+  predict --images cells/testing | cmp - a.csv
+  predict --images - <want | cmp - a.csv
+  tr '\n' '\0' <want | predict --images - --null | cmp - a.csv
+  tr '\n' '\0' <want | predict --images - | cmp - a.csv
+}
+
+evaluate_and_predict_agree() {
+  millrace evaluate --model m.h5 --data cells --quiet --json >e.json
+  predict --images cells/testing --output a.csv
+  csv <<'PY'
+import csv, json
+rows = list(csv.DictReader(open('a.csv')))
+right = sum(r['predicted'] == r['path'].split('/')[-2] for r in rows)
+assert abs(right / len(rows) - json.load(open('e.json'))['accuracy']) < 1e-9
+for r in rows:
+    p = float(r['probability_Parasitized']), float(r['probability_Uninfected'])
+    assert abs(sum(p) - 1) < 1e-5 and float(r['confidence']) == max(p)
+PY
+}
+
+threads_do_not_matter() {
+  predict --images many --threads 1 --decode-threads 1 --output a.csv || [ $? = 3 ]
+  predict --images many --threads 2 --decode-threads 5 --output b.csv || [ $? = 3 ]
+  cmp a.csv b.csv
+}
+
+names_of_any_bytes() {
+  mkdir names; p=$(head -1 paths)
+  cp "$p" $'names/new\nline.jpg'; cp "$p" 'names/com,ma "quoted".jpg'; cp "$p" $'names/\xff\xfe.jpg'; cp "$p" names/ü.jpg
+  predict --images names --output n.csv; predict --images names --output n.jsonl; predict --images names --output n.h5
+  /usr/bin/python3 - <<'PY'
+import csv, json, os, h5py
+want = sorted(os.fsencode('names/' + n) for n in os.listdir('names'))
+with open('n.csv', encoding='utf-8', errors='surrogateescape', newline='') as f:
+    assert [os.fsencode(r['path']) for r in csv.DictReader(f)] == want
+rows = [json.loads(l) for l in open('n.jsonl', encoding='utf-8')]
+assert [bytes.fromhex(r['path_hex']) if 'path_hex' in r else r['path'].encode() for r in rows] == want
+f = h5py.File('n.h5')
+assert list(f['path'][:]) == want and f['probabilities'].shape == (4, 2)
+PY
+  find names -type f -print0 | LC_ALL=C sort -z | predict --images - --null | cmp - n.csv
+}
+
+odd_trees() {
+  mkdir -p tree/a/b tree/.hidden; p=$(head -1 paths)
+  cp "$p" tree/a.jpg; cp "$p" tree/a-b.jpg; cp "$p" tree/a/x.jpg; cp "$p" tree/a/b/y.png; cp "$p" tree/.hidden/z.jpg; cp "$p" tree/notes.txt
+  ln -s .. tree/a/b/up; ln -s ../a tree/a/again; ln -s missing tree/dangling.jpg; mkfifo tree/pipe.jpg
+  predict --images tree --max-errors 100% --output t.csv && false || [ $? = 3 ]
+  tail -n +2 t.csv | cut -d, -f1 | tr '\n' ' ' >got
+  [ "$(cat got)" = "tree/a-b.jpg tree/a.jpg tree/a/b/y.png tree/a/x.jpg tree/dangling.jpg tree/pipe.jpg " ]
+  grep -q 'dangling.jpg,,,,,.*No such file' t.csv
+  grep -q 'pipe.jpg,,,,,not a regular file' t.csv
+  predict --images tree --include '*.txt' | cut -d, -f1 | tail -n +2 | cmp - <(echo tree/notes.txt)
+  predict --images tree --exclude b --exclude '*pipe*' --exclude 'dang*' | cut -d, -f1 | tail -n +2 | tr '\n' ' ' >got
+  [ "$(cat got)" = "tree/a-b.jpg tree/a.jpg tree/a/x.jpg " ]
+  predict --images tree/a/x.jpg --images tree/a.jpg | cut -d, -f1 | tail -n +2 | tr '\n' ' ' >got
+  [ "$(cat got)" = "tree/a/x.jpg tree/a.jpg " ]
+  expect 1 nowhere predict --images nowhere
+}
+
+kinds_are_named() {
+  mkdir kinds
+  printf 'GIF89a......' >kinds/a.gif; printf 'BM..........' >kinds/b.bmp
+  printf 'RIFF....WEBPVP8 ' >kinds/c.webp; printf 'II*\0........' >kinds/d.tif; : >kinds/e.jpg
+  predict --images kinds --max-errors 100% >k.csv && false || [ $? = 3 ]
+  for k in GIF BMP WebP TIFF; do grep -q "a $k file" k.csv; done
+  grep -q 'e.jpg,,,,,the file is empty' k.csv
+}
+
+every_odd_file_has_a_row() {
+  [ -d "$MILLRACE_SHARED/odd" ] || { echo SKIP no ../shared/odd; return 0; }
+  timeout 120 "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --images "$MILLRACE_SHARED/odd" --include '*' --max-errors 100% --output o.csv && false || [ $? = 3 ]
+  find "$MILLRACE_SHARED/odd" -type f -not -name '.*' | LC_ALL=C sort >want
+  tail -n +2 o.csv | cut -d, -f1 | cmp - want
+  ! tail -n +2 o.csv | grep -q ',$'
+}
+
+budget_holds() {
+  expect 1 'allowed' predict --images many/03 --max-errors 0 --output b.csv
+  grep -q '0050b.jpg,,,,,neither' b.csv
+  expect 1 0050b predict --images many/03 --on-error fail --output b.csv
+  expect 3 '' predict --images many/03 --output b.csv
+}
+
+resume_after_kills() {
+  local ending=$1 want=$2 i=0 rc=137 got=r.$1
+  rm -f "$got" "$got".*
+  while [ "$rc" = 137 ] && [ $i -lt "$kills" ]; do
+    i=$((i + 1))
+    timeout -s KILL "0.$((RANDOM % 6))$((RANDOM % 10))" "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --images many --batch-size 8 --output "$got" --resume && rc=0 || rc=$?
+    [ "$rc" = 137 ] || [ "$rc" = 3 ]
+  done
+  [ "$rc" != 137 ] || predict --images many --batch-size 8 --output "$got" --resume || [ $? = 3 ]
+  if [ "$ending" = h5 ]; then
+    /usr/bin/python3 - "$got" "$want" <<'PY'
+import sys, h5py, numpy as np
+a, b = map(h5py.File, sys.argv[1:])
+assert sorted(a) == sorted(b)
+for k in a:
+    assert a[k].shape == b[k].shape and all(x == y or (x != x and y != y) for x, y in zip(a[k][:].ravel(), b[k][:].ravel())), k
+PY
+    [ ! -e "$got.journal" ] && [ ! -e "$got.part" ]
+  else
+    cmp "$got" "$want"
+  fi
+}
+undisturbed() { predict --images many --batch-size 8 --output "w.$1" || [ $? = 3 ]; }
+killed_csv() { undisturbed csv; resume_after_kills csv w.csv; }
+killed_jsonl() { undisturbed jsonl; resume_after_kills jsonl w.jsonl; }
+killed_h5() { undisturbed h5; resume_after_kills h5 w.h5; }
+
+# Cut at every kind of place: within the header, a row, behind one.
+resume_from_any_cut() {
+  undisturbed csv
+  size=$(stat -c %s w.csv)
+  for cut in 0 1 40 79 80 100 1000 $((size / 2)) $((size - 1)) "$size"; do
+    head -c "$cut" w.csv >r.csv
+    predict --images many --batch-size 8 --output r.csv --resume || [ $? = 3 ]
+    cmp r.csv w.csv
+  done
+  head -c 5000 w.csv >r.csv
+  expect 1 'not what it was' predict --images many/04 --batch-size 8 --output r.csv --resume
+  expect 1 'other columns' predict --images many --top 1 --output r.csv --resume
+  expect 2 'standard output' predict --images many --resume
+}
+
+unordered_loses_nothing() {
+  undisturbed csv
+  predict --images many --batch-size 8 --unordered --output u.csv || [ $? = 3 ]
+  cmp <(sort u.csv) <(sort w.csv)
+  head -c 20000 u.csv >v.csv
+  predict --images many --batch-size 8 --unordered --output v.csv --resume || [ $? = 3 ]
+  cmp <(cut -d, -f1 v.csv | sort) <(cut -d, -f1 w.csv | sort)
+}
+
+moved_and_linked() {
+  cp -r many/00 in; mkdir in/x; cp in/0001.jpg in/x/0001.jpg
+  predict --images in --link-to linked >l.csv
+  [ "$(find linked -type f | wc -l)" = 121 ]
+  [ "$(find in -type f | wc -l)" = 121 ]
+  find linked -name '0001-2.jpg' | grep -q .
+  predict --images in --link-to linked >/dev/null
+  [ "$(find linked -type f | wc -l)" = 121 ]
+  timeout -s KILL 0.3 "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --images in --batch-size 4 --move-to in/sorted --output mv.csv || true
+  predict --images in --batch-size 4 --move-to in/sorted --output mv.csv --resume
+  [ "$(find in/sorted -type f | wc -l)" = 121 ]
+  [ -z "$(find in -path in/sorted -prune -o -type f -print)" ]
+  cmp <(cut -d, -f1 mv.csv | sort) <(cut -d, -f1 l.csv | sort)
+}
+
+thresholds_and_top() {
+  predict --images cells/testing --threshold Parasitized=0 | tail -n +2 | cut -d, -f2 | sort -u | cmp - <(echo Parasitized)
+  predict --images cells/testing --threshold 1 | tail -n +2 | grep -c ',,.*,unsure$' >n
+  [ "$(cat n)" = "$(find cells/testing -name '*.jpg' | wc -l)" ]
+  [ "$(predict --images cells/testing --top 2 | head -1 | grep -o 'top_2,top_2_probability')" = top_2,top_2_probability ]
+  expect 2 'no such class' predict --images cells/testing --threshold Nobody=.5
+  expect 2 '--threshold' predict --images cells/testing --threshold 2
+}
+
+layers_are_written() {
+  layer=$(millrace summary --json m.h5 | python3 -c 'import json,sys; print(next(l["name"] for l in json.load(sys.stdin)["layers"] if "Conv2D" in str(l)))')
+  predict --images cells/testing --layer "$layer" --output l.h5
+  /usr/bin/python3 -c "
+import h5py; f = h5py.File('l.h5'); s = f['outputs/$layer'].shape
+assert len(s) == 4 and s[0] == f['path'].shape[0] and abs(f['outputs/$layer'][:]).sum() > 0"
+  expect 1 "no layer 'nobody'" predict --images cells/testing --layer nobody
+}
+
+quiet_ends() {
+  predict --images many 2>err | head -1 >/dev/null; rc=${PIPESTATUS[0]}
+  [ "$rc" = 141 ] && [ ! -s err ]
+  predict --images many --batch-size 4 --output s.csv & pid=$!
+  sleep 0.3; kill -INT $pid; wait $pid || rc=$?
+  [ "$rc" = 130 ] || [ "$rc" = 3 ]
+}
+
+watch_predicts_what_arrives() {
+  mkdir -p drop/old; cp "$(head -1 paths)" drop/old/before.jpg
+  predict --watch drop --output watched.csv & pid=$!
+  sleep 1
+  cp "$(head -1 paths)" drop/one.jpg; ln "$(head -1 paths)" drop/two.jpg
+  mkdir -p drop/new/deep; cp "$(head -1 paths)" drop/new/deep/three.jpg; cp "$(head -1 paths)" tmp.jpg; mv tmp.jpg drop/four.jpg
+  for _ in $(seq 50); do [ "$(wc -l <watched.csv)" = 5 ] && break; sleep 0.2; done
+  kill -TERM $pid; wait $pid || rc=$?
+  [ "$rc" = 143 ]
+  tail -n +2 watched.csv | cut -d, -f1 | sort | tr '\n' ' ' >got
+  [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/one.jpg drop/two.jpg " ] || { cat got; false; }
+}
+
+contract_is_obeyed() {
+  expect 2 contradicts predict --images cells/testing --rescale 1/127.5
+  expect 2 'nothing to predict' predict
+  expect 2 ending predict --images cells/testing --output x.txt
+  [ -f "$MILLRACE_SHARED/golden/tutorial_resnet/start.h5" ] || return 0
+  expect 2 rescale millrace predict --quiet --model "$MILLRACE_SHARED/golden/tutorial_resnet/start.h5" --images cells/testing
+}
+
+arrays_of_every_input() {
+  g=$MILLRACE_SHARED/golden/layers
+  [ -d "$g" ] || { echo SKIP no ../shared/golden; return 0; }
+  for m in two_inputs two_outputs; do
+    millrace predict --quiet --model "$g/$m.h5" --arrays "$g/$m.io.h5" --batch-size 2 --output "$m.h5"
+    /usr/bin/python3 -c "
+import h5py, numpy as np
+a, b = h5py.File('$m.h5'), h5py.File('$g/$m.io.h5')
+for k in b:
+    if k.startswith('output'): assert np.abs(a[k][:] - b[k][:]).max() < 1e-5, k"
+  done
+}
+
+run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes odd_trees kinds_are_named \
+  every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
+  moved_and_linked thresholds_and_top layers_are_written quiet_ends watch_predicts_what_arrives contract_is_obeyed \
+  arrays_of_every_input
