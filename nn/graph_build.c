@@ -14,6 +14,7 @@ struct build {
     mr_graph *g;
     const mr_shape *input_shape;
     int layer_capacity, node_capacity;
+    int walks; /* through models, nested ones each time that they are called */
     json_t *index; /* path → number of the layer */
     mr_error *e;
 };
@@ -487,6 +488,8 @@ static int walk_model(struct build *b, const json_t *model, const char *prefix, 
     bool sequential = is_sequential(model);
     struct scope s = {.config = json_object_get(model, "config"), .prefix = prefix, .depth = depth};
     *output = NULL;
+    if (++b->walks > MAX_NODES) /* calls of calls of calls multiply, even where they make no node */
+        return mr_fail(b->e, MR_ELIMIT, "model configuration: more than %d calls of models", MAX_NODES);
     int status = open_scope(b, &s, sequential);
     if (!status)
         status = bind_inputs(b, &s, sequential, input, inputs);
