@@ -15,8 +15,7 @@ struct request {
     mr_error *e;
 };
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------- */
+/* --- reading ----------------------------------------------------------------------------------- */
 
 static int parse_numbers(const char *option, const char *text, double *out, int max, int *count, mr_error *e)
 {
@@ -94,8 +93,7 @@ static int decay_rate(const struct request *r)
                          "--decay-rate 0.9, per --decay-steps");
 }
 
-/* --- the schedules: each fills Keras's configuration
- * --------------------------------------------------------- */
+/* --- the schedules: each fills Keras's configuration ------------------------------------------- */
 
 static int rate_decay(const struct request *r, json_t *config, bool staircase)
 {

@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-/* --- a graph whose variables are all that matters ------------------------------------------------ */
+/* --- a graph whose variables are all that matters ---------------------------------------------- */
 
 struct bed {
     mr_graph *g;
@@ -76,7 +76,7 @@ static void near(const char *what, double got, double expected)
         fail_msg("%s: %.15g, expected %.15g", what, got, expected);
 }
 
-/* --- closed forms: N steps of a constant gradient G from w = 1 ------------------------------------- */
+/* --- closed forms: N steps of a constant gradient G from w = 1 --------------------------------- */
 
 #define OPTIMIZER(class, keys)                                                                               \
     "{\"class_name\": \"" class "\", \"config\": {\"learning_rate\": 0.01" keys "}}"
@@ -262,7 +262,7 @@ static void schedules_are_followed(void **state)
     clear_away(&b);
 }
 
-/* --- clipping and regularizers ----------------------------------------------------------------------- */
+/* --- clipping and regularizers ----------------------------------------------------------------- */
 
 static void clipped(const char *keys, double kernel, double bias)
 {
@@ -306,7 +306,7 @@ static void regularizers(void **state)
     clear_away(&b);
 }
 
-/* --- where the new state goes --------------------------------------------------------------------------- */
+/* --- where the new state goes ------------------------------------------------------------------ */
 
 /* STEPS updates by drawn gradients; OUT_OF_PLACE: each into another buffer, as beside a checkpoint. */
 static mr_real *trained(const char *optimizer, bool out_of_place, int threads, size_t *size)
