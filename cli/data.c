@@ -131,6 +131,55 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_n
     return status;
 }
 
+/* --- the order of classes ------------------------------------------------------- */
+
+static int find_name(char *const *names, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
+            return i;
+    return -1;
+}
+
+/* COUNTS, OWN: [classes], scratch. */
+static void reorder(mr_dataset *set, char *const *names, size_t *counts, char **own)
+{
+    for (size_t i = 0; i < set->count; i++)
+        set->samples[i].label = find_name(names, set->classes, set->class_names[set->samples[i].label]);
+    for (int i = 0; i < set->classes; i++) {
+        own[i] = set->class_names[find_name(set->class_names, set->classes, names[i])];
+        counts[i] = set->class_counts[find_name(set->class_names, set->classes, names[i])];
+    }
+    memcpy(set->class_names, own, (size_t)set->classes * sizeof *own);
+    memcpy(set->class_counts, counts, (size_t)set->classes * sizeof *counts);
+}
+
+static int order_set(mr_dataset *set, char *const *names, mr_error *e)
+{
+    size_t *counts = calloc((size_t)set->classes + 1, sizeof *counts);
+    char **own = calloc((size_t)set->classes + 1, sizeof *own);
+    int status = counts && own ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the classes");
+    if (!status)
+        reorder(set, names, counts, own);
+    free(counts);
+    free(own);
+    return status;
+}
+
+int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error *e)
+{
+    if (d->from_arrays)
+        return 0;
+    for (int i = 0; i < d->classes; i++)
+        if (d->classes != count || find_name(names, count, d->class_names[i]) < 0)
+            return mr_hint(e,
+                           mr_fail(e, MR_EINVAL, "the model knows %d classes ('%s', …), the data have %d ('%s', …)", count,
+                                   names[0], d->classes, d->class_names[i]),
+                           "--new-head fits the model to the data's classes");
+    int status = order_set(d->training, names, e);
+    return !status && d->validation ? order_set(d->validation, names, e) : status;
+}
+
 void mr_cli_close_data(mr_cli_data *d)
 {
     mr_dataset_free(d->training);

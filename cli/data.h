@@ -16,11 +16,13 @@ typedef struct mr_cli_data {
     char *owned[4];
 } mr_cli_data;
 
-/* For train: --data, --train-dir, --validation-dir, --validation-split, --arrays. CLASS_NAMES (may be NULL) fixes the
- * classes and their order. */
+/* For train: --data, --train-dir, --validation-dir, --validation-split, --arrays. */
 int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e);
 /* For evaluate: --data (its testing part, else validation, else the folder itself) or --arrays (x, y). */
 int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes, mr_error *e);
+/* Brings the classes of folders into the order of NAMES, a model's: labels follow. MR_EINVAL where they are others. Arrays
+ * know no names: nothing is done. */
+int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error *e);
 void mr_cli_close_data(mr_cli_data *d);
 mr_data mr_cli_training(const mr_cli_data *d);
 mr_data mr_cli_validation(const mr_cli_data *d);

@@ -87,14 +87,17 @@ static int check_parameters(const mr_cli *c, const mr_optimizer_class *class, mr
 int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t steps_per_epoch, mr_error *e)
 {
     const json_t *own = mr_cli_own_optimizer(c, m) ? json_object_get(m->training, "optimizer_config") : NULL;
+    const char *usual = c->new_head ? "adam" : "sgd";
     const char *name = own            ? json_string_value(json_object_get(own, "class_name"))
                        : c->optimizer ? c->optimizer
-                                      : "sgd";
+                                      : usual;
     const mr_optimizer_class *class = name ? mr_optimizer_class_find(name) : NULL;
     *out = NULL;
     if (!class)
         return mr_hint(
-            e, mr_fail(e, own ? MR_EUNSUPPORTED : MR_EUSAGE, "optimizer '%s' is not known", name ? name : ""),
+            e,
+            own ? mr_fail(e, MR_EUNSUPPORTED, "the model's optimizer '%s' is not known", name ? name : "")
+                : mr_fail(e, MR_EUSAGE, "--optimizer '%s' is not known", name),
             "--optimizer sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax or nadam");
     int status = check_parameters(c, class, e);
     if (status)

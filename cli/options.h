@@ -28,7 +28,9 @@ typedef struct mr_cli {
     double offset;
     bool dct_scaling, override_preprocessing;
     /* model */
-    const char *arch, *weights, *from, *model;
+    const char *arch, *weights, *from, *model, *freeze_until;
+    mr_list freeze, unfreeze;
+    bool new_head;
     const char *stages, *filters;
     double regularization;
     /* training */

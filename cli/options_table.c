@@ -45,6 +45,12 @@ const mr_option mr_options[] = {
     {"regularization", MR_NUMBER, TRAIN, AT(regularization), 0, 1e3, "F", "resnet: L2 of stem and classifier [0.0005]", model},
     {"weights", MR_TEXT, RUNS, AT(weights), 0, 0, "FILE", "loads weights into the architecture", model},
     {"from", MR_TEXT, TRAIN, AT(from), 0, 0, "MODEL", "starts from a whole model", model},
+    {"new-head", MR_FLAG, TRAIN, AT(new_head), 0, 0, NULL, "replace the last layer by one for the data's classes", model},
+    {"freeze", MR_LIST, TRAIN, AT(freeze), 0, 0, "PATTERN", "layers (or models) by name, as in 'conv*', that are not trained; repeatable",
+     model},
+    {"unfreeze", MR_LIST, TRAIN, AT(unfreeze), 0, 0, "PATTERN", "layers that were frozen and are trained now; done before --freeze",
+     model},
+    {"freeze-until", MR_TEXT, TRAIN, AT(freeze_until), 0, 0, "LAYER", "all layers in front of this one are not trained", model},
     {"model", MR_TEXT, RUNS, AT(model), 0, 0, "FILE", "the model file: written by train, read by the others (.h5, .keras)", model},
 
     {"epochs", MR_INT, TRAIN, AT(epochs), 1, 1e6, "N", "passes over the training data [25]", training},

@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/contract.h"
 #include "cli/data.h"
+#include "cli/fine_tune.h"
 #include "cli/history.h"
 #include "cli/interrupt.h"
 #include "cli/model.h"
@@ -180,7 +181,8 @@ static void take_resumed_model(struct job *j)
 static int make_model(struct job *j, mr_error *e)
 {
     int status = 0;
-    if (j->checkpoints.resumes)
+    bool resumes = j->checkpoints.resumes;
+    if (resumes)
         take_resumed_model(j);
     else if (j->c->from || mr_cli_json_arch(j->c))
         status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
@@ -188,6 +190,10 @@ static int make_model(struct job *j, mr_error *e)
         status = set_contract(j, e);
     if (!status && !j->model)
         status = mr_cli_training_model(&j->model, j->c, &j->pre, j->data.classes, e);
+    if (!status && !resumes)
+        status = mr_cli_fine_tune(j->model, j->c, j->data.classes, e);
+    if (!status && j->model->class_names && (resumes || !j->c->new_head))
+        status = mr_cli_order_classes(&j->data, j->model->class_names, j->model->classes, e);
     if (status)
         return status;
     const mr_graph *g = j->model->graph;
@@ -214,7 +220,8 @@ static int check_classes(const struct job *j, mr_error *e)
     return mr_hint(e,
                    mr_fail(e, MR_EINVAL, "the model has %lld outputs, the data have %d classes",
                            (long long)width, j->data.classes),
-                   "train a network made for these classes");
+                   j->c->from ? "--new-head replaces its last layer by one for these classes"
+                              : "train a network made for these classes");
 }
 
 static int64_t steps_per_epoch(const struct job *j)

@@ -51,6 +51,8 @@ void mr_graph_free(mr_graph *g);
 
 /* Fills every variable from its Keras initializer, drawn from (seed, layer, variable). */
 int mr_graph_initialize(mr_graph *g, uint64_t seed, mr_error *e);
+/* The same for the variables of layer L alone. */
+int mr_graph_initialize_layer(mr_graph *g, const mr_layer *l, uint64_t seed, mr_error *e);
 
 /* Room for COUNT more reals (optimizer state) behind the variables, zeroed. Returns its offset through
  * *OFFSET. */

@@ -13,6 +13,7 @@ libpipeline_la_SOURCES = \
   pipeline/epochs.c \
   pipeline/eventcount.c pipeline/eventcount.h \
   pipeline/feed.c pipeline/feed.h \
+  pipeline/fine_tune.c pipeline/fine_tune.h \
   pipeline/fingerprint.c pipeline/fingerprint.h \
   pipeline/history.c pipeline/history.h \
   pipeline/infer_pass.c \

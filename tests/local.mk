@@ -124,13 +124,22 @@ tests_test_schedule_SOURCES = tests/test_schedule.c
 tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_fine_tune
+tests_test_fine_tune_SOURCES = tests/test_fine_tune.c tests/files.h
+tests_test_fine_tune_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_training
 tests_test_training_SOURCES = tests/test_training.c
 tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Through the program itself, in TAP.
-TESTS += tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
-EXTRA_DIST += tests/tap.sh tests/test_cli.sh tests/test_train_options.sh tests/test_arrays.sh tests/test_outputs.sh
+SHELL_TESTS = tests/test_cli.sh
+SHELL_TESTS += tests/test_train_options.sh
+SHELL_TESTS += tests/test_fine_tuning.sh
+SHELL_TESTS += tests/test_arrays.sh
+SHELL_TESTS += tests/test_outputs.sh
+TESTS += $(SHELL_TESTS)
+EXTRA_DIST += tests/tap.sh $(SHELL_TESTS)
 
 # Faults on purpose: a library to preload, built as a module (-rpath: libtool makes no shared library without one).
 check_LTLIBRARIES += tests/faults.la

@@ -6,6 +6,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
 millrace() { "$MILLRACE_BUILD/millrace" "$@"; }
 
+# A Python that has h5py: Debian's, where another one comes first.
+python=python3
+"$python" -c 'import h5py' 2>/dev/null || python=/usr/bin/python3
+
+# not COMMAND…: fails where the command succeeds; a mere `!` would not end a case.
+not() { ! "$@"; }
+
 # The exit status of a command whose output goes to out and err.
 status_of() { "$@" >out 2>err; echo $?; }
 

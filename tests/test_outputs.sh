@@ -22,7 +22,7 @@ full_disk() {
 places_are_checked_first() {
   local train=(millrace train --data cells "${small[@]}" --epochs 100000)
   mkdir folder
-  expect 1 "this is a folder's" "${train[@]}" --model folder.h5/
+  expect 2 "does not end in" "${train[@]}" --model folder.h5/
   mkdir folder.h5
   expect 1 "this is a folder's" "${train[@]}" --model folder.h5
   expect 1 "this is a folder's" "${train[@]}" --model x.h5 --plot folder

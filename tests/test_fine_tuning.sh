@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Fine-tuning from outside: a model of two classes becomes one of three.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+millrace sample cells --count 60 --seed 3 --quiet || exit 99
+mkdir -p three/training || exit 99
+cp -r cells/training/Parasitized three/training/one
+cp -r cells/training/Uninfected three/training/two
+cp -r cells/validation/Uninfected three/training/three
+common=(--batch-size 16 --threads 2 --quiet --epochs 1)
+millrace train --data cells --model base.h5 --image-size 32x32 --rescale 1/127.5 --offset -1 --stages 1 --filters 8,16 "${common[@]}" || exit 99
+
+# trainable NAME FILE: yes, no, or - where there is no such layer
+weights() { "$python" - "$@" <<'END'
+import h5py, sys
+a, b = (h5py.File(f, "r")["model_weights"] for f in sys.argv[1:3])
+def all_of(g):
+    out = {}
+    g.visititems(lambda n, o: out.update({n: o[()].tobytes()}) if isinstance(o, h5py.Dataset) else None)
+    return out
+a, b = all_of(a), all_of(b)
+print("same:", *sorted({n.split("/")[0] for n in a if n in b and a[n] == b[n]} - {n.split("/")[0] for n in a if a[n] != b.get(n)}))
+print("changed:", *sorted({n.split("/")[0] for n in a if a[n] != b.get(n)}))
+END
+}
+
+a_new_head() {
+  millrace train --data three --from base.h5 --model three.h5 --new-head --freeze '*' --history h.csv "${common[@]}"
+  weights base.h5 three.h5 >w
+  grep -q '^changed: classifier$' w
+  millrace summary three.h5 >s
+  grep -q '^Classes: one three two$' s
+  grep -q 'classifier (Dense).*(None, 3)' s
+  grep -q 'optimizer Adam' s
+  grep -q 'loss "categorical_crossentropy"' s
+  grep -q '^Preprocessing: 32x32 rgb, nearest, pixel \* 0.00784313725 + -1$' s   # the model's
+  [ "$(sed -n 's/^Trainable params: //p' s)" = 195 ]
+  millrace predict --model three.h5 --images three/training --quiet | head -1 | grep -q 'one.*three.*two'
+}
+
+# What was frozen stays frozen in the file, until it is unfrozen.
+in_two_phases() {
+  millrace train --data three --from base.h5 --model one.keras --new-head --freeze '*' "${common[@]}"
+  millrace convert one.keras one.h5 --quiet
+  millrace train --data three --from one.h5 --model two.h5 "${common[@]}" --learning-rate 0.001
+  weights one.h5 two.h5 | grep -q '^changed: classifier$'
+  millrace train --data three --from one.h5 --model two.h5 "${common[@]}" --unfreeze '*' --freeze-until final_bn
+  weights one.h5 two.h5 | grep -q '^changed: classifier final_bn$'
+  millrace train --data three --from one.h5 --model two.h5 "${common[@]}" --unfreeze '*' --freeze '*bn*'
+  weights one.h5 two.h5 | grep '^changed' >w
+  not grep -q bn w
+  grep -q stem_conv w
+}
+
+# Without a new head the data's classes must be the model's, and come in its order.
+classes_of_the_model() {
+  expect 1 "--new-head fits" millrace train --data three --from base.h5 --model x.h5 "${common[@]}"
+  mkdir -p odd/training && cp -r cells/training/* odd/training && mv odd/training/Parasitized odd/training/Zebra
+  expect 1 "--new-head fits" millrace train --data odd --from base.h5 --model x.h5 "${common[@]}"
+  "$python" - <<'END'
+import h5py, json, shutil
+shutil.copy("base.h5", "turned.h5")
+with h5py.File("turned.h5", "r+") as f:
+    f.attrs["millrace_class_names"] = json.dumps(json.loads(f.attrs["millrace_class_names"])[::-1])
+END
+  local still=(--freeze '*bn*' --learning-rate 0 "${common[@]}")
+  millrace train --data cells --from base.h5 --model x.h5 --history base.csv "${still[@]}"
+  millrace train --data cells --from turned.h5 --model x.h5 --history turned.csv "${still[@]}"
+  millrace summary x.h5 | grep -q '^Classes: Uninfected Parasitized$'
+  [ "$(tail -1 base.csv | cut -d, -f4)" != "$(tail -1 turned.csv | cut -d, -f4)" ]
+}
+
+refused() {
+  expect 1 "no layer is called 'dense*'" millrace train --data three --from base.h5 --model x.h5 --new-head --freeze 'dense*' "${common[@]}"
+  expect 1 "no layer is called 'nowhere'" millrace train --data three --from base.h5 --model x.h5 --new-head --freeze-until nowhere "${common[@]}"
+  expect 1 "every layer is frozen" millrace train --data cells --from base.h5 --model x.h5 --freeze '*' "${common[@]}"
+  expect 2 "contradicts" millrace train --data three --from base.h5 --model x.h5 --new-head --rescale 1/255 "${common[@]}"
+}
+
+run_cases a_new_head in_two_phases classes_of_the_model refused
