@@ -63,6 +63,7 @@ import h5py, json, shutil
 shutil.copy("base.h5", "turned.h5")
 with h5py.File("turned.h5", "r+") as f:
     f.attrs["millrace_class_names"] = json.dumps(json.loads(f.attrs["millrace_class_names"])[::-1])
+    f.attrs.pop("millrace_seal")
 END
   local still=(--freeze '*bn*' --learning-rate 0 "${common[@]}")
   millrace train --data cells --from base.h5 --model x.h5 --history base.csv "${still[@]}"
