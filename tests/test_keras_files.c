@@ -284,6 +284,66 @@ static void saving_another_state(void **state)
     mr_model_free(m);
 }
 
+/* --- names and switches --------------------------------------------------- */
+
+/* Keras 1 and 2 let names hold '/': one may begin as another does. */
+static void names_with_slashes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"layer1/conv", "layer1/conv/bn", "layer1"};
+    mr_error e = {0};
+    mr_model *m;
+    json_t *layers = json_pack("[{s:s, s:s, s:{s:s, s:[n,i,i,i]}}]", "class_name", "InputLayer", "name", "x",
+                               "config", "name", "x", "batch_shape", 6, 6, 2);
+    json_array_append_new(layers,
+                          json_pack("{s:s, s:s, s:{s:s, s:i, s:[i,i]}}", "class_name", "Conv2D", "name",
+                                    names[0], "config", "name", names[0], "filters", 3, "kernel_size", 3, 3));
+    json_array_append_new(layers, json_pack("{s:s, s:s, s:{s:s}}", "class_name", "BatchNormalization", "name",
+                                            names[1], "config", "name", names[1]));
+    json_array_append_new(layers, json_pack("{s:s, s:s, s:{s:s, s:i}}", "class_name", "Dense", "name",
+                                            names[2], "config", "name", names[2], "units", 2));
+    json_t *config =
+        json_pack("{s:s, s:{s:s, s:o}}", "class_name", "Sequential", "config", "name", "m", "layers", layers);
+    assert_int_equal(mr_model_from_config(&m, config, &e), 0);
+    for (size_t i = 0; i < m->graph->weights; i++)
+        m->graph->state[i] = (mr_real)i;
+    static const char *const copies[] = {"slashes.h5", "slashes.keras"};
+    for (int i = 0; i < 2; i++) {
+        save(m, keras_temporary(copies[i]), NULL);
+        mr_model *back = load(keras_temporary(copies[i]));
+        for (int k = 0; k < m->graph->params; k++) {
+            const mr_param *p = m->graph->param[k], *q = back->graph->param[k];
+            assert_string_equal(p->layer->name, q->layer->name);
+            assert_memory_equal(mr_param_value(m->graph, p), mr_param_value(back->graph, q),
+                                p->count * sizeof(mr_real));
+        }
+        mr_model_free(back);
+    }
+    mr_model_free(m);
+}
+
+/* What training froze is frozen in the file, in nested models too. */
+static void frozen_layers_stay_frozen(void **state)
+{
+    (void)state;
+    static const char *const copies[] = {"frozen.h5", "frozen.keras"};
+    mr_model *m = load(shared_or_skip("golden/layers/nested.h5"));
+    mr_layer *inner = mr_graph_layer(m->graph, "inner/conv2d_18");
+    assert_non_null(inner);
+    assert_true(inner->trainable);
+    mr_layer_set_trainable(inner, false);
+    for (int i = 0; i < 2; i++) {
+        save(m, keras_temporary(copies[i]), NULL);
+        mr_model *back = load(keras_temporary(copies[i]));
+        for (int k = 0; k < m->graph->layers; k++)
+            if (m->graph->layer[k]->params)
+                assert_int_equal(back->graph->layer[k]->trainable, m->graph->layer[k]->trainable);
+        assert_memory_equal(m->graph->state, back->graph->state, m->graph->weights * sizeof(mr_real));
+        mr_model_free(back);
+    }
+    mr_model_free(m);
+}
+
 /* --- optimizer state of other writers ------------------------------------------ */
 
 /* Rewrites /optimizer_weights of a Keras 3 file of Adam with the names that FORM gives: the k-th of m and v
@@ -619,6 +679,8 @@ int main(void)
         cmocka_unit_test(missing_and_surplus_weights),
         cmocka_unit_test(files_that_are_none),
         cmocka_unit_test(from_memory),
+        cmocka_unit_test(names_with_slashes),
+        cmocka_unit_test(frozen_layers_stay_frozen),
         cmocka_unit_test(durable_writes),
     };
     return cmocka_run_group_tests_name("keras files", tests, NULL, NULL);
