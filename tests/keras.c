@@ -224,3 +224,49 @@ const char *keras_temporary(const char *name)
     snprintf(path, sizeof buffers[0], "%s/%s", folder, name);
     return path;
 }
+
+/* --- HDF5 by hand */
+
+hid_t keras_open_to_write(const char *path)
+{
+    mr_hdf5_lock();
+    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, list);
+    H5Pclose(list);
+    assert_true(file >= 0);
+    return file;
+}
+
+void keras_close_file(hid_t file)
+{
+    assert_true(H5Fclose(file) >= 0);
+    mr_hdf5_unlock();
+}
+
+hid_t keras_new_file(const char *path)
+{
+    mr_error e = {0};
+    hid_t file;
+    mr_hdf5_lock();
+    assert_int_equal(mr_hdf5_create(&file, path, &e), 0);
+    return file;
+}
+
+void keras_write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *value)
+{
+    hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(a >= 0);
+    assert_true(!value || H5Awrite(a, type, value) >= 0);
+    H5Aclose(a);
+    H5Sclose(space);
+}
+
+hid_t keras_string_type(size_t size, H5T_str_t padding, H5T_cset_t set)
+{
+    hid_t t = H5Tcopy(H5T_C_S1);
+    H5Tset_size(t, size);
+    H5Tset_strpad(t, padding);
+    H5Tset_cset(t, set);
+    return t;
+}

@@ -39,4 +39,13 @@ const char *keras_difference(const mr_model *a, const mr_model *b);
 /* "DIR/name" of a temporary folder for this test program (static buffers in turn); it is removed at exit. */
 const char *keras_temporary(const char *name);
 
+/* An HDF5 file made anew, or opened to be changed: holds libhdf5's lock until keras_close_file. */
+hid_t keras_new_file(const char *path);
+hid_t keras_open_to_write(const char *path);
+void keras_close_file(hid_t file);
+/* Takes SPACE over; VALUE may be NULL. */
+void keras_write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *value);
+/* SIZE may be H5T_VARIABLE. To be closed with H5Tclose. */
+hid_t keras_string_type(size_t size, H5T_str_t padding, H5T_cset_t set);
+
 #endif

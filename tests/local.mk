@@ -73,7 +73,7 @@ EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
 
 # Keras's files.
 KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files \
-  tests/test_keras_layout tests/test_keras_mutation
+  tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
 CMOCKA_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
 tests_test_keras_models_LDADD = $(IO_TEST_LIBS)
@@ -83,6 +83,8 @@ tests_test_keras_layout_SOURCES = tests/test_keras_layout.c tests/keras.c tests/
 tests_test_keras_layout_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_mutation_SOURCES = tests/test_keras_mutation.c
 tests_test_keras_mutation_LDADD = $(IO_TEST_LIBS)
+tests_test_hdf5_SOURCES = tests/test_hdf5.c tests/keras.c tests/keras.h
+tests_test_hdf5_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_dialect_SOURCES = tests/test_keras_dialect.c
 tests_test_keras_dialect_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/keras_rules.py

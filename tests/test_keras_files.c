@@ -3,10 +3,7 @@
  * what is ours; and files that are wrong. */
 #include "tests/keras.h"
 
-#include "io/durable.h"
 #include "tests/files.h"
-
-#include <sys/stat.h>
 
 /* --- helpers -------------------------------------------------------------- */
 
@@ -49,145 +46,6 @@ static const char *copy_of(const char *shared, const char *name)
     return path;
 }
 
-static hid_t open_to_write(const char *path)
-{
-    mr_hdf5_lock();
-    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fclose_degree(list, H5F_CLOSE_STRONG);
-    hid_t file = H5Fopen(path, H5F_ACC_RDWR, list);
-    H5Pclose(list);
-    assert_true(file >= 0);
-    return file;
-}
-
-static void close_file(hid_t file)
-{
-    assert_true(H5Fclose(file) >= 0);
-    mr_hdf5_unlock();
-}
-
-static hid_t new_file(const char *path)
-{
-    mr_error e = {0};
-    hid_t file;
-    mr_hdf5_lock();
-    assert_int_equal(mr_hdf5_create(&file, path, &e), 0);
-    return file;
-}
-
-static void write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *value)
-{
-    hid_t a = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    assert_true(a >= 0);
-    assert_true(!value || H5Awrite(a, type, value) >= 0);
-    H5Aclose(a);
-    H5Sclose(space);
-}
-
-static hid_t string_type(size_t size, H5T_str_t padding, H5T_cset_t set)
-{
-    hid_t t = H5Tcopy(H5T_C_S1);
-    H5Tset_size(t, size);
-    H5Tset_strpad(t, padding);
-    H5Tset_cset(t, set);
-    return t;
-}
-
-/* --- attributes ----------------------------------------------------------- */
-
-static void assert_names(hid_t object, const char *attribute, int count, const char *const *names)
-{
-    mr_names found;
-    mr_error e = {0};
-    if (mr_hdf5_read_names(&found, object, attribute, &e))
-        fail_msg("%s", e.message);
-    assert_int_equal(found.count, count);
-    for (int i = 0; i < count; i++)
-        assert_string_equal(found.name[i], names[i]);
-    mr_names_free(&found);
-}
-
-static void kinds_of_attributes(void **state)
-{
-    (void)state;
-    static const char *const names[] = {"conv", "dense_layer", "\xc3\xa9"};
-    static const char fixed[] = "conv\0\0\0\0\0\0\0dense_layer\xc3\xa9\0\0\0\0\0\0\0\0\0",
-                      spaced[] = "conv       dense_layer\xc3\xa9         ";
-    hsize_t three = 3, zero = 0, one = 1;
-    hid_t file = new_file(keras_temporary("attributes.h5"));
-    hid_t vlen = string_type(H5T_VARIABLE, H5T_STR_NULLTERM, H5T_CSET_UTF8),
-          pad = string_type(11, H5T_STR_NULLPAD, H5T_CSET_ASCII),
-          term = string_type(11, H5T_STR_NULLTERM, H5T_CSET_UTF8),
-          space = string_type(11, H5T_STR_SPACEPAD, H5T_CSET_ASCII);
-    write_attribute(file, "variable", vlen, H5Screate_simple(1, &three, NULL), names);
-    write_attribute(file, "padded", pad, H5Screate_simple(1, &three, NULL), fixed);
-    write_attribute(file, "spaces", space, H5Screate_simple(1, &three, NULL), spaced);
-    write_attribute(file, "empty", H5T_IEEE_F64LE, H5Screate_simple(1, &zero, NULL), NULL);
-    write_attribute(file, "null", vlen, H5Screate(H5S_NULL), NULL);
-    write_attribute(file, "scalar", vlen, H5Screate(H5S_SCALAR), names + 1);
-    write_attribute(file, "scalar_fixed", term, H5Screate(H5S_SCALAR), "text\0......");
-    write_attribute(file, "one", vlen, H5Screate_simple(1, &one, NULL), names + 1);
-    write_attribute(file, "number", H5T_NATIVE_INT, H5Screate_simple(1, &one, NULL), &(int){3});
-    assert_names(file, "variable", 3, names);
-    assert_names(file, "padded", 3, names);
-    assert_names(file, "spaces", 3, names);
-    assert_names(file, "empty", 0, NULL);
-    assert_names(file, "null", 0, NULL);
-    mr_error e = {0};
-    static const char *const scalars[] = {"scalar", "scalar_fixed", "one"}, *const wanted[] = {"dense_layer",
-                                                                                               "text",
-                                                                                               "dense_layer"};
-    for (int i = 0; i < 3; i++) {
-        char *text;
-        assert_int_equal(mr_hdf5_read_text(&text, NULL, file, scalars[i], &e), 0);
-        assert_string_equal(text, wanted[i]);
-        free(text);
-    }
-    mr_names none;
-    char *text;
-    assert_int_equal(mr_hdf5_read_names(&none, file, "missing", NULL), MR_ENOTFOUND);
-    assert_int_equal(mr_hdf5_read_names(&none, file, "number", NULL), MR_EFORMAT);
-    assert_int_equal(mr_hdf5_read_text(&text, NULL, file, "variable", NULL), MR_EFORMAT);
-    H5Tclose(vlen);
-    H5Tclose(pad);
-    H5Tclose(term);
-    H5Tclose(space);
-    close_file(file);
-}
-
-/* A list that is too long for an object's header is cut into even parts. */
-static void long_lists_are_split(void **state)
-{
-    (void)state;
-    mr_names names = {0}, back;
-    mr_error e = {0};
-    char name[64];
-    for (int i = 0; i < 5000; i++) {
-        snprintf(name, sizeof name, "block%d/convolution_with_a_name/kernel:0", i);
-        assert_int_equal(mr_names_add(&names, name, &e), 0);
-    }
-    hid_t file = new_file(keras_temporary("split.h5"));
-    assert_int_equal(mr_hdf5_write_names(file, "weight_names", &names, &e), 0);
-    assert_false(mr_hdf5_has_attribute(file, "weight_names"));
-    assert_true(mr_hdf5_has_attribute(file, "weight_names0"));
-    assert_true(mr_hdf5_has_names(file, "weight_names"));
-    for (int i = 0; i < 5; i++) {
-        snprintf(name, sizeof name, "weight_names%d", i);
-        if (mr_hdf5_has_attribute(file, name)) {
-            hid_t a = H5Aopen(file, name, H5P_DEFAULT);
-            assert_true(H5Aget_storage_size(a) <= 64512 && H5Aget_storage_size(a) > 40000);
-            H5Aclose(a);
-        }
-    }
-    assert_int_equal(mr_hdf5_read_names(&back, file, "weight_names", &e), 0);
-    assert_int_equal(back.count, names.count);
-    for (size_t i = 0; i < names.count; i++)
-        assert_string_equal(back.name[i], names.name[i]);
-    close_file(file);
-    mr_names_free(&names);
-    mr_names_free(&back);
-}
-
 /* --- what is ours ----------------------------------------------------------- */
 
 static void add_class_names(mr_model *m)
@@ -212,14 +70,15 @@ static void contract_and_foreign_attributes(void **state)
     static const double numbers[] = {1.5, -2, 1e300};
     hsize_t two = 2, three = 3;
     const char *source = copy_of("golden/layers/sequential_mlp.h5", "foreign.h5");
-    hid_t file = open_to_write(source), vlen = string_type(H5T_VARIABLE, H5T_STR_NULLTERM, H5T_CSET_UTF8);
-    write_attribute(file, "authors", vlen, H5Screate_simple(1, &two, NULL), texts);
-    write_attribute(file, "scores", H5T_IEEE_F64BE, H5Screate_simple(1, &three, NULL), NULL);
+    hid_t file = keras_open_to_write(source),
+          vlen = keras_string_type(H5T_VARIABLE, H5T_STR_NULLTERM, H5T_CSET_UTF8);
+    keras_write_attribute(file, "authors", vlen, H5Screate_simple(1, &two, NULL), texts);
+    keras_write_attribute(file, "scores", H5T_IEEE_F64BE, H5Screate_simple(1, &three, NULL), NULL);
     hid_t a = H5Aopen(file, "scores", H5P_DEFAULT);
     H5Awrite(a, H5T_NATIVE_DOUBLE, numbers);
     H5Aclose(a);
     H5Tclose(vlen);
-    close_file(file);
+    keras_close_file(file);
     mr_model *m = load(source);
     assert_int_equal(json_object_size(m->extra), 2);
     m->has_preprocess = true;
@@ -248,11 +107,11 @@ static void broken_contract(void **state)
     (void)state;
     const char *path = copy_of("golden/layers/sequential_mlp.h5", "contract.h5");
     mr_error e = {0};
-    hid_t file = open_to_write(path);
+    hid_t file = keras_open_to_write(path);
     assert_int_equal(mr_hdf5_write_text(file, "millrace_preprocessing",
                                         "{\"color_mode\": \"rgb\", \"height\": -3}", false, &e),
                      0);
-    close_file(file);
+    keras_close_file(file);
     e = load_error(path, MR_EFORMAT);
     assert_non_null(strstr(e.message, "millrace_preprocessing"));
 }
@@ -353,7 +212,7 @@ static void rename_state(const char *path, void (*form)(char *name, size_t size,
 {
     mr_error e = {0};
     mr_names names = {0};
-    hid_t file = open_to_write(path), group;
+    hid_t file = keras_open_to_write(path), group;
     assert_true(H5Ldelete(file, "optimizer_weights", H5P_DEFAULT) >= 0);
     assert_int_equal(mr_hdf5_make_group(&group, file, "optimizer_weights", &e), 0);
     assert_int_equal(mr_hdf5_write_int(group, iterations, m->iterations, &e), 0);
@@ -371,7 +230,7 @@ static void rename_state(const char *path, void (*form)(char *name, size_t size,
     assert_int_equal(mr_hdf5_write_names(group, "weight_names", &names, &e), 0);
     mr_names_free(&names);
     mr_hdf5_release(group);
-    close_file(file);
+    keras_close_file(file);
 }
 
 static void as_keras_2(char *name, size_t size, int slot, int number)
@@ -418,9 +277,9 @@ static void state_that_does_not_fit(void **state)
 {
     (void)state;
     const char *path = copy_of("golden/training/adam/end.h5", "unfit.h5");
-    hid_t file = open_to_write(path);
+    hid_t file = keras_open_to_write(path);
     assert_true(H5Ldelete(file, "optimizer_weights/adam/conv2d_kernel_velocity", H5P_DEFAULT) >= 0);
-    close_file(file);
+    keras_close_file(file);
     mr_model *m = load(path);
     assert_false(m->has_optimizer_state);
     assert_int_equal(m->slots, 0);
@@ -435,7 +294,7 @@ static void old_training_configuration(void **state)
     (void)state;
     const char *path = copy_of("golden/training/sgd/end.h5", "decay.h5");
     mr_error e = {0};
-    hid_t file = open_to_write(path);
+    hid_t file = keras_open_to_write(path);
     H5Adelete(file, "training_config");
     H5Adelete(file, "keras_version");
     assert_int_equal(mr_hdf5_write_text(file, "keras_version", "2.2.4", false, &e), 0);
@@ -448,7 +307,7 @@ static void old_training_configuration(void **state)
             "\"sample_weight_mode\": null, \"loss_weights\": null}",
             false, &e),
         0);
-    close_file(file);
+    keras_close_file(file);
     mr_model *m = load(path), *back;
     mr_optimizer *o;
     assert_int_equal(mr_optimizer_create(&o, json_object_get(m->training, "optimizer_config"), &e), 0);
@@ -469,14 +328,14 @@ static void old_training_configuration(void **state)
 static void write_store(const char *path, const mr_model *m, const char *const groups[2])
 {
     mr_error e = {0};
-    hid_t file = new_file(path);
+    hid_t file = keras_new_file(path);
     for (int i = 0; i < m->graph->params; i++) {
         char name[200];
         const mr_param *p = m->graph->param[i];
         snprintf(name, sizeof name, "%s/vars/%d", groups[i / 2], i % 2);
         assert_int_equal(mr_hdf5_write_floats(file, name, &p->shape, m->graph->state + p->offset, &e), 0);
     }
-    close_file(file);
+    keras_close_file(file);
 }
 
 static void odd_layouts(void **state)
@@ -556,7 +415,7 @@ static void missing_and_surplus_weights(void **state)
     const char *path = copy_of("golden/layers/conv_1x1.h5", "missing.h5");
     mr_error e = {0};
     mr_names names;
-    hid_t file = open_to_write(path), group = H5Gopen2(file, "model_weights", H5P_DEFAULT);
+    hid_t file = keras_open_to_write(path), group = H5Gopen2(file, "model_weights", H5P_DEFAULT);
     mr_names layers;
     assert_int_equal(mr_hdf5_read_names(&layers, group, "layer_names", &e), 0);
     hid_t layer = H5Gopen2(group, layers.name[1], H5P_DEFAULT);
@@ -566,19 +425,19 @@ static void missing_and_surplus_weights(void **state)
     mr_names one = {1, names.name};
     assert_int_equal(mr_hdf5_write_names(layer, "weight_names", &one, &e),
                      0); /* the bias is not listed any more */
-    close_file(file);
+    keras_close_file(file);
     mr_error said = load_error(path, MR_EFORMAT);
     if (!strstr(said.message, "'conv2d") || !strstr(said.message, "bias"))
         fail_msg("%s", said.message);
 
     path = copy_of("golden/layers/conv_1x1.h5", "surplus.h5");
-    file = open_to_write(path);
+    file = keras_open_to_write(path);
     hid_t again = H5Gopen2(file, "model_weights", H5P_DEFAULT),
           into = H5Gopen2(again, layers.name[1], H5P_DEFAULT);
     H5Adelete(into, "weight_names");
     assert_int_equal(mr_names_add(&names, "conv/surplus:0", &e), 0);
     assert_int_equal(mr_hdf5_write_names(into, "weight_names", &names, &e), 0);
-    close_file(file);
+    keras_close_file(file);
     said = load_error(path, MR_EFORMAT);
     assert_non_null(strstr(said.message, "conv/surplus:0"));
     mr_names_free(&names);
@@ -619,54 +478,10 @@ static void from_memory(void **state)
     mr_model_free(m);
 }
 
-/* --- durable writes -------------------------------------------------------------------------- */
-
-static int write_text(void *context, const char *temporary, mr_error *e)
-{
-    FILE *f = fopen(temporary, "w");
-    if (!f)
-        return mr_fail_errno(e, errno, "cannot create '%s'", temporary);
-    fputs(context, f);
-    fclose(f);
-    return strstr(context, "fail") ? mr_fail(e, MR_EIO, "the writer failed") : 0;
-}
-
-static void assert_content(const char *path, const char *wanted)
-{
-    size_t size = 0;
-    char *text = (char *)read_file(path, &size);
-    assert_non_null(text);
-    text[size] = '\0';
-    assert_string_equal(text, wanted);
-    free(text);
-}
-
-static void durable_writes(void **state)
-{
-    (void)state;
-    const char *path = keras_temporary("durable");
-    struct stat info;
-    mr_error e = {0};
-    assert_int_equal(mr_durable_write(path, write_text, "first", &e), 0);
-    assert_content(path, "first");
-    assert_int_equal(chmod(path, 0640), 0);
-    assert_int_equal(mr_durable_write(path, write_text, "second", &e), 0);
-    assert_content(path, "second");
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_mode & 0777, 0640);
-    assert_int_equal(mr_durable_write(path, write_text, "fail", &e), MR_EIO);
-    assert_string_equal(e.message, "the writer failed");
-    assert_content(path, "second");
-    mr_error_clear(&e);
-    assert_true(mr_durable_write("/nowhere/at/all", write_text, "x", &e) < 0);
-    assert_non_null(strstr(e.message, "/nowhere/at"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds_of_attributes),
-        cmocka_unit_test(long_lists_are_split),
+
         cmocka_unit_test(contract_and_foreign_attributes),
         cmocka_unit_test(broken_contract),
         cmocka_unit_test(saving_another_state),
@@ -681,7 +496,7 @@ int main(void)
         cmocka_unit_test(from_memory),
         cmocka_unit_test(names_with_slashes),
         cmocka_unit_test(frozen_layers_stay_frozen),
-        cmocka_unit_test(durable_writes),
+
     };
     return cmocka_run_group_tests_name("keras files", tests, NULL, NULL);
 }
