@@ -30,6 +30,7 @@ millrace_SOURCES = \
   cli/predict_images.c \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \
+  cli/sandbox.c cli/sandbox.h \
   cli/schedule.c cli/schedule.h \
   cli/stats.c cli/stats.h \
   cli/step_log.c cli/step_log.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
 #include "cli/commands.h"
+#include "cli/sandbox.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -70,8 +71,12 @@ static int run_command(const mr_command *command, int argc, char **argv)
     else if (c.help) {
         print_help(command);
         status = flushed();
-    } else
-        status = check_operands(command, &c, &e) ? MR_EXIT_USAGE : command->run(&c, &e);
+    } else if (check_operands(command, &c, &e))
+        status = MR_EXIT_USAGE;
+    else {
+        int entered = mr_cli_sandbox(&c, command->options, &e);
+        status = entered ? mr_exit_status(entered) : command->run(&c, &e);
+    }
     if (e.code)
         print_error(&e);
     mr_cli_free(&c);

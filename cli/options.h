@@ -66,6 +66,7 @@ typedef struct mr_cli {
     int threads, decode_threads;
     const char *on_error, *max_errors;
     int64_t max_pixels, memory_limit;
+    bool sandbox, no_sandbox;
     bool quiet, log_json, json, help, no_optimizer;
     /* which rows were given, for options whose default depends on others */
     unsigned char *given;

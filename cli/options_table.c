@@ -144,6 +144,8 @@ const mr_option mr_options[] = {
     {"memory-limit", MR_INT64, RUNS, AT(memory_limit), 1 << 20, 9e15, "BYTES", "for the activations", everywhere},
     {"no-optimizer", MR_FLAG, MR_FOR_CONVERT, AT(no_optimizer), 0, 0, NULL, "leave the training state out", out},
     {"json", MR_FLAG, MR_FOR_SUMMARY | MR_FOR_EVALUATE | MR_FOR_VERIFY, AT(json), 0, 0, NULL, "print the result as JSON", out},
+    {"sandbox", MR_FLAG, MR_FOR_ALL, AT(sandbox), 0, 0, NULL, "read nothing but the inputs (writing elsewhere, exec and network are off anyway)", everywhere},
+    {"no-sandbox", MR_FLAG, MR_FOR_ALL, AT(no_sandbox), 0, 0, NULL, "give up no rights", everywhere},
     {"quiet", MR_FLAG, MR_FOR_ALL, AT(quiet), 0, 0, NULL, "no progress, only warnings and errors", everywhere},
     {"log-json", MR_FLAG, MR_FOR_ALL, AT(log_json), 0, 0, NULL, "log lines as JSON objects", everywhere},
     {"help", MR_FLAG, MR_FOR_ALL, AT(help), 0, 0, NULL, "this text", everywhere},

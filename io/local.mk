@@ -11,6 +11,7 @@ io_present_sources = \
   io/json.c io/json.h \
   io/montage.c io/montage.h \
   io/plot.c io/plot.h \
+  io/sandbox.c io/sandbox.h \
   io/sample.c io/sample.h
 libio_la_SOURCES += $(io_present_sources)
 io_image_sources = \

@@ -143,6 +143,10 @@ SHELL_TESTS += tests/test_outputs.sh
 TESTS += $(SHELL_TESTS)
 EXTRA_DIST += tests/tap.sh $(SHELL_TESTS)
 
+CMOCKA_TESTS += tests/test_sandbox
+tests_test_sandbox_SOURCES = tests/test_sandbox.c
+tests_test_sandbox_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 # Faults on purpose: a library to preload, built as a module (-rpath: libtool makes no shared library without one).
 check_LTLIBRARIES += tests/faults.la
 tests_faults_la_SOURCES = tests/faults.c

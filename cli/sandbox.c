@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/sandbox.h"
+
+#include "io/sandbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_FOLDERS = 16 };
+
+struct plan {
+    mr_sandbox sandbox;
+    char *folder[MOST_FOLDERS]; /* what sandbox's paths point to; owned */
+    int folders;
+};
+
+/* Cuts TEXT back to the nearest folder that is there: ".", where nothing is left. */
+static void to_existing_folder(char *text)
+{
+    do {
+        char *slash = strrchr(text, '/');
+        if (!slash)
+            strcpy(text, ".");
+        else
+            slash[slash == text] = 0;
+    } while (access(text, F_OK) && strcmp(text, ".") && strcmp(text, "/"));
+}
+
+/* The folder that a result is made in, and the result itself (a device, or what a link leads to). */
+static void output(struct plan *p, const char *path)
+{
+    if (!path || !*path)
+        return;
+    char *folder = p->folders < MOST_FOLDERS ? malloc(strlen(path) + 2) : NULL;
+    if (!folder) {
+        p->sandbox.writes_anything = true;
+        return;
+    }
+    p->folder[p->folders++] = folder;
+    strcpy(folder, path);
+    to_existing_folder(folder);
+    mr_sandbox_allow(&p->sandbox, folder, true);
+    mr_sandbox_allow(&p->sandbox, path, true);
+}
+
+static void input(struct plan *p, const char *path)
+{
+    if (path && *path)
+        mr_sandbox_allow(&p->sandbox, path, false);
+}
+
+/* Files that are moved or linked leave their folder. A list on standard input may name any file. */
+static void inputs(struct plan *p, const mr_list *list, bool move)
+{
+    for (int i = 0; i < list->count; i++) {
+        bool any = !strcmp(list->item[i], "-");
+        p->sandbox.reads_anything = p->sandbox.reads_anything || any;
+        p->sandbox.writes_anything = p->sandbox.writes_anything || (any && move);
+        mr_sandbox_allow(&p->sandbox, list->item[i], move);
+    }
+}
+
+/* Libraries' data: fonts, locales, plug-ins; what they ask about the machine. */
+static void system_files(struct plan *p)
+{
+    static const char *const shown[] = {"/usr",      "/lib",
+                                        "/lib64",    "/etc",
+                                        "/proc",     "/var/cache/fontconfig",
+                                        "/sys",      "/dev/urandom",
+                                        "/dev/zero", "/usr/local/share/fonts"};
+    const char *temporary = getenv("TMPDIR");
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++)
+        input(p, shown[i]);
+    mr_sandbox_allow(&p->sandbox, temporary && *temporary ? temporary : "/tmp",
+                     true); /* long lists are sorted there */
+    mr_sandbox_allow(&p->sandbox, "/dev/null", true);
+}
+
+static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
+{
+    const char *const read[] = {c->data,    c->train_dir, c->validation_dir, c->arrays, c->arch,
+                                c->weights, c->from};
+    const char *const written[] = {c->plot,   c->history, c->step_log, c->stats,  c->checkpoint_dir,
+                                   c->output, c->montage, c->move_to,  c->link_to};
+    bool move = c->move_to || c->link_to;
+    p->sandbox.reads_anything = !c->sandbox && !(command & (MR_FOR_SUMMARY | MR_FOR_VERIFY | MR_FOR_CONVERT));
+    p->sandbox.writes_anything = c->link_to != NULL; /* symbolic links too */
+    p->sandbox.keeps_uring = (command & MR_FOR_MODEL_RUNS) != 0;
+    system_files(p);
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
+        input(p, read[i]);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
+        output(p, written[i]);
+    inputs(p, &c->images, move);
+    inputs(p, &c->watch, move);
+    (command == MR_FOR_TRAIN ? output : input)(p, c->model);
+    for (int i = 0; i < c->operands; i++)
+        ((command == MR_FOR_CONVERT && i == 1) || command == MR_FOR_SAMPLE ? output : input)(p,
+                                                                                             c->operand[i]);
+}
+
+int mr_cli_sandbox(const mr_cli *c, unsigned command, mr_error *e)
+{
+    struct plan p = {0};
+    unsigned held = 0;
+    if (c->sandbox && c->no_sandbox)
+        return mr_fail(e, MR_EUSAGE, "--sandbox and --no-sandbox exclude one another");
+#ifdef MR_SANITIZED /* what the sanitizers and coverage write and trace is not known here */
+    if (!c->sandbox)
+        return 0;
+#endif
+    if (c->no_sandbox)
+        return 0;
+    make_plan(&p, c, command);
+    int status = mr_sandbox_enter(&p.sandbox, &held, e);
+    if (!status && c->sandbox && !(held & MR_SANDBOX_FILES))
+        status = mr_hint(e, mr_fail(e, MR_EIO, "--sandbox: this kernel has no Landlock of ABI 2 or later"),
+                         "without --sandbox, millrace gives up what it can");
+    for (int i = 0; i < p.folders; i++)
+        free(p.folder[i]);
+    return status;
+}
