@@ -85,7 +85,7 @@ static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
                                    c->output, c->montage, c->move_to,  c->link_to};
     bool move = c->move_to || c->link_to;
     p->sandbox.reads_anything = !c->sandbox && !(command & (MR_FOR_SUMMARY | MR_FOR_VERIFY | MR_FOR_CONVERT));
-    p->sandbox.writes_anything = c->link_to != NULL; /* symbolic links too */
+    p->sandbox.writes_anything = move; /* symbolic links too */
     p->sandbox.keeps_uring = (command & MR_FOR_MODEL_RUNS) != 0;
     system_files(p);
     for (size_t i = 0; i < sizeof read / sizeof *read; i++)

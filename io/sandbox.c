@@ -51,6 +51,7 @@ static uint64_t handled(const mr_sandbox *s, int abi)
     uint64_t rights = never | (s->writes_anything ? 0 : writes) | (s->reads_anything ? 0 : reads);
     if (s->writes_anything) /* links of both kinds may be what is written */
         rights &= ~(uint64_t)LANDLOCK_ACCESS_FS_MAKE_SYM;
+    rights |= LANDLOCK_ACCESS_FS_REFER; /* denied where it is not handled: a rule must give it */
     return abi >= 3 ? rights : rights & ~RIGHT_TRUNCATE;
 }
 
@@ -82,6 +83,8 @@ static int restrict_files(const mr_sandbox *s, unsigned *held, mr_error *e)
     int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rules, size, 0), status = 0;
     if (ruleset < 0)
         return mr_fail_errno(e, errno, "sandbox: the kernel takes no rules for files");
+    if (s->writes_anything)
+        status = allow_path(ruleset, &(mr_sandbox_path){"/", true}, LANDLOCK_ACCESS_FS_REFER, e);
     for (int i = 0; i < s->paths && !status; i++)
         status = allow_path(ruleset, &s->path[i], rules.fs, e);
     if (!status && syscall(SYS_landlock_restrict_self, ruleset, 0))

@@ -153,13 +153,13 @@ tests_faults_la_SOURCES = tests/faults.c
 tests_faults_la_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
 tests_faults_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 TESTS += tests/test_faults.sh
-EXTRA_DIST += tests/test_faults.sh
+TESTS += tests/test_long_run.sh
+EXTRA_DIST += tests/test_faults.sh tests/test_long_run.sh
 
-# The long forms: every fault, ten thousand epochs; an hour or so.
-LONG_TESTS = tests/test_faults.sh
+# The long forms: all tests, with every fault, ten thousand epochs and many kills; some hours.
 .PHONY: check-long
 check-long: all
-	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)' MILLRACE_LONG=1
+	MILLRACE_KILLS=100 $(MAKE) $(AM_MAKEFLAGS) check MILLRACE_LONG=1
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation
@@ -183,13 +183,9 @@ CMOCKA_TESTS += tests/test_fast_kernels
 tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-# Inference through the program. check-long kills many more runs than check does.
+# Inference through the program. check-long (above) kills many more runs than check does.
 TESTS += tests/test_predict.sh
 EXTRA_DIST += tests/test_predict.sh
-check-long:
-	MILLRACE_KILLS=100 $(MAKE) $(AM_MAKEFLAGS) check
-.PHONY: check-long
-
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
