@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Built by `make bench`, never by `make`.
-bench_programs = bench/loader_bench bench/decode_bench bench/kernel_bench bench/compute_bench
+bench_programs = bench/loader_bench bench/decode_bench bench/kernel_bench bench/compute_bench \
+  bench/network_bench
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench: $(bench_programs)
@@ -19,3 +20,6 @@ bench_compute_bench_SOURCES = bench/compute_bench.c
 bench_compute_bench_LDADD = libnn.la $(MR_LIBS)
 EXTRA_DIST += bench/load.sh bench/run bench/peers/model.py bench/peers/aug.py bench/peers/train_compute.py \
   bench/peers/train_e2e.py bench/peers/infer.py
+
+bench_network_bench_SOURCES = bench/network_bench.c
+bench_network_bench_LDADD = libio.la libnn.la $(MR_LIBS)

@@ -90,7 +90,16 @@ nn_kernel_sources = \
   nn/kernels/table_avx2.c \
   nn/kernels/table_avx512.c \
   nn/kernels/table_portable.c
-libnn_la_SOURCES += $(nn_kernel_sources)
+nn_fused_sources = \
+  nn/fused/conv_op.c \
+  nn/fused/gradients.c \
+  nn/fused/internal.h \
+  nn/fused/layer_op.c \
+  nn/fused/norm_op.c \
+  nn/fused/pool_op.c \
+  nn/fused/program.c nn/fused/program.h \
+  nn/fused/roles.c
+libnn_la_SOURCES += $(nn_kernel_sources) $(nn_fused_sources)
 
 # The network once more in double, for the tests alone: gradients against central differences.
 check_LTLIBRARIES += libnn_double.la

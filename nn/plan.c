@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/plan_internal.h"
+#include "nn/fused/program.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,26 +30,27 @@ static void point_fixed(mr_plan *p)
     }
 }
 
-static int allocate(mr_plan *p, mr_error *e)
+int mr_arena_allocate(char **arena, size_t bytes, const mr_plan_options *options, mr_error *e)
 {
-    size_t limit = p->options.memory_limit;
-    if (p->arena_bytes > most_arena || (limit && p->arena_bytes > limit)) {
-        size_t per_sample = p->arena_bytes / (size_t)p->options.batch;
-        int status =
-            mr_fail(e, MR_ELIMIT, "activations for a batch of %d need %zu MiB, over the limit of %zu MiB",
-                    p->options.batch, p->arena_bytes >> 20, (limit ? limit : most_arena) >> 20);
-        return mr_hint(e, status, "--batch-size %zu fits",
-                       limit && per_sample ? limit / per_sample : (size_t)1);
+    size_t limit = options->memory_limit;
+    if (bytes > most_arena || (limit && bytes > limit)) {
+        size_t per_sample = bytes / (size_t)options->batch;
+        int status = mr_fail(e, MR_ELIMIT, "activations for a batch of %d need %zu MiB, over the limit of %zu MiB",
+                             options->batch, bytes >> 20, (limit ? limit : most_arena) >> 20);
+        return mr_hint(e, status, "--batch-size %zu fits", limit && per_sample ? limit / per_sample : (size_t)1);
     }
-    size_t bytes = (p->arena_bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
-    p->arena = aligned_alloc(HUGE_PAGE, bytes);
-    if (!p->arena)
-        return mr_hint(e,
-                       mr_fail(e, MR_ENOMEM, "out of memory: activations for a batch of %d need %zu MiB",
-                               p->options.batch, bytes >> 20),
+    bytes = (bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
+    *arena = aligned_alloc(HUGE_PAGE, bytes);
+    if (!*arena)
+        return mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory: activations for a batch of %d need %zu MiB",
+                                  options->batch, bytes >> 20),
                        "give a smaller --batch-size");
-    madvise(p->arena, bytes, MADV_HUGEPAGE);
-    mr_plan_poison_gaps(p);
+    madvise(*arena, bytes, MADV_HUGEPAGE);
+    return 0;
+}
+
+static int allocate_gradients(mr_plan *p, mr_error *e)
+{
     if (p->options.kind == MR_PLAN_TRAINING) {
         p->gradients = mr_state_alloc(p->graph->weights);
         if (!p->gradients)
@@ -64,14 +65,30 @@ static int set_up_outputs(mr_plan *p, mr_error *e)
     p->outputs = p->graph->outputs + p->options.extras;
     p->output = malloc(((size_t)p->outputs + 1) * sizeof *p->output);
     p->input = calloc((size_t)p->graph->inputs + 1, sizeof *p->input);
-    p->step = calloc((size_t)p->graph->nodes + 1, sizeof *p->step);
-    if (!p->output || !p->input || !p->step)
+    if (!p->output || !p->input)
         return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
-    p->steps = p->graph->nodes;
     for (int i = 0; i < p->graph->outputs; i++)
         p->output[i] = p->graph->output[i];
     for (int i = 0; i < p->options.extras; i++)
         p->output[p->graph->outputs + i] = p->options.extra[i];
+    return 0;
+}
+
+static int build_steps(mr_plan *p, mr_error *e)
+{
+    p->step = calloc((size_t)p->graph->nodes + 1, sizeof *p->step);
+    if (!p->step)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+    p->steps = p->graph->nodes;
+    int status = mr_plan_analyse(p, e);
+    if (!status)
+        status = mr_place_buffers(p->buffer, p->buffers, &p->arena_bytes, e);
+    if (!status)
+        status = mr_arena_allocate(&p->arena, p->arena_bytes, &p->options, e);
+    if (status)
+        return status;
+    mr_poison_gaps(p->arena, p->arena_bytes, p->buffer, p->buffers);
+    point_fixed(p);
     return 0;
 }
 
@@ -88,16 +105,15 @@ int mr_plan_create(mr_plan **out, mr_graph *g, mr_team *team, mr_plan_options op
     p->options = options;
     int status = set_up_outputs(p, e);
     if (!status)
-        status = mr_plan_analyse(p, e);
-    if (!status)
-        status = mr_plan_place_buffers(p, e);
-    if (!status)
-        status = allocate(p, e);
+        status = allocate_gradients(p, e);
+    if (!status && !options.plain)
+        status = mr_program_create(&p->program, p, e);
+    if (!status && !p->program)
+        status = build_steps(p, e);
     if (status) {
         mr_plan_free(p);
         return status;
     }
-    point_fixed(p);
     *out = p;
     return 0;
 }
@@ -114,11 +130,12 @@ void mr_plan_free(mr_plan *p)
         free(s->add_dx);
         free(s->spare);
     }
+    mr_program_free(p->program);
     free(p->step);
     free(p->buffer);
     free(p->output);
     free(p->input);
-    mr_plan_unpoison(p);
+    mr_unpoison(p->arena, p->arena_bytes);
     free(p->arena);
     mr_state_free(p->gradients);
     free(p);
@@ -126,7 +143,7 @@ void mr_plan_free(mr_plan *p)
 
 size_t mr_plan_memory(const mr_plan *p)
 {
-    return p->arena_bytes;
+    return p->program ? mr_program_memory(p->program) : p->arena_bytes;
 }
 
 /* Where the output of NODE lies in this run: the arena, or the caller's memory when it is a model input (or
@@ -167,6 +184,10 @@ static void point_step(mr_plan *p, int i)
 
 void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t step)
 {
+    if (p->program) {
+        mr_program_forward(p->program, x, batch, step);
+        return;
+    }
     p->batch = batch;
     p->step_number = step;
     for (int i = 0; i < p->graph->inputs; i++)
@@ -183,11 +204,15 @@ void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t st
 
 const mr_real *mr_plan_output(const mr_plan *p, int i)
 {
+    if (p->program)
+        return mr_program_output(p->program, i);
     return value_of(p, p->output[i]);
 }
 
 mr_real *mr_plan_output_gradient(mr_plan *p, int i)
 {
+    if (p->program)
+        return mr_program_output_gradient(p->program, i);
     return at(p, p->step[p->output[i]].gradient);
 }
 
@@ -233,6 +258,8 @@ static void backward_step(mr_plan *p, int i)
 void mr_plan_backward(mr_plan *p)
 {
     memset(p->gradients, 0, p->graph->weights * sizeof *p->gradients);
+    if (p->program)
+        mr_program_backward(p->program);
     for (int i = p->steps - 1; i >= 0; i--)
         if (p->step[i].backward)
             backward_step(p, i);
@@ -250,6 +277,8 @@ mr_real *mr_plan_gradients(mr_plan *p)
 
 const mr_real *mr_plan_input_gradient(const mr_plan *p, int i)
 {
+    if (p->program)
+        return mr_program_input_gradient(p->program, i);
     return at(p, p->step[p->graph->input[i]].gradient);
 }
 
@@ -264,6 +293,8 @@ static bool called_before(const mr_plan *p, int step)
 
 void mr_plan_update_statistics(mr_plan *p, mr_real *state_out)
 {
+    if (p->program)
+        mr_program_update_statistics(p->program, state_out);
     for (int i = 0; i < p->steps; i++) {
         mr_step *s = &p->step[i];
         if (!s->class || !s->class->update_state)

@@ -15,6 +15,9 @@ typedef struct mr_plan_options {
     int batch;            /* the most samples of a run */
     size_t memory_limit;  /* bytes of the arena; 0: none. Over it: MR_ELIMIT, saying what batch would fit */
     bool input_gradients; /* also compute the gradient by the model's inputs (tests) */
+    bool plain;           /* layer by layer, nothing fused: what the fused plan is tested against */
+    bool constant_weights; /* inference: the state does not change while the plan lives, so weights are brought into
+                              the kernels' order once, not in every run */
     const int
         *extra; /* [extras] nodes whose outputs are wanted beside the model's own (feature extraction) */
     int extras;

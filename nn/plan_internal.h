@@ -30,6 +30,7 @@ typedef struct mr_step {         /* one call of a layer; node i is step i, input
 } mr_step;
 
 struct mr_plan {
+    struct mr_program *program; /* runs instead of the steps, which then are not there; NULL: a plain plan */
     mr_graph *graph;
     mr_team *team;
     mr_plan_options options;
@@ -49,12 +50,14 @@ struct mr_plan {
 
 enum { MR_BUFFER_ALIGNMENT = 64 };
 
-/* Places every buffer: largest first, each at the lowest offset that is free for its whole life. Sets
- * arena_bytes. MR_ENOMEM when the bookkeeping itself finds no memory. */
-int mr_plan_place_buffers(mr_plan *p, mr_error *e);
+/* Places every buffer: largest first, each at the lowest offset that is free for its whole life. *BYTES: of the
+ * arena that holds them all. MR_ENOMEM when the bookkeeping itself finds no memory. */
+int mr_place_buffers(mr_buffer *buffer, int buffers, size_t *bytes, mr_error *e);
+/* An arena of BYTES, on huge pages where possible; free() it. MR_ELIMIT over the limit in OPTIONS. */
+int mr_arena_allocate(char **arena, size_t bytes, const mr_plan_options *options, mr_error *e);
 /* In builds with AddressSanitizer buffers lie apart: poisons what is between them; takes it back before the arena goes. */
-void mr_plan_poison_gaps(const mr_plan *p);
-void mr_plan_unpoison(const mr_plan *p);
+void mr_poison_gaps(char *arena, size_t bytes, const mr_buffer *buffer, int buffers);
+void mr_unpoison(char *arena, size_t bytes);
 
 /* Decides sharing, gradients, lives and sizes of all buffers. */
 int mr_plan_analyse(mr_plan *p, mr_error *e);

@@ -55,46 +55,46 @@ static void insert_by_offset(mr_buffer **placed, int count, mr_buffer *b)
     placed[i] = b;
 }
 
-int mr_plan_place_buffers(mr_plan *p, mr_error *e)
+int mr_place_buffers(mr_buffer *buffer, int buffers, size_t *bytes, mr_error *e)
 {
-    struct order *order = malloc(((size_t)p->buffers + 1) * sizeof *order);
-    mr_buffer **placed = malloc(((size_t)p->buffers + 1) * sizeof *placed);
+    struct order *order = malloc(((size_t)buffers + 1) * sizeof *order);
+    mr_buffer **placed = malloc(((size_t)buffers + 1) * sizeof *placed);
     int count = 0;
     if (!order || !placed) {
         free(order);
         free(placed);
         return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
     }
-    for (int i = 0; i < p->buffers; i++)
-        order[i] = (struct order){&p->buffer[i], i};
-    qsort(order, (size_t)p->buffers, sizeof *order, larger_first);
-    p->arena_bytes = 0;
-    for (int i = 0; i < p->buffers; i++) {
-        mr_buffer *b = &p->buffer[order[i].number];
+    for (int i = 0; i < buffers; i++)
+        order[i] = (struct order){&buffer[i], i};
+    qsort(order, (size_t)buffers, sizeof *order, larger_first);
+    *bytes = 0;
+    for (int i = 0; i < buffers; i++) {
+        mr_buffer *b = &buffer[order[i].number];
         if (b->bytes == 0 || b->first > b->last)
             continue;
-        b->offset = APART ? p->arena_bytes + REDZONE : lowest_offset(b, placed, count);
+        b->offset = APART ? *bytes + REDZONE : lowest_offset(b, placed, count);
         insert_by_offset(placed, count++, b);
-        if (b->offset + b->bytes > p->arena_bytes)
-            p->arena_bytes = b->offset + b->bytes;
+        if (b->offset + b->bytes > *bytes)
+            *bytes = b->offset + b->bytes;
     }
     free(order);
     free(placed);
     return 0;
 }
 
-void mr_plan_poison_gaps(const mr_plan *p)
+void mr_poison_gaps(char *arena, size_t bytes, const mr_buffer *buffer, int buffers)
 {
     if (!APART)
         return;
-    ASAN_POISON_MEMORY_REGION(p->arena, p->arena_bytes);
-    for (int i = 0; i < p->buffers; i++)
-        if (p->buffer[i].bytes && p->buffer[i].first <= p->buffer[i].last)
-            ASAN_UNPOISON_MEMORY_REGION(p->arena + p->buffer[i].offset, p->buffer[i].bytes);
+    ASAN_POISON_MEMORY_REGION(arena, bytes);
+    for (int i = 0; i < buffers; i++)
+        if (buffer[i].bytes && buffer[i].first <= buffer[i].last)
+            ASAN_UNPOISON_MEMORY_REGION(arena + buffer[i].offset, buffer[i].bytes);
 }
 
-void mr_plan_unpoison(const mr_plan *p)
+void mr_unpoison(char *arena, size_t bytes)
 {
-    if (APART && p->arena)
-        ASAN_UNPOISON_MEMORY_REGION(p->arena, p->arena_bytes);
+    if (APART && arena)
+        ASAN_UNPOISON_MEMORY_REGION(arena, bytes);
 }

@@ -173,6 +173,7 @@ static int make_plan(mr_predictor *p, mr_graph *g, const mr_predictor_options *o
     mr_plan_options options = {.kind = MR_PLAN_INFERENCE,
                                .batch = p->batch,
                                .memory_limit = o->memory_limit,
+                               .constant_weights = true,
                                .extra = o->node,
                                .extras = o->nodes};
     int status = mr_team_create(&p->team, o->threads, e);

@@ -179,6 +179,10 @@ tests_test_gradients_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_gradients_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/activations.tsv tests/data/activations.py
 
+CMOCKA_TESTS += tests/test_fused
+tests_test_fused_SOURCES = tests/test_fused.c
+tests_test_fused_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_fast_kernels
 tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

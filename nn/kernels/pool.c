@@ -13,7 +13,7 @@ bool mr_pool_supported(const mr_pool *p)
     bool inside = d->pad_top == 0 && d->pad_left == 0 && (d->p - 1) * d->stride_h + d->r <= d->h &&
                   (d->q - 1) * d->stride_w + d->s <= d->w;
     bool lines = mr_divide_up(d->r, d->stride_h) <= MOST_LINES;
-    return (long)d->r * d->s <= MOST_WINDOW && lines && (!p->mean || inside || p->zeros);
+    return lines && (p->mean ? inside || p->zeros : (long)d->r * d->s <= MOST_WINDOW);
 }
 
 struct pool {

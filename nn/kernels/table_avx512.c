@@ -19,11 +19,12 @@ MR_TILE(4, 1)
 MR_TILE(4, 2)
 MR_TILE(4, 3)
 MR_TILE(4, 4)
-MR_TILE(4, 5) MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5)
-    MR_TILE(2, 6) MR_TILE(2, 7) MR_TILE(2, 8) MR_TILE(2, 9) MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12)
-        MR_TILE(2, 13) MR_TILE(2, 14) MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5)
-            MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9) MR_TILE(1, 10) MR_TILE(1, 11)
-                MR_TILE(1, 12) MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15) MR_TILE(1, 16)
+MR_TILE(4, 5)
+MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6)
+    MR_TILE(2, 7) MR_TILE(2, 8) MR_TILE(2, 9) MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12) MR_TILE(2, 13)
+        MR_TILE(2, 14) MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6)
+            MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9) MR_TILE(1, 10) MR_TILE(1, 11) MR_TILE(1, 12)
+                MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15) MR_TILE(1, 16)
 
 #define ROW4(kind)                                                                                           \
     {                                                                                                        \

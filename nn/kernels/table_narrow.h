@@ -7,9 +7,10 @@ MR_TILE(3, 1)
 MR_TILE(3, 2)
 MR_TILE(3, 3)
 MR_TILE(3, 4)
-MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(1, 1)
-    MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8)
-        MR_TILE(1, 9) MR_TILE(1, 10)
+MR_TILE(2, 1)
+MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(1, 1) MR_TILE(1, 2)
+    MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9)
+        MR_TILE(1, 10)
 
 #define ROW3(kind)                                                                                           \
     {                                                                                                        \

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A convolution with what was taken up around it. */
+#include "nn/fused/internal.h"
+#include "nn/kernels/elementwise.h"
+
+#include <string.h>
+
+static mr_conv geometry(const mr_op *op, int batch)
+{
+    mr_conv d = op->conv.d;
+    d.n = batch;
+    return d;
+}
+
+/* In the scratch of a training run: packed weights, then the kernel's own. */
+static size_t piece(size_t bytes)
+{
+    return (bytes + MR_BUFFER_ALIGNMENT - 1) / MR_BUFFER_ALIGNMENT * MR_BUFFER_ALIGNMENT;
+}
+
+static int new_scratch(mr_program *p, size_t bytes, int time, int *buffer, mr_error *e)
+{
+    *buffer = mr_program_buffer(p, bytes, e);
+    if (*buffer < 0)
+        return *buffer;
+    mr_program_live(p, *buffer, time);
+    return 0;
+}
+
+static int place_backward(mr_program *p, int number, mr_error *e)
+{
+    mr_op *op = &p->op[number];
+    mr_conv d = geometry(op, p->batch);
+    int time = mr_backward_time(p, number);
+    size_t packed = piece(mr_conv_packed_backward(&d) * sizeof(float));
+    int status = new_scratch(p, packed + mr_conv_backward_scratch(&d, mr_team_size(p->team)), time,
+                             &op->backward_scratch, e);
+    if (op->layer->param[0].trainable)
+        mr_program_reads_again(p, number, op->input);
+    if (op->conv.give_residual.value >= 0) {
+        mr_program_live(p, p->value[op->conv.give_residual.value].gradient, time);
+        mr_program_live(p, p->value[op->out].gradient, time);
+    }
+    return status;
+}
+
+static int place(mr_program *p, int number, mr_error *e)
+{
+    mr_op *op = &p->op[number];
+    mr_conv d = geometry(op, p->batch);
+    size_t packed = mr_conv_packed(&d) * sizeof(float),
+           scratch = mr_conv_scratch(&d, p->training ? mr_team_size(p->team) : 1);
+    mr_program_reads(p, number, op->conv.residual);
+    if (!p->training) {
+        op->packed = p->packed_floats;
+        p->packed_floats += piece(packed) / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
+        return new_scratch(p, scratch, number, &op->scratch, e);
+    }
+    int status = new_scratch(p, piece(packed) + scratch, number, &op->scratch, e);
+    return !status && op->backward ? place_backward(p, number, e) : status;
+}
+
+/* Inference: weights and bias with a normalisation folded in: w*scale, bias*scale + shift. */
+static void pack(const mr_run *r, const mr_op *op, float *packed)
+{
+    mr_conv d = geometry(op, r->batch);
+    size_t k = (size_t)d.k;
+    packed += op->packed;
+    float *bias = packed + piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    const float *own = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
+    if (op->conv.fold < 0) {
+        mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), NULL, packed);
+        if (own)
+            memcpy(bias, own, k * sizeof *bias);
+        return;
+    }
+    float *scale = bias + k;
+    mr_norm_fold(r, r->p->graph->node[op->conv.fold].layer, scale, bias, k);
+    for (size_t i = 0; own && i < k; i++)
+        bias[i] += own[i] * scale[i];
+    mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), scale, packed);
+}
+
+static void forward(const mr_run *r, const mr_op *op)
+{
+    const mr_program *p = r->p;
+    mr_conv d = geometry(op, r->batch);
+    size_t packed_floats = piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    mr_conv_input in = mr_run_input(r, op->input);
+    mr_conv_output out = {.y = mr_run_value(r, op->out),
+                          .low = op->conv.low,
+                          .high = op->conv.high,
+                          .sums = mr_run_buffer(r, p->value[op->out].sums)};
+    if (op->conv.residual >= 0)
+        out.add = mr_run_value(r, op->conv.residual);
+    float *scratch = mr_run_buffer(r, op->scratch);
+    if (!p->training) {
+        const float *packed = p->packed + op->packed;
+        out.bias = op->conv.bias || op->conv.fold >= 0 ? packed + packed_floats : NULL;
+        mr_conv_forward(&d, r->team, &in, packed, &out, scratch);
+        return;
+    }
+    out.bias = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
+    mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), NULL, scratch);
+    mr_conv_forward(&d, r->team, &in, scratch, &out, scratch + packed_floats);
+}
+
+static void give_residual(const mr_run *r, const mr_op *op)
+{
+    const mr_give *g = &op->conv.give_residual;
+    const mr_value *out = &r->p->value[op->out];
+    float *to = mr_run_buffer(r, r->p->value[g->value].gradient);
+    mr_conv_gradient sum = {.dy = mr_run_buffer(r, out->gradient), .add = g->add ? to : NULL};
+    mr_materialise_gradient(r->team, &sum, (size_t)r->batch * out->sample / (size_t)out->channels,
+                            (size_t)out->channels, to);
+}
+
+/* The gradient by the output, made whole beforehand where the operation wants that. */
+static mr_conv_gradient take(const mr_run *r, const mr_op *op)
+{
+    mr_conv_gradient g = mr_run_take(r, &op->take);
+    if (!op->take.first)
+        return g;
+    const mr_value *out = &r->p->value[op->out];
+    float *whole = mr_run_buffer(r, out->gradient);
+    mr_materialise_gradient(r->team, &g, (size_t)r->batch * out->sample / (size_t)out->channels,
+                            (size_t)out->channels, whole);
+    return (mr_conv_gradient){.dy = whole};
+}
+
+static void backward(const mr_run *r, const mr_op *op)
+{
+    mr_conv d = geometry(op, r->batch);
+    size_t packed_floats = piece(mr_conv_packed_backward(&d) * sizeof(float)) / sizeof(float);
+    float *packed = mr_run_buffer(r, op->backward_scratch);
+    mr_conv_gradient g = take(r, op);
+    mr_conv_input in = mr_run_input(r, op->input);
+    mr_conv_input_gradient dx;
+    bool residual = op->conv.give_residual.value >= 0 && !op->conv.shares_gradient;
+    if (residual && op->take.store < 0)
+        give_residual(r, op); /* before dx is added to it, if it is the input too */
+    if (op->give.value >= 0) {
+        dx = mr_run_give(r, &op->give);
+        mr_conv_pack_backward(&d, r->team, mr_run_weight(r, op->layer, 0), packed);
+    }
+    mr_conv_backward(&d, r->team, &g, &in, packed, mr_run_weight_gradient(r, op->layer, 0),
+                     op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL,
+                     op->give.value >= 0 ? &dx : NULL, packed + packed_floats);
+    if (residual && op->take.store >= 0)
+        give_residual(r, op);
+}
+
+const mr_op_class mr_op_conv = {.name = "conv",
+                                .takes_pending = true,
+                                .place = place,
+                                .pack = pack,
+                                .forward = forward,
+                                .backward = backward};

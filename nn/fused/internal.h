@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of a fused program. Values are numbered as the graph's nodes; numbers from graph->nodes on are
+ * hidden ones (the sum of a convolution whose activation its readers do). */
+#ifndef MR_NN_FUSED_INTERNAL_H
+#define MR_NN_FUSED_INTERNAL_H
+
+#include "nn/fused/program.h"
+#include "nn/kernels/conv.h"
+#include "nn/kernels/pool.h"
+
+typedef enum mr_role {
+    MR_ROLE_STORED, /* its numbers lie in a buffer, or are a model input */
+    MR_ROLE_LAZY,   /* source's numbers, normalised and clamped by whoever reads them */
+    MR_ROLE_ALIAS,  /* source's numbers under another shape */
+    MR_ROLE_INSIDE  /* exists only within an operation */
+} mr_role;
+
+typedef struct mr_value {
+    mr_role role;
+    int source;      /* lazy, alias: the value whose numbers these are */
+    int norm;        /* lazy: the operation that has its factors */
+    float low, high; /* lazy: the activation; -INFINITY, INFINITY: none */
+    int maker;       /* stored: the operation that writes it; -1: a model input */
+    size_t sample;   /* floats of one sample */
+    int channels;
+    int buffer;      /* stored; -1: a model input */
+    int sums;        /* stored: buffer of the statistics its maker takes, double [2][channels]; -1: none */
+    bool wants_sums; /* a normalisation needs them */
+
+    bool needs_gradient;
+    int gradient; /* stored: buffer of the gradient by it; lazy: of the masked gradient by what the readers
+                     see */
+    bool written; /* while planning: something is in that buffer already */
+    int pending;  /* stored: the norm operation whose part has still to be added to it; -1: none */
+    int givers, given; /* lazy: operations that give it gradient; how many have been planned */
+} mr_value;
+
+/* How an operation reads the gradient by its output. */
+typedef struct mr_take {
+    int value;   /* the output */
+    int pending; /* norm operation whose a, b, c apply to its masked gradient; -1: none */
+    bool plain;  /* with pending: the value's own gradient is added */
+    int store;   /* buffer that gets the sum; -1: none */
+    bool first; /* with pending: the sum is written to the value's own gradient before the operation begins */
+} mr_take;
+
+/* How it gives gradient to one of its inputs. */
+typedef struct mr_give {
+    int value; /* stored or lazy; -1: nobody wants it */
+    bool add;  /* to what is there */
+    bool last; /* lazy: this is the last part, so the mask and the sums are due */
+} mr_give;
+
+typedef struct mr_op mr_op;
+typedef struct mr_run mr_run;
+
+typedef struct mr_op_class {
+    const char *name;
+    bool takes_pending; /* backward can form a pending gradient itself */
+    /* Gives the operation its buffers (mr_program_buffer, mr_program_live). */
+    int (*place)(mr_program *p, int op, mr_error *e);
+    /* Inference: the weights in the kernels' order, at PACKED + op->packed. NULL: none. */
+    void (*pack)(const mr_run *r, const mr_op *op, float *packed);
+    void (*forward)(const mr_run *r, const mr_op *op);
+    void (*backward)(const mr_run *r, const mr_op *op);
+    void (*update)(const mr_run *r, const mr_op *op, mr_real *state_out); /* NULL: no statistics */
+    void (*destroy)(mr_op *op);                                           /* NULL: nothing */
+} mr_op_class;
+
+/* conv: [input] → conv (→ folded normalisation) (→ + residual) (→ clamp) → out */
+typedef struct mr_conv_op {
+    mr_conv d;    /* n = 0 */
+    int residual; /* value; -1 */
+    int fold;     /* inference: node of the BatchNormalization whose factors go into the weights; -1 */
+    float low, high;
+    bool bias;
+    mr_give give_residual; /* as a copy of the gradient; when it shares the buffer there is nothing to do */
+    bool shares_gradient;
+} mr_conv_op;
+
+/* norm: factors of a lazy value */
+typedef struct mr_norm_op {
+    int value, source; /* the lazy value, the stored one under it */
+    bool batch;        /* statistics of the batch (training), else the moving ones */
+    double epsilon;
+    int index[4]; /* of gamma, beta, mean, variance among the layer's variables */
+    bool apply;   /* backward: adds its part to the source's gradient itself */
+    bool apply_add;
+    bool sums; /* backward: the sums over the masked gradient are needed */
+} mr_norm_op;
+
+typedef struct mr_pool_op {
+    mr_pool p; /* window.n = 0 */
+    int places;
+} mr_pool_op;
+
+/* layer: any layer as it is */
+typedef struct mr_layer_op {
+    const int *input; /* [inputs] values: the node's */
+    mr_give *give;    /* [inputs] */
+    int *spare;       /* [inputs] buffer for a gradient that the layer cannot add itself; -1 */
+    /* Of the call, [slots][inputs]: runs in flight have one each. */
+    mr_shape *in;
+    const mr_real **x;
+    mr_real **dx;
+    bool *add_dx;
+} mr_layer_op;
+
+struct mr_op {
+    const mr_op_class *class;
+    int node;  /* of the graph: the last one that it does */
+    int out;   /* value that it makes */
+    int input; /* value (conv, pool) */
+    const mr_layer *layer;
+    mr_take take;
+    mr_give give; /* to the input */
+    bool backward;
+    int kept;                      /* buffer of its own from forward to the end; -1 */
+    int scratch, backward_scratch; /* -1: none */
+    size_t packed;                 /* inference: floats from the start of the program's packed weights */
+    union {
+        mr_conv_op conv;
+        mr_norm_op norm;
+        mr_pool_op pool;
+        mr_layer_op call;
+    };
+};
+
+struct mr_program {
+    mr_graph *graph;
+    mr_team *team;
+    mr_plan_options options;
+    bool training;
+    int batch;          /* most samples of one run: the plan's, or a slice of it */
+    int values, hidden; /* of all; of those beyond the nodes */
+    mr_value *value;
+    int ops;
+    mr_op *op;
+    int outputs;
+    const int *output; /* nodes */
+    int buffers, buffer_capacity;
+    mr_buffer *buffer;
+    size_t arena_bytes;         /* of one run */
+    char *arena;                /* [slots][arena_bytes] */
+    int slots;                  /* runs in flight: 1, or in inference one for each thread */
+    mr_team *alone;             /* inference: what each run takes for a team */
+    const mr_real **slot_input; /* inference: [slots][graph->inputs] */
+    float **result;             /* inference: [outputs] whole batches */
+    float *packed;              /* inference: weights in the kernels' order */
+    size_t packed_floats;
+    bool is_packed;
+    mr_real *gradients; /* the plan's */
+    mr_run *run;        /* training: the run at hand */
+};
+
+/* A pass over the program. */
+struct mr_run {
+    const mr_program *p;
+    char *arena;
+    int slot;
+    mr_team *team;
+    const mr_real *const *input; /* of the model, its first sample */
+    int batch;
+    uint64_t step;
+};
+
+extern const mr_op_class mr_op_conv, mr_op_norm, mr_op_pool, mr_op_layer;
+
+/* roles.c: fills p->value and p->op. */
+int mr_program_assign(mr_program *p, mr_error *e);
+/* gradients.c: needs_gradient, take, give, pending, backward. */
+int mr_program_plan_gradients(mr_program *p, mr_error *e);
+
+/* A new buffer; its number or a negative MR_E…. BYTES 0: for something that lies elsewhere. */
+int mr_program_buffer(mr_program *p, size_t bytes, mr_error *e);
+/* BUFFER (-1: nothing) is in use at TIME. */
+void mr_program_live(mr_program *p, int buffer, int time);
+static inline int mr_backward_time(const mr_program *p, int op)
+{
+    return 2 * p->ops - op;
+}
+static inline int mr_end_of_time(const mr_program *p)
+{
+    return 2 * p->ops + 1;
+}
+
+/* The stored value whose numbers V are. */
+static inline int mr_stored(const mr_program *p, int v)
+{
+    while (p->value[v].role != MR_ROLE_STORED)
+        v = p->value[v].source;
+    return v;
+}
+
+/* While running: memory of a buffer; NULL for -1. */
+void *mr_run_buffer(const mr_run *r, int buffer);
+/* The numbers of a stored value or an alias of one. */
+float *mr_run_value(const mr_run *r, int v);
+static inline const float *mr_run_weight(const mr_run *r, const mr_layer *l, int i)
+{
+    return i < 0 ? NULL : mr_param_value(r->p->graph, &l->param[i]);
+}
+/* Where the gradient of variable I is added to; NULL where it is not wanted. */
+static inline float *mr_run_weight_gradient(const mr_run *r, const mr_layer *l, int i)
+{
+    return i >= 0 && l->param[i].trainable ? r->p->gradients + l->param[i].offset : NULL;
+}
+/* What the kernels need of a value that they read, of the gradient that they take and of the one that they
+ * give. */
+mr_conv_input mr_run_input(const mr_run *r, int v);
+mr_conv_gradient mr_run_take(const mr_run *r, const mr_take *t);
+mr_conv_input_gradient mr_run_give(const mr_run *r, const mr_give *g);
+
+/* norm_op.c: the factors of a norm operation, in its kept buffer. */
+typedef struct mr_norm_factors {
+    double *mean, *variance;       /* [channels] of the batch; together the layer's own `saved` */
+    double *sums;                  /* [2][channels] over the masked gradient */
+    float *scale, *shift, *centre; /* forward: scale*x + shift; the mean in float */
+    float *a, *b, *c;              /* backward: gradient by the input = a*g + b*x + c */
+} mr_norm_factors;
+mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op);
+
+/* SCALE and SHIFT [channels] of a BatchNormalization L with its moving statistics. */
+void mr_norm_fold(const mr_run *r, const mr_layer *l, float *scale, float *shift, size_t channels);
+
+/* When the forward pass of operation OP reads value V, and what its backward pass reads of forward's numbers.
+ */
+void mr_program_reads(mr_program *p, int op, int v);
+void mr_program_reads_again(mr_program *p, int op, int v);
+
+#endif
