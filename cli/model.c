@@ -29,6 +29,10 @@ static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess
     o->channels = (int)pre->color_mode;
     o->classes = classes;
     o->regularization = c->regularization;
+    o->alpha = c->alpha;
+    o->dropout = c->dropout;
+    o->stages_given = c->stages != NULL;
+    o->filters_given = c->filters != NULL;
     int status =
         c->stages ? mr_parse_ints("stages", c->stages, 1, 1000, o->stages, MR_ARCH_LIST, &o->stage_count, e)
                   : 0;

@@ -40,9 +40,11 @@ const mr_option mr_options[] = {
 
     {"arch", MR_TEXT, TRAIN | PREDICT | MR_FOR_EVALUATE, AT(arch), 0, 0, "NAME|FILE.json",
      "a built-in architecture, or one as Keras's to_json() writes it [resnet]", model},
-    {"stages", MR_TEXT, TRAIN, AT(stages), 0, 0, "N,N,…", "resnet: blocks per stage [2,2,3]", model},
-    {"filters", MR_TEXT, TRAIN, AT(filters), 0, 0, "N,N,…", "resnet: filters of the stem and of each stage [32,64,128,256]", model},
-    {"regularization", MR_NUMBER, TRAIN, AT(regularization), 0, 1e3, "F", "resnet: L2 of stem and classifier [0.0005]", model},
+    {"stages", MR_TEXT, TRAIN, AT(stages), 0, 0, "N,N,…", "resnet: blocks per stage [2,2,3]; cnn: convolutions per block [2,2,2]", model},
+    {"filters", MR_TEXT, TRAIN, AT(filters), 0, 0, "N,N,…", "resnet: of the stem and each stage [32,64,128,256]; cnn: of each block [32,64,128]", model},
+    {"regularization", MR_NUMBER, TRAIN, AT(regularization), 0, 1e3, "F", "resnet: L2 of stem and classifier [0.0005]; cnn: of all kernels [0]", model},
+    {"alpha", MR_NUMBER, TRAIN, AT(alpha), .05, 8, "F", "mobilenet_v2: width multiplier [1]", model},
+    {"dropout", MR_NUMBER, TRAIN, AT(dropout), 0, .99, "F", "cnn: rate in front of the last layer [0.5]", model},
     {"weights", MR_TEXT, RUNS, AT(weights), 0, 0, "FILE", "loads weights into the architecture", model},
     {"from", MR_TEXT, TRAIN, AT(from), 0, 0, "MODEL", "starts from a whole model", model},
     {"new-head", MR_FLAG, TRAIN, AT(new_head), 0, 0, NULL, "replace the last layer by one for the data's classes", model},
@@ -154,6 +156,6 @@ const int mr_option_count = sizeof mr_options / sizeof *mr_options;
 
 void mr_cli_default(mr_cli *c)
 {
-    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .learning_rate = -1, .decay = -1, .keep = 3,
+    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .dropout = -1, .learning_rate = -1, .decay = -1, .keep = 3,
                   .montage_count = 16, .count = 600, .max_pixels = 178956970 /* Pillow's decompression bomb limit, doubled */};
 }

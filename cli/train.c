@@ -135,7 +135,7 @@ static int check_checkpoint_options(const mr_cli *c, mr_error *e)
 /* An architecture from a file is not shaped by options. */
 static void tell_idle_options(const struct job *j)
 {
-    static const char *const of_builtin[] = {"stages", "filters", "regularization"};
+    static const char *const of_builtin[] = {"stages", "filters", "regularization", "alpha", "dropout"};
     const mr_cli *c = j->c;
     for (size_t i = 0; i < sizeof of_builtin / sizeof *of_builtin; i++)
         if (mr_cli_given(c, of_builtin[i]) && (c->from || mr_cli_json_arch(c)))

@@ -3,7 +3,10 @@ noinst_LTLIBRARIES += libnn.la
 nn_core_sources = \
   nn/arch/arch.c nn/arch/arch.h nn/arch/archs.h \
   nn/arch/builder.c nn/arch/builder.h \
+  nn/arch/cnn.c \
+  nn/arch/mobilenet_v2.c \
   nn/arch/resnet.c \
+  nn/arch/resnet50.c \
   nn/error.c nn/error.h \
   nn/gemm.c nn/gemm.h \
   nn/graph.c nn/graph.h \

@@ -126,6 +126,10 @@ tests_test_schedule_SOURCES = tests/test_schedule.c
 tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_arch
+tests_test_arch_SOURCES = tests/test_arch.c
+tests_test_arch_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_fine_tune
 tests_test_fine_tune_SOURCES = tests/test_fine_tune.c tests/files.h
 tests_test_fine_tune_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const mr_arch *const mr_archs[] = {&mr_arch_resnet, NULL};
+const mr_arch *const mr_archs[] = {&mr_arch_resnet, &mr_arch_cnn, &mr_arch_mobilenet_v2, &mr_arch_resnet50, NULL};
 
 mr_arch_options mr_arch_options_default(void)
 {

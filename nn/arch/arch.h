@@ -13,6 +13,7 @@ typedef struct mr_arch_options {
     int classes;                             /* outputs of the softmax at the end */
     int stages[MR_ARCH_LIST], stage_count;   /* resnet: blocks per stage; cnn: convolutions per block */
     int filters[MR_ARCH_LIST], filter_count; /* resnet: the stem's, then one per stage; cnn: one per block */
+    bool stages_given, filters_given;         /* someone asked for them: else each architecture has its own */
     double regularization; /* resnet: L2 of the stem and the classifier; < 0: the architecture's own */
     double alpha;          /* mobilenet_v2: width multiplier; <= 0: 1 */
     double dropout;        /* cnn: rate in front of the classifier; < 0: the architecture's own */

@@ -5,6 +5,6 @@
 
 #include "nn/arch/arch.h"
 
-extern const mr_arch mr_arch_resnet;
+extern const mr_arch mr_arch_resnet, mr_arch_cnn, mr_arch_mobilenet_v2, mr_arch_resnet50;
 
 #endif
