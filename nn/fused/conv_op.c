@@ -32,10 +32,13 @@ static int place_backward(mr_program *p, int number, mr_error *e)
     mr_op *op = &p->op[number];
     mr_conv d = geometry(op, p->batch);
     int time = mr_backward_time(p, number);
+    int threads = mr_team_size(p->team);
     size_t packed = piece(mr_conv_packed_backward(&d) * sizeof(float));
-    int status = new_scratch(p, packed + mr_conv_backward_scratch(&d, mr_team_size(p->team)), time,
-                             &op->backward_scratch, e);
-    if (op->layer->param[0].trainable)
+    bool by_weights = op->conv.norm_by_weights >= 0;
+    size_t scratch =
+        by_weights ? mr_norm_by_weights_scratch(&d, threads) : packed + mr_conv_backward_scratch(&d, threads);
+    int status = new_scratch(p, scratch, time, &op->backward_scratch, e);
+    if (by_weights || op->layer->param[0].trainable)
         mr_program_reads_again(p, number, op->input);
     if (op->conv.give_residual.value >= 0) {
         mr_program_live(p, p->value[op->conv.give_residual.value].gradient, time);
@@ -139,13 +142,21 @@ static void backward(const mr_run *r, const mr_op *op)
     bool residual = op->conv.give_residual.value >= 0 && !op->conv.shares_gradient;
     if (residual && op->take.store < 0)
         give_residual(r, op); /* before dx is added to it, if it is the input too */
+    float *dw = mr_run_weight_gradient(r, op->layer, 0);
+    float *dbias = op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL;
+    if (op->conv.norm_by_weights >= 0) {
+        mr_norm_factors f = mr_norm_factors_of(r, &r->p->op[op->conv.norm_by_weights]);
+        mr_norm_by_weights(&d, r->team, &g, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias, packed);
+        if (residual && op->take.store >= 0)
+            give_residual(r, op);
+        return;
+    }
     if (op->give.value >= 0) {
         dx = mr_run_give(r, &op->give);
         mr_conv_pack_backward(&d, r->team, mr_run_weight(r, op->layer, 0), packed);
     }
-    mr_conv_backward(&d, r->team, &g, &in, packed, mr_run_weight_gradient(r, op->layer, 0),
-                     op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL,
-                     op->give.value >= 0 ? &dx : NULL, packed + packed_floats);
+    mr_conv_backward(&d, r->team, &g, &in, packed, dw, dbias, op->give.value >= 0 ? &dx : NULL,
+                     packed + packed_floats);
     if (residual && op->take.store >= 0)
         give_residual(r, op);
 }

@@ -197,6 +197,17 @@ static int plan_layer(struct planning *s, mr_op *op)
     return status;
 }
 
+/* A normalisation without activation, under which nobody wants a gradient, and which this convolution alone
+ * reads. */
+static bool norm_by_weights(const mr_program *p, const mr_op *op)
+{
+    const mr_value *v = &p->value[op->input];
+    if (op->class != &mr_op_conv || v->role != MR_ROLE_LAZY || v->givers != 1 || v->low > -INFINITY ||
+        v->high < INFINITY)
+        return false;
+    return v->needs_gradient && p->op[v->norm].layer && !needs(p, v->source);
+}
+
 static int plan_op(struct planning *s, int number)
 {
     mr_program *p = s->p;
@@ -214,7 +225,13 @@ static int plan_op(struct planning *s, int number)
     op->take.plain = op->take.pending >= 0 ? plain : true;
     if (status)
         return status;
-    return op->class == &mr_op_layer ? plan_layer(s, op) : plan_give(s, op->input, &op->give);
+    if (op->class == &mr_op_layer)
+        return plan_layer(s, op);
+    if (norm_by_weights(p, op)) {
+        op->conv.norm_by_weights = p->value[op->input].norm;
+        return 0;
+    }
+    return plan_give(s, op->input, &op->give);
 }
 
 int mr_program_plan_gradients(mr_program *p, mr_error *e)

@@ -76,6 +76,7 @@ typedef struct mr_conv_op {
     bool bias;
     mr_give give_residual; /* as a copy of the gradient; when it shares the buffer there is nothing to do */
     bool shares_gradient;
+    int norm_by_weights; /* backward: norm operation that gets its sums from the weights' gradient; -1 */
 } mr_conv_op;
 
 /* norm: factors of a lazy value */
@@ -219,6 +220,13 @@ typedef struct mr_norm_factors {
     float *a, *b, *c;              /* backward: gradient by the input = a*g + b*x + c */
 } mr_norm_factors;
 mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op);
+
+/* norm_by_weights.c: adds to DW and DBIAS (NULL: not wanted) and sets F's sums; X is what the normalisation
+ * reads. */
+mr_conv mr_norm_by_weights_geometry(const mr_conv *d);
+size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads);
+void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g, const float *x,
+                        const float *w, const mr_norm_factors *f, float *dw, float *dbias, void *scratch);
 
 /* SCALE and SHIFT [channels] of a BatchNormalization L with its moving statistics. */
 void mr_norm_fold(const mr_run *r, const mr_layer *l, float *scale, float *shift, size_t channels);

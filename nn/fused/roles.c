@@ -388,7 +388,8 @@ static void add_conv(struct scan *s, int node)
                             .low = raw ? -INFINITY : n->low,
                             .high = raw ? INFINITY : n->high,
                             .bias = op->layer->params > 1,
-                            .give_residual = {.value = -1}};
+                            .give_residual = {.value = -1},
+                            .norm_by_weights = -1};
     if (n->add >= 0) {
         const mr_node *a = &s->g->node[n->add];
         int first = a->input[0];
