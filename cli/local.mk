@@ -16,6 +16,7 @@ millrace_SOURCES = \
   cli/convert.c \
   cli/data.c cli/data.h \
   cli/evaluate.c \
+  cli/callbacks.c cli/callbacks.h \
   cli/fine_tune.c cli/fine_tune.h \
   cli/gallery.c cli/gallery.h \
   cli/history.c cli/history.h \

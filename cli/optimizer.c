@@ -53,7 +53,7 @@ static int set_rate(json_t *config, const mr_cli *c, const mr_optimizer_class *c
     int status = 0;
     if (c->schedule && c->decay >= 0)
         return mr_fail(e, MR_EUSAGE, "--decay and --schedule exclude one another");
-    if (!own && sgd && !given && c->decay < 0) /* the tutorial's */
+    if (!own && sgd && !given && c->decay < 0 && !c->reduce_lr_on_plateau) /* the tutorial's */
         decay = .1 / c->epochs;
     if (own && !given && c->decay < 0 && !c->schedule)
         return mr_cli_check_no_schedule(c, e);

@@ -42,6 +42,11 @@ typedef struct mr_cli {
     /* the optimizer's own, under Keras's names; taken from here only when given */
     double momentum, beta_1, beta_2, epsilon, rho, weight_decay, clipnorm, global_clipnorm, clipvalue, initial_accumulator_value;
     bool nesterov, amsgrad, centered;
+    /* callbacks */
+    int early_stopping, reduce_lr_on_plateau, plateau_cooldown;
+    const char *monitor, *keep_best;
+    double min_delta, plateau_factor, min_lr;
+    bool no_restore_best;
     /* the learning rate's schedule; likewise */
     const char *schedule, *decay_steps, *first_decay_steps, *warmup_steps, *boundaries, *values;
     double decay_rate, end_learning_rate, power, schedule_alpha, warmup_target, t_mul, m_mul;

@@ -11,7 +11,7 @@
 #define SEES (MR_FOR_TRAIN | MR_FOR_EVALUATE)
 #define PREDICT MR_FOR_PREDICT
 static const char data[] = "Data", preprocessing[] = "Preprocessing", model[] = "Model", training[] = "Training",
-                  optimizer[] = "Optimizer", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
+                  optimizer[] = "Optimizer", callbacks[] = "Callbacks (METRIC: loss, accuracy, val_loss, val_accuracy)", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
                   checkpoints[] = "Checkpoints", inference[] = "Inference", everywhere[] = "Everywhere";
 enum { MOST_INT = 1 << 30 };
 static const double huge = 1e300;
@@ -100,6 +100,18 @@ const mr_option mr_options[] = {
     {"t-mul", MR_NUMBER, TRAIN, AT(t_mul), 1e-3, 1e3, "F", "cosine-restarts: how periods grow [2]", schedule},
     {"m-mul", MR_NUMBER, TRAIN, AT(m_mul), 0, 1e3, "F", "cosine-restarts: how their first rates change [1]", schedule},
 
+    {"early-stopping", MR_INT, TRAIN, AT(early_stopping), 1, 1e6, "N", "end after N epochs without improvement, with the best weights",
+     callbacks},
+    {"no-restore-best", MR_FLAG, TRAIN, AT(no_restore_best), 0, 0, NULL, "early stopping leaves the last weights", callbacks},
+    {"reduce-lr-on-plateau", MR_INT, TRAIN, AT(reduce_lr_on_plateau), 1, 1e6, "N", "reduce the rate after N epochs without improvement",
+     callbacks},
+    {"plateau-factor", MR_NUMBER, TRAIN, AT(plateau_factor), 0, .9999, "F", "by this factor [0.1]", callbacks},
+    {"plateau-cooldown", MR_INT, TRAIN, AT(plateau_cooldown), 0, 1e6, "N", "epochs after that which do not count [0]", callbacks},
+    {"min-lr", MR_NUMBER, TRAIN, AT(min_lr), 0, huge, "F", "never below this [0]", callbacks},
+    {"monitor", MR_TEXT, TRAIN, AT(monitor), 0, 0, "METRIC", "what both look at [val_loss, else loss]", callbacks},
+    {"min-delta", MR_NUMBER, TRAIN, AT(min_delta), 0, huge, "F", "least improvement [early stopping 0, plateau 0.0001]", callbacks},
+    {"keep-best", MR_TEXT, TRAIN, AT(keep_best), 0, 0, "METRIC", "the weights at the end are those of the best epoch", callbacks},
+
     {"rotation-range", MR_NUMBER, TRAIN, AT(rotation_range), 0, 360, "DEG", "random rotations", augmentation},
     {"width-shift-range", MR_NUMBER, TRAIN, AT(width_shift_range), 0, 1e5, "F", "share of the width (below 1) or pixels", augmentation},
     {"height-shift-range", MR_NUMBER, TRAIN, AT(height_shift_range), 0, 1e5, "F", "share of the height (below 1) or pixels",
@@ -156,6 +168,6 @@ const int mr_option_count = sizeof mr_options / sizeof *mr_options;
 
 void mr_cli_default(mr_cli *c)
 {
-    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .dropout = -1, .learning_rate = -1, .decay = -1, .keep = 3,
+    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .dropout = -1, .plateau_factor = .1, .learning_rate = -1, .decay = -1, .keep = 3,
                   .montage_count = 16, .count = 600, .max_pixels = 178956970 /* Pillow's decompression bomb limit, doubled */};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace train */
+#include "cli/callbacks.h"
 #include "cli/checkpoints.h"
 #include "cli/class_weight.h"
 #include "cli/commands.h"
@@ -36,6 +37,7 @@ struct job {
     mr_step_log *step_log;
     int64_t step; /* of the run */
     mr_cli_checkpoints checkpoints;
+    mr_cli_callbacks callbacks;
 };
 
 /* --- what the run tells --------------------------------------------------------- */
@@ -330,6 +332,10 @@ static int set_up(struct job *j, mr_error *e)
         status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
     if (!status)
         status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
+    if (!status)
+        status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, j->data.has_validation,
+                                        mr_schedule_is_constant(j->trainer->optimizer->schedule),
+                                        (mr_says){told, j}, e);
     j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
     return status;
 }
@@ -393,6 +399,7 @@ static void tear_down(struct job *j)
 {
     mr_step_log_close(j->step_log, NULL);
     mr_train_result_free(&j->result);
+    mr_cli_callbacks_close(&j->callbacks);
     mr_trainer_free(j->trainer);
     mr_team_destroy(j->team);
     free(j->class_weight);

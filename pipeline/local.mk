@@ -6,6 +6,7 @@ libpipeline_la_SOURCES = \
   pipeline/batch.c pipeline/batch.h \
   pipeline/budget.c pipeline/budget.h \
   pipeline/callback.h \
+  pipeline/callbacks.c pipeline/callbacks.h \
   pipeline/checkpoint.c pipeline/checkpoint.h \
   pipeline/checkpoint_dir.c pipeline/checkpoint_dir.h \
   pipeline/checkpoint_write.c \

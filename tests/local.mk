@@ -126,6 +126,10 @@ tests_test_schedule_SOURCES = tests/test_schedule.c
 tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_callbacks
+tests_test_callbacks_SOURCES = tests/test_callbacks.c
+tests_test_callbacks_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_arch
 tests_test_arch_SOURCES = tests/test_arch.c
 tests_test_arch_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
@@ -142,6 +146,7 @@ tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_L
 SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_train_options.sh
 SHELL_TESTS += tests/test_fine_tuning.sh
+SHELL_TESTS += tests/test_callbacks.sh
 SHELL_TESTS += tests/test_arrays.sh
 SHELL_TESTS += tests/test_outputs.sh
 TESTS += $(SHELL_TESTS)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/callbacks.h"
+
+#include <math.h>
+
+/* What both early stopping and the plateau look at. */
+static const char *monitored(const mr_cli *c, bool validates)
+{
+    return c->monitor ? c->monitor : validates ? "val_loss" : "loss";
+}
+
+static int check(const mr_cli *c, bool constant, mr_error *e)
+{
+    if (c->monitor && !c->early_stopping && !c->reduce_lr_on_plateau)
+        return mr_fail(e, MR_EUSAGE, "--monitor is for --early-stopping and --reduce-lr-on-plateau");
+    if (c->reduce_lr_on_plateau && !constant)
+        return mr_hint(
+            e, mr_fail(e, MR_EUSAGE, "--reduce-lr-on-plateau needs a constant learning rate, not a schedule"),
+            "leave --schedule out; --learning-rate F makes a model's own schedule constant");
+    return 0;
+}
+
+/* Wrong names are wrong usage. */
+static int monitor(mr_monitor *out, const char *metric, double min_delta, bool validates, mr_error *e)
+{
+    int status = mr_monitor_create(out, metric, min_delta, validates, e);
+    if (status && e)
+        e->code = MR_EUSAGE;
+    return status ? MR_EUSAGE : 0;
+}
+
+static double score(void *context, const mr_epoch_record *r)
+{
+    const mr_monitor *m = context;
+    double value = mr_monitor_value(m, r);
+    return m->larger ? -value : value;
+}
+
+static int begin_best(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates, mr_says says,
+                      mr_error *e)
+{
+    bool restores = c->early_stopping && !c->no_restore_best;
+    const char *metric = c->keep_best ? c->keep_best : monitored(c, validates);
+    if (!c->keep_best && !restores)
+        return 0;
+    int status = monitor(&b->best.monitor, metric, 0, validates, e);
+    if (status)
+        return status;
+    b->best.checkpoints = o->checkpoints.dir;
+    b->best.says = says;
+    o->checkpoints.score = score;
+    o->checkpoints.score_context = &b->best.monitor;
+    b->list[o->callbacks++] = mr_best_weights_callback(&b->best);
+    return 0;
+}
+
+static int begin_plateau(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
+                         mr_says says, mr_error *e)
+{
+    if (!c->reduce_lr_on_plateau)
+        return 0;
+    double delta = mr_cli_given(c, "min-delta") ? c->min_delta : 1e-4; /* Keras's */
+    b->plateau = (mr_plateau){.patience = c->reduce_lr_on_plateau,
+                              .cooldown = c->plateau_cooldown,
+                              .factor = c->plateau_factor,
+                              .least = c->min_lr,
+                              .says = says};
+    int status = monitor(&b->plateau.monitor, monitored(c, validates), delta, validates, e);
+    if (!status)
+        b->list[o->callbacks++] = mr_plateau_callback(&b->plateau);
+    return status;
+}
+
+static int begin_stopping(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
+                          mr_says says, mr_error *e)
+{
+    if (!c->early_stopping)
+        return 0;
+    b->stopping = (mr_early_stopping){.patience = c->early_stopping, .says = says};
+    int status = monitor(&b->stopping.monitor, monitored(c, validates), c->min_delta, validates, e);
+    if (!status)
+        b->list[o->callbacks++] = mr_early_stopping_callback(&b->stopping);
+    return status;
+}
+
+int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
+                           bool constant, mr_says says, mr_error *e)
+{
+    o->callback = b->list;
+    o->callbacks = 0;
+    int status = check(c, constant, e);
+    if (!status)
+        status = begin_best(b, c, o, validates, says, e);
+    if (!status)
+        status = begin_plateau(b, c, o, validates, says, e);
+    return status ? status : begin_stopping(b, c, o, validates, says, e);
+}
+
+void mr_cli_callbacks_close(mr_cli_callbacks *b)
+{
+    mr_best_weights_clear(&b->best);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --early-stopping, --reduce-lr-on-plateau, --keep-best. */
+#ifndef MR_CLI_CALLBACKS_H
+#define MR_CLI_CALLBACKS_H
+
+#include "cli/options.h"
+#include "pipeline/callbacks.h"
+#include "pipeline/train.h"
+
+typedef struct mr_cli_callbacks {
+    mr_early_stopping stopping;
+    mr_plateau plateau;
+    mr_best_weights best;
+    mr_callback list[3];
+} mr_cli_callbacks;
+
+/* Fills O's callbacks, and its score for the best checkpoint. CONSTANT: the optimizer's rate is no schedule.
+ */
+int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
+                           bool constant, mr_says says, mr_error *e);
+void mr_cli_callbacks_close(mr_cli_callbacks *b);
+
+#endif

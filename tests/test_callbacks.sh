@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Callbacks from outside: the history tells what happened, the model what is left; resumed runs decide alike.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+millrace sample cells --count 60 --seed 3 --quiet || exit 99
+small=(--data cells --image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2 --quiet)
+rows() { echo $(($(wc -l <"$1") - 1)); }
+
+# A rate of 0 without momentum from before changes no trained weight; frozen statistics neither: nothing improves.
+early_stopping() {
+  millrace train "${small[@]}" --model base.h5 --epochs 1
+  millrace train --data cells --from base.h5 --model m.h5 --freeze '*bn*' --optimizer sgd --momentum 0 --learning-rate 0 --epochs 20 --quiet --early-stopping 3 --history h.csv
+  [ "$(rows h.csv)" = 4 ]
+}
+
+# The history has the rate that an epoch was trained with, so a reduction shows in the next one, as in Keras.
+reduces_the_rate() {
+  millrace train --data cells --from base.h5 --model m.h5 --freeze '*bn*' --optimizer sgd --momentum 0 --learning-rate 1e-12 --epochs 5 --quiet \
+    --reduce-lr-on-plateau 2 --plateau-factor 0.5 --history h.csv
+  [ "$(cut -d, -f6 h.csv | tail -n +2 | tr '\n' ' ')" = "1e-12 1e-12 1e-12 5e-13 5e-13 " ]
+}
+
+# The model is that of the best epoch: it evaluates to the best number of the history.
+keeps_the_best() {
+  millrace train "${small[@]}" --model m.h5 --epochs 6 --learning-rate 0.3 --keep-best val_loss --history h.csv
+  millrace evaluate --model m.h5 --data cells/validation --json --quiet >again.json
+  python3 - <<'END'
+import csv, json
+losses = [float(r["val_loss"]) for r in csv.DictReader(open("h.csv"))]
+again = json.load(open("again.json"))["loss"]
+assert abs(min(losses) - again) < 1e-6 * again, (losses, again)
+assert min(losses) != losses[-1], "the last epoch is the best: this shows nothing"
+END
+}
+
+# Stopped and resumed after every epoch: the same bytes in every weight, the same decisions.
+resumed_runs_decide_alike() {
+  local run=("${small[@]}" --learning-rate 0.3 --early-stopping 2 --keep 9)
+  millrace train "${run[@]}" --epochs 8 --model whole.h5 --checkpoint-dir a --history whole.csv
+  for n in 1 2 3 4 5 6 7 8; do
+    millrace train "${run[@]}" --epochs "$n" --model part.h5 --checkpoint-dir b --resume --history part.csv
+  done
+  [ "$(rows whole.csv)" = "$(rows part.csv)" ]
+  cut -d, -f1-6 whole.csv >w; cut -d, -f1-6 part.csv >p; cmp w p
+  "$python" - <<'END'
+import h5py
+def weights(f):
+    out = {}
+    h5py.File(f, "r")["model_weights"].visititems(lambda n, o: out.update({n: o[()].tobytes()}) if isinstance(o, h5py.Dataset) else None)
+    return out
+assert weights("whole.h5") == weights("part.h5")
+END
+}
+
+refused() {
+  expect 2 "no metric 'f1'" millrace train "${small[@]}" --model x.h5 --keep-best f1
+  expect 2 "constant learning rate" millrace train "${small[@]}" --model x.h5 --reduce-lr-on-plateau 2 --schedule cosine
+  expect 2 "--monitor is for" millrace train "${small[@]}" --model x.h5 --monitor loss
+  expect 2 "needs validation data" millrace train --train-dir cells/training --image-size 32x32 --stages 1 --filters 8,16 --quiet --model x.h5 --early-stopping 2 --monitor val_loss
+}
+
+run_cases early_stopping reduces_the_rate keeps_the_best resumed_runs_decide_alike refused
