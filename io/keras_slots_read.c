@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras_internal.h"
 #include "io/keras_slots.h"
+#include "io/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,14 +235,23 @@ static const char *array_of(const struct state *s, const mr_slot *slot)
 }
 
 static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hid_t group,
-                     const mr_keras_origin *origin)
+                     const mr_keras_origin *origin, mr_error *e)
 {
     const char *array = array_of(s, slot);
     if (!array)
         return MR_ENOTFOUND;
     if (slot->param)
-        return mr_keras_read_param(g->state + slot->offset, slot->param, group, array, origin, NULL);
-    return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, NULL);
+        return mr_keras_read_param(g->state + slot->offset, slot->param, group, array, origin, e);
+    return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, e);
+}
+
+/* Slots that cannot be read: another writer's are left out, but a file of ours, which is sealed, is damaged. */
+static int leave_out(hid_t group, const mr_error *why, mr_error *e)
+{
+    hid_t file = H5Iget_file_id(group);
+    bool ours = mr_seal_exists(file);
+    mr_hdf5_release(file);
+    return ours && why->code ? mr_hint(e, mr_fail(e, why->code, "%s", why->message), "%s", why->hint) : 0;
 }
 
 /* Takes the slots that O has been given in the graph's state as the model's. */
@@ -271,11 +281,12 @@ static int read_values(struct state *s, mr_model *m, mr_optimizer *o, hid_t grou
                        const mr_keras_origin *origin, mr_error *e)
 {
     int status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
+    mr_error why = {0};
     for (int i = 0; !status && i < o->slots; i++)
-        if (read_slot(s, m->graph, &o->slot[i], group, origin))
-            return 0;
-    if (!status && s->iterations && mr_hdf5_read_int(&m->iterations, group, s->iterations, NULL))
-        return 0;
+        if (read_slot(s, m->graph, &o->slot[i], group, origin, &why))
+            return leave_out(group, &why, e);
+    if (!status && s->iterations && mr_hdf5_read_int(&m->iterations, group, s->iterations, &why))
+        return leave_out(group, &why, e);
     if (m->iterations < 0)
         m->iterations = 0;
     return status ? status : keep_slots(m, o, e);
@@ -349,19 +360,21 @@ static bool is_scalar(hid_t group, const char *name)
 static int read_numbers(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
                         const mr_keras_origin *origin, mr_error *e)
 {
+    mr_error why = {0};
     size_t at = 1;
     while (at < names->count && is_scalar(group, names->name[at]) && names->count - at > (size_t)o->slots)
         at++;
-    if (names->count - at != (size_t)o->slots ||
-        mr_hdf5_read_int(&m->iterations, group, names->name[0], NULL))
+    if (names->count - at != (size_t)o->slots)
         return 0;
+    if (mr_hdf5_read_int(&m->iterations, group, names->name[0], &why))
+        return leave_out(group, &why, e);
     for (int i = 0; i < o->slots; i++) {
         const mr_slot *s = &o->slot[i];
         const char *name = names->name[at + (size_t)i];
         float *to = m->graph->state + s->offset;
-        if (s->param ? mr_keras_read_param(to, s->param, group, name, origin, NULL)
-                     : mr_hdf5_read_floats(to, 1, group, name, NULL))
-            return 0;
+        if (s->param ? mr_keras_read_param(to, s->param, group, name, origin, &why)
+                     : mr_hdf5_read_floats(to, 1, group, name, &why))
+            return leave_out(group, &why, e);
     }
     return keep_slots(m, o, e);
 }

@@ -154,7 +154,10 @@ int mr_seal_write(hid_t file, mr_error *e)
     if (!status)
         status = seal_of(&sum, file, e);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
-    return status ? status : mr_hdf5_write_text(file, SEAL, text, false, e);
+    if (!status)
+        status = mr_hdf5_write_text(file, SEAL, text, false, e);
+    /* Without memory libhdf5 overlooks things in silence: a seal of less than all must not get into a file. */
+    return status ? status : mr_seal_check(file, e);
 }
 
 int mr_seal_check(hid_t file, mr_error *e)

@@ -168,7 +168,7 @@ EXTRA_DIST += tests/test_faults.sh tests/test_long_run.sh
 # The long forms: all tests, with every fault, ten thousand epochs and many kills; some hours.
 .PHONY: check-long
 check-long: all
-	MILLRACE_KILLS=100 $(MAKE) $(AM_MAKEFLAGS) check MILLRACE_LONG=1
+	MILLRACE_KILLS=$${MILLRACE_KILLS-200} $(MAKE) $(AM_MAKEFLAGS) check MILLRACE_LONG=1
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation
@@ -199,6 +199,15 @@ tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 # Inference through the program. check-long (above) kills many more runs than check does.
 TESTS += tests/test_predict.sh
 EXTRA_DIST += tests/test_predict.sh
+# Checkpoints: runs that are killed, disks that fail.
+check_LTLIBRARIES += tests/fault_shim.la
+tests_fault_shim_la_SOURCES = tests/fault_shim.c
+tests_fault_shim_la_CFLAGS = -std=gnu11 $(MR_CFLAGS)
+tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere -shared
+tests_fault_shim_la_LIBADD = -ldl
+TESTS += tests/test_kill.sh tests/test_checkpoints.sh
+EXTRA_DIST += tests/test_kill.sh tests/test_checkpoints.sh
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
