@@ -178,6 +178,8 @@ int mr_reader_next(mr_reader *r, mr_read *out, mr_error *e)
     slot->next = r->free;
     r->free = slot;
     r->pending--;
+    if (r->pending == 0 && r->backend->idle)
+        r->backend->idle(r->state);
     return 0;
 }
 

@@ -43,6 +43,8 @@ typedef struct mr_reader_backend {
     int (*start)(void *backend, mr_read_slot *slot, mr_error *e);
     /* Waits for a slot to be through: read.bytes, or read.error. At least one is under way. */
     int (*wait)(void *backend, mr_read_slot **slot, mr_error *e);
+    /* Nothing is under way, perhaps for long: no file that was read may stay open. NULL: none ever does. */
+    void (*idle)(void *backend);
 } mr_reader_backend;
 
 extern const mr_reader_backend mr_reader_uring, mr_reader_pread;

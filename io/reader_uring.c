@@ -177,6 +177,14 @@ static int wait_slot(void *backend, mr_read_slot **out, mr_error *e)
     return 0;
 }
 
+/* Closes wait for the next submission, which may not come before long. */
+static void idle(void *backend)
+{
+    uring_backend *b = backend;
+    if (io_uring_sq_ready(&b->ring))
+        io_uring_submit(&b->ring);
+}
+
 static void destroy(void *backend)
 {
     uring_backend *b = backend;
@@ -192,4 +200,5 @@ const mr_reader_backend mr_reader_uring = {
     .destroy = destroy,
     .start = start,
     .wait = wait_slot,
+    .idle = idle,
 };

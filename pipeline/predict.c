@@ -209,6 +209,8 @@ static int set_up(run *r, mr_model *model, mr_error *e)
     if (!status) /* last: what fails before leaves the old output as it was */
         status = r->past ? mr_sink_resume(&r->sink, r->past, e)
                          : mr_sink_open(&r->sink, r->options->output, &r->maker.schema, e);
+    if (!status) /* who follows the output sees at once that there is one */
+        status = mr_sink_flush(r->sink, e);
     return status;
 }
 

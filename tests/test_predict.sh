@@ -189,25 +189,50 @@ assert len(s) == 4 and s[0] == f['path'].shape[0] and abs(f['outputs/$layer'][:]
   expect 1 "no layer 'nobody'" predict --images cells/testing --layer nobody
 }
 
-quiet_ends() {
-  predict --images many 2>err | head -1 >/dev/null; rc=${PIPESTATUS[0]}
-  [ "$rc" = 141 ] && [ ! -s err ]
-  predict --images many --batch-size 4 --output s.csv & pid=$!
-  rc=0; sleep 0.3; kill -INT $pid 2>/dev/null || true; wait $pid || rc=$?
-  [ "$rc" = 130 ] || [ "$rc" = 3 ] || [ "$rc" = 0 ] # 0: a fast machine was done before the signal came
+# In the background: $! is the program itself, not a shell around it.
+until_rows() { for _ in $(seq 150); do [ "$(wc -l <"$2" 2>/dev/null)" = "$1" ] && return 0; sleep 0.2; done; echo "$2 has no $1 lines"; return 1; }
+
+broken_pipe_is_quiet() {
+  for _ in 1 2 3 4 5 6 7 8; do cat paths; done >long
+  cat long long long | predict --images - 2>err | head -1 >/dev/null; rc=${PIPESTATUS[1]}
+  [ "$rc" = 141 ]
+  [ ! -s err ]
+}
+
+# Standard input stays open: the run waits for more, and a signal ends it all the same.
+signals_end_it() {
+  mkfifo names.pipe; sleep 60 >names.pipe & local holder=$! rc=0
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --images - --output s.csv <names.pipe & local pid=$!
+  head -5 paths >names.pipe
+  until_rows 6 s.csv
+  kill -TERM $pid; wait $pid || rc=$?
+  kill $holder
+  [ "$rc" = 143 ]
 }
 
 watch_predicts_what_arrives() {
-  mkdir -p drop/old; cp "$(head -1 paths)" drop/old/before.jpg
-  predict --watch drop --output watched.csv & pid=$!
-  sleep 1
+  mkdir -p drop/old; cp "$(head -1 paths)" drop/old/before.jpg; local rc=0
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch drop --output watched.csv & local pid=$!
+  until_rows 1 watched.csv
   cp "$(head -1 paths)" drop/one.jpg; ln "$(head -1 paths)" drop/two.jpg
   mkdir -p drop/new/deep; cp "$(head -1 paths)" drop/new/deep/three.jpg; cp "$(head -1 paths)" tmp.jpg; mv tmp.jpg drop/four.jpg
-  for _ in $(seq 50); do [ "$(wc -l <watched.csv)" = 5 ] && break; sleep 0.2; done
+  until_rows 5 watched.csv
   kill -TERM $pid; wait $pid || rc=$?
   [ "$rc" = 143 ]
   tail -n +2 watched.csv | cut -d, -f1 | sort | tr '\n' ' ' >got
-  [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/one.jpg drop/two.jpg " ] || { cat got; false; }
+  [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/one.jpg drop/two.jpg " ]
+}
+
+# No file that was read stays open: that would keep the folder, and with it the watch.
+watch_ends_with_its_folder() {
+  mkdir gone; "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch gone --output g.csv & local pid=$!
+  until_rows 1 g.csv
+  cp "$(head -1 paths)" gone/one.jpg
+  until_rows 2 g.csv
+  rm -r gone
+  for _ in $(seq 100); do kill -0 $pid 2>/dev/null || break; sleep 0.2; done
+  ! kill -0 $pid 2>/dev/null || { kill -KILL $pid; echo "it does not end"; return 1; }
+  wait $pid
 }
 
 contract_is_obeyed() {
@@ -233,5 +258,6 @@ for k in b:
 
 run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
-  moved_and_linked thresholds_and_top layers_are_written quiet_ends watch_predicts_what_arrives contract_is_obeyed \
+  moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it \
+  watch_predicts_what_arrives watch_ends_with_its_folder contract_is_obeyed \
   arrays_of_every_input
