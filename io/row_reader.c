@@ -26,7 +26,8 @@ struct mr_row_reader {
 /* More of the file behind what is there. *MORE: there was some. */
 static int read_more(mr_row_reader *r, bool *more, mr_error *e)
 {
-    memmove(r->buffer, r->buffer + r->at, r->fill - r->at);
+    if (r->at) /* never before there is a buffer */
+        memmove(r->buffer, r->buffer + r->at, r->fill - r->at);
     r->fill -= r->at;
     r->at = 0;
     if (r->fill == r->capacity) {
