@@ -99,4 +99,5 @@ int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_option
 void mr_cli_callbacks_close(mr_cli_callbacks *b)
 {
     mr_best_weights_clear(&b->best);
+    mr_tensorboard_close(&b->tensorboard, NULL);
 }

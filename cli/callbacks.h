@@ -4,6 +4,7 @@
 #define MR_CLI_CALLBACKS_H
 
 #include "cli/options.h"
+#include "cli/tensorboard.h"
 #include "pipeline/callbacks.h"
 #include "pipeline/train.h"
 
@@ -11,7 +12,8 @@ typedef struct mr_cli_callbacks {
     mr_early_stopping stopping;
     mr_plateau plateau;
     mr_best_weights best;
-    mr_callback list[3];
+    mr_tensorboard tensorboard;
+    mr_callback list[4];
 } mr_cli_callbacks;
 
 /* Fills O's callbacks, and its score for the best checkpoint. CONSTANT: the optimizer's rate is no schedule.

@@ -10,33 +10,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void number(mr_csv *w, double v)
+struct job {
+    const mr_history *history;
+    const mr_history_columns *columns;
+};
+
+static void header(void *context, const char *name, double value)
 {
+    (void)value;
+    mr_csv_string(context, name);
+}
+
+static void number(void *context, const char *name, double v)
+{
+    (void)name;
     if (isnan(v))
-        mr_csv_empty(w);
+        mr_csv_empty(context);
     else
-        mr_csv_double(w, v);
+        mr_csv_double(context, v);
 }
 
 static int write_rows(void *context, const char *temporary, mr_error *e)
 {
-    static const char *const columns[] = {"epoch",        "loss",          "accuracy", "val_loss",
-                                          "val_accuracy", "learning_rate", "seconds",  "images_per_second"};
-    const mr_history *h = context;
+    const struct job *j = context;
     FILE *file = fopen(temporary, "w");
     mr_csv w = {0};
     if (!file)
         return mr_fail_errno(e, errno, "cannot write %s", temporary);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        mr_csv_string(&w, columns[i]);
+    mr_csv_string(&w, "epoch");
+    mr_history_visit(j->columns, NULL, header, &w);
     mr_csv_end_row(&w);
-    for (int i = 0; i < h->count; i++) {
-        const mr_epoch_record *r = &h->record[i];
-        mr_csv_integer(&w, r->epoch);
-        const double values[] = {r->loss,          r->accuracy, r->val_loss,         r->val_accuracy,
-                                 r->learning_rate, r->seconds,  r->images_per_second};
-        for (size_t k = 0; k < sizeof values / sizeof *values; k++)
-            number(&w, values[k]);
+    for (int i = 0; i < j->history->count; i++) {
+        mr_csv_integer(&w, j->history->record[i].epoch);
+        mr_history_visit(j->columns, &j->history->record[i], number, &w);
         mr_csv_end_row(&w);
     }
     int status = mr_csv_flush(&w, file, temporary, e);
@@ -46,9 +52,10 @@ static int write_rows(void *context, const char *temporary, mr_error *e)
     return status;
 }
 
-int mr_history_write(const mr_history *h, const char *file, mr_error *e)
+int mr_history_write(const mr_history *h, const mr_history_columns *columns, const char *file, mr_error *e)
 {
-    return mr_durable_write(file, write_rows, (void *)h, e);
+    struct job j = {h, columns};
+    return mr_durable_write(file, write_rows, &j, e);
 }
 
 int mr_history_plot(const mr_history *h, const char *file, mr_error *e)

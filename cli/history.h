@@ -5,8 +5,8 @@
 
 #include "pipeline/train.h"
 
-/* epoch,loss,accuracy,val_loss,val_accuracy,learning_rate,seconds,images_per_second */
-int mr_history_write(const mr_history *h, const char *file, mr_error *e);
+/* A CSV: epoch, then what mr_history_visit gives. */
+int mr_history_write(const mr_history *h, const mr_history_columns *columns, const char *file, mr_error *e);
 /* Loss and accuracy, training and validation, as PNG. */
 int mr_history_plot(const mr_history *h, const char *file, mr_error *e);
 

@@ -37,6 +37,7 @@ millrace_SOURCES = \
   cli/step_log.c cli/step_log.h \
   cli/summary.c \
   cli/tally.c cli/tally.h \
+  cli/tensorboard.c cli/tensorboard.h \
   cli/thresholds.c \
   cli/train.c \
   cli/verify.c

@@ -51,7 +51,7 @@ typedef struct mr_cli {
     const char *schedule, *decay_steps, *first_decay_steps, *warmup_steps, *boundaries, *values;
     double decay_rate, end_learning_rate, power, schedule_alpha, warmup_target, t_mul, m_mul;
     bool staircase, cycle;
-    const char *plot, *history, *step_log, *stats;
+    const char *plot, *history, *tensorboard, *step_log, *stats;
     /* augmentation */
     double rotation_range, width_shift_range, height_shift_range, shear_range, channel_shift_range, cval;
     const char *zoom_range, *brightness_range, *fill_mode;

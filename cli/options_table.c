@@ -127,6 +127,7 @@ const mr_option mr_options[] = {
 
     {"plot", MR_TEXT, TRAIN, AT(plot), 0, 0, "FILE.png", "loss and accuracy over the epochs", out},
     {"history", MR_TEXT, TRAIN, AT(history), 0, 0, "FILE.csv", "a row per epoch", out},
+    {"tensorboard", MR_TEXT, TRAIN, AT(tensorboard), 0, 0, "DIR", "the history's numbers as scalars for TensorBoard", out},
     {"step-log", MR_TEXT, TRAIN, AT(step_log), 0, 0, "FILE.csv", "a row per step: step,loss", out},
     {"stats", MR_TEXT, RUNS, AT(stats), 0, 0, "FILE.json", "what each stage did and waited for; each checkpoint", out},
 
@@ -145,6 +146,7 @@ const mr_option mr_options[] = {
     {"move-to", MR_TEXT, PREDICT, AT(move_to), 0, 0, "DIR", "move each file to DIR/CLASS", inference},
     {"link-to", MR_TEXT, PREDICT, AT(link_to), 0, 0, "DIR", "link each file into DIR/CLASS", inference},
     {"top", MR_INT, PREDICT, AT(top), 1, 1000, "K", "list the K most probable classes", inference},
+    {"top", MR_INT, TRAIN, AT(top), 1, 1000, "K", "also count as right when the class is among the K most probable", training},
     {"montage", MR_TEXT, PREDICT, AT(montage), 0, 0, "FILE.png", "a picture of sampled images with their labels", inference},
     {"montage-count", MR_INT, PREDICT, AT(montage_count), 1, 400, "N", "images in it [16]", inference},
 

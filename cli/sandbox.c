@@ -81,7 +81,7 @@ static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
 {
     const char *const read[] = {c->data,    c->train_dir, c->validation_dir, c->arrays, c->arch,
                                 c->weights, c->from};
-    const char *const written[] = {c->plot,   c->history, c->step_log, c->stats,  c->checkpoint_dir,
+    const char *const written[] = {c->plot,   c->history, c->step_log, c->stats,  c->checkpoint_dir, c->tensorboard,
                                    c->output, c->montage, c->move_to,  c->link_to};
     bool move = c->move_to || c->link_to;
     p->sandbox.reads_anything = !c->sandbox && !(command & (MR_FOR_SUMMARY | MR_FOR_VERIFY | MR_FOR_CONVERT));

@@ -38,6 +38,7 @@ struct job {
     int64_t step; /* of the run */
     mr_cli_checkpoints checkpoints;
     mr_cli_callbacks callbacks;
+    mr_history_columns columns;
 };
 
 /* --- what the run tells --------------------------------------------------------- */
@@ -51,8 +52,10 @@ static void epoch_begin(void *context, int epoch, int epochs, int64_t steps)
 static void show_step(void *context, int64_t step, const mr_sums *sums)
 {
     struct job *j = context;
-    mr_metric metrics[] = {{"loss", mr_mean_loss(sums)}, {"accuracy", mr_mean_accuracy(sums)}};
-    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, 2);
+    mr_metric metrics[] = {{"loss", mr_mean_loss(sums)},
+                           {"accuracy", mr_mean_accuracy(sums)},
+                           {"top_accuracy", mr_mean_top(sums)}};
+    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, j->c->top ? 3 : 2);
 }
 
 static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
@@ -71,11 +74,15 @@ static void validation_begin(void *context)
 static void epoch_end(void *context, const mr_epoch_record *r)
 {
     struct job *j = context;
-    mr_metric metrics[] = {{"loss", r->loss},
-                           {"accuracy", r->accuracy},
-                           {"val_loss", r->val_loss},
-                           {"val_accuracy", r->val_accuracy}};
-    mr_progress_epoch_end(j->progress, metrics, isnan(r->val_loss) ? 2 : 4);
+    const mr_metric all[] = {
+        {"loss", r->loss},         {"accuracy", r->accuracy},         {"top_accuracy", r->top},
+        {"val_loss", r->val_loss}, {"val_accuracy", r->val_accuracy}, {"val_top_accuracy", r->val_top}};
+    mr_metric metrics[6];
+    int count = 0;
+    for (int i = 0; i < 6; i++)
+        if ((j->c->top || i % 3 != 2) && (i < 3 || !isnan(r->val_loss)))
+            metrics[count++] = all[i];
+    mr_progress_epoch_end(j->progress, metrics, count);
 }
 
 static void bad_input(void *context, const char *path, const char *reason)
@@ -272,7 +279,8 @@ static int make_trainer(struct job *j, mr_error *e)
                             .optimizer = j->optimizer,
                             .loss = j->loss,
                             .class_weight = j->class_weight,
-                            .classes = j->data.classes};
+                            .classes = j->data.classes,
+                            .top = c->top};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     return status ? status : check_restored(j, e);
@@ -296,6 +304,26 @@ static int set_options(struct job *j, mr_error *e)
     int status = mr_cli_budget(&j->options.budget, c, e);
     if (!status)
         status = mr_cli_augmentation(&j->augmentation, c, e);
+    return status;
+}
+
+/* What the history shows beside its fixed columns: single classes where they are counted. */
+static mr_history_columns columns_of(const struct job *j)
+{
+    int classes = j->data.has_validation ? mr_trainer_classes(j->trainer) : 0;
+    return (mr_history_columns){.top = j->c->top,
+                                .classes = classes <= MR_HISTORY_CLASSES ? classes : 0,
+                                .class_names = j->data.class_names};
+}
+
+static int open_tensorboard(struct job *j, mr_error *e)
+{
+    const mr_run_state *resumed = j->options.resume;
+    mr_tensorboard *t = &j->callbacks.tensorboard;
+    j->columns = columns_of(j);
+    int status = mr_tensorboard_open(t, j->c->tensorboard, resumed ? resumed->epoch : 0, j->columns, e);
+    if (!status && t->file)
+        j->callbacks.list[j->options.callbacks++] = mr_tensorboard_callback(t);
     return status;
 }
 
@@ -336,6 +364,8 @@ static int set_up(struct job *j, mr_error *e)
         status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, j->data.has_validation,
                                         mr_schedule_is_constant(j->trainer->optimizer->schedule),
                                         (mr_says){told, j}, e);
+    if (!status)
+        status = open_tensorboard(j, e);
     j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
     return status;
 }
@@ -358,7 +388,9 @@ static int write_results(struct job *j, double wall, mr_error *e)
     if (!status && c->model && is_finished(j))
         status = mr_model_save(j->model, c->model, NULL, e);
     if (!status && c->history)
-        status = mr_history_write(h, c->history, e);
+        status = mr_history_write(h, &j->columns, c->history, e);
+    if (!status)
+        status = mr_tensorboard_close(&j->callbacks.tensorboard, e);
     if (!status && c->plot && h->count && is_finished(j))
         status = mr_history_plot(h, c->plot, e);
     if (!status && c->stats)

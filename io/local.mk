@@ -7,6 +7,7 @@ io_present_sources = \
   io/cell.c io/cell.h \
   io/checksum.c io/checksum.h \
   io/csv.c io/csv.h \
+  io/event_file.c io/event_file.h \
   io/jpeg_write.c io/jpeg_write.h \
   io/json.c io/json.h \
   io/montage.c io/montage.h \

@@ -450,14 +450,38 @@ static double row_right(const mr_loss *l, const mr_real *t, const mr_real *p, si
     return arg_max(p, width) == arg_max(t, width);
 }
 
-double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                         const mr_real *prediction)
+static bool is_in_top(const mr_loss *l, const mr_real *t, const mr_real *p, size_t width, int k)
+{
+    size_t class = l->class->sparse ? (size_t)t[0] : arg_max(t, width);
+    int above = 0;
+    for (size_t i = 0; i < width; i++)
+        above += p[i] > p[class];
+    return above < k && !isnan(p[class]);
+}
+
+/* The mean over the rows of each sample, summed over the samples. K 0: what is predicted is right. */
+static double right_samples(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                            const mr_real *prediction, int k)
 {
     size_t rows, width;
     rows_of(out, &rows, &width);
     size_t target_width = l->class->sparse ? 1 : width;
     double right = 0;
-    for (size_t r = 0; r < (size_t)batch * rows; r++)
-        right += row_right(l, target + r * target_width, prediction + r * width, width);
+    for (size_t r = 0; r < (size_t)batch * rows; r++) {
+        const mr_real *t = target + r * target_width, *p = prediction + r * width;
+        right += k && width > 1 ? is_in_top(l, t, p, width, k) : row_right(l, t, p, width);
+    }
     return right / (double)rows;
+}
+
+double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                         const mr_real *prediction)
+{
+    return right_samples(l, out, batch, target, prediction, 0);
+}
+
+double mr_top_k_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                      const mr_real *prediction, int k)
+{
+    return right_samples(l, out, batch, target, prediction, k);
 }

@@ -48,4 +48,10 @@ double mr_loss_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_
 double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
                          const mr_real *prediction);
 
+/* How many have a true class whose prediction is among the K largest, as Keras's top_k_categorical_accuracy
+ * (equal predictions share a place); over the rows of a sample the mean. For one output it is the accuracy.
+ */
+double mr_top_k_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
+                      const mr_real *prediction, int k);
+
 #endif

@@ -6,13 +6,23 @@
 #include "nn/error.h"
 
 #include <jansson.h>
+#include <stdint.h>
+
+enum { MR_HISTORY_CLASSES = 1000 }; /* with more of them single classes are not kept */
+
+typedef struct mr_class_tally {      /* of one class, in one validation */
+    int64_t truth, predicted, right; /* samples that are of it, that are taken for it, that are both */
+} mr_class_tally;
 
 typedef struct mr_epoch_record { /* a row of the history; NAN where there is nothing */
     int epoch;                   /* 1, 2, … */
     double loss, accuracy, val_loss, val_accuracy;
+    double top, val_top;      /* top-k accuracy, for the k of the run */
     double learning_rate;     /* after the epoch's last update */
     double seconds;           /* of the epoch, validation included */
     double images_per_second; /* of its training part */
+    int classes;
+    mr_class_tally *of_class; /* [classes] of the validation, or NULL; a history owns those of its records */
 } mr_epoch_record;
 
 typedef struct mr_history {
@@ -20,6 +30,7 @@ typedef struct mr_history {
     mr_epoch_record *record;
 } mr_history;
 
+/* R is copied with all that it points to. */
 int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e);
 /* TO is overwritten, not freed. */
 int mr_history_copy(mr_history *to, const mr_history *from, mr_error *e);
@@ -28,6 +39,19 @@ void mr_history_free(mr_history *h);
 /* A list of objects, one per record, numbers to the last bit. json: a new reference, NULL out of memory. */
 json_t *mr_history_json(const mr_history *h);
 int mr_history_from_json(mr_history *out, const json_t *v, mr_error *e);
+
+/* What a history shows beside its fixed columns. */
+typedef struct mr_history_columns {
+    int top;                  /* k of the top-k accuracy; 0: none */
+    int classes;              /* 0: nothing of single classes */
+    char *const *class_names; /* [classes], borrowed; NULL: their numbers are their names */
+} mr_history_columns;
+/* Calls VISIT for every number of R (NULL: all are NAN) under the name of its column, always the same ones in
+ * the same order: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second; with
+ * TOP K top_K_accuracy, val_top_K_accuracy; for each class val_precision/NAME, val_recall/NAME, val_f1/NAME.
+ * NAME is valid during the call. */
+void mr_history_visit(const mr_history_columns *c, const mr_epoch_record *r,
+                      void (*visit)(void *context, const char *name, double value), void *context);
 
 /* Any double as JSON: NAN is null, infinities are "inf" and "-inf". json: a new reference. */
 json_t *mr_number_json(double v);

@@ -38,9 +38,9 @@ int mr_run_state_copy(mr_run_state *to, const mr_run_state *from, mr_error *e)
 
 static json_t *sums_json(const mr_sums *s)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "loss", mr_number_json(s->loss), "right",
-                     mr_number_json(s->right), "samples", mr_number_json(s->samples), "steps",
-                     (json_int_t)s->steps);
+    return json_pack("{s:o, s:o, s:o, s:o, s:I}", "loss", mr_number_json(s->loss), "right",
+                     mr_number_json(s->right), "top", mr_number_json(s->top), "samples",
+                     mr_number_json(s->samples), "steps", (json_int_t)s->steps);
 }
 
 static json_t *shape_json(const mr_shape *s)
@@ -96,6 +96,7 @@ static int read_counts(mr_run_state *s, const json_t *v, mr_error *e)
     s->ended = json_is_true(json_object_get(v, "ended"));
     s->sums.loss = mr_number_from_json(json_object_get(sums, "loss"));
     s->sums.right = mr_number_from_json(json_object_get(sums, "right"));
+    s->sums.top = mr_number_from_json(json_object_get(sums, "top"));
     s->sums.samples = mr_number_from_json(json_object_get(sums, "samples"));
     s->seconds = mr_number_from_json(json_object_get(v, "seconds"));
     s->trained_seconds = mr_number_from_json(json_object_get(v, "trained_seconds"));

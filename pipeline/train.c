@@ -12,9 +12,11 @@ struct run {
     mr_snapshot_events snapshot_events;
     mr_train_result *result;
     mr_budget budget;
-    unsigned char *told;       /* of each training sample: it could not be used, and that was told and counted */
-    int64_t untold;            /* counted by the process that this run was resumed from: not known which */
+    unsigned char *told; /* of each training sample: it could not be used, and that was told and counted */
+    int64_t untold;      /* counted by the process that this run was resumed from: not known which */
     int64_t validation_errors; /* the most that one validation has met so far */
+    mr_class_tally *tally;     /* [classes] of the validation at hand; NULL: single classes are not counted */
+    int classes;
     mr_feed *feed;
     mr_snapshots *snapshots; /* NULL: none are wanted */
     mr_run_state at;         /* where the run stands: what a snapshot keeps */
@@ -62,8 +64,8 @@ static int open_training_feed(struct run *r)
                           pre->offset, order, r->e);
 }
 
-/* A file that cannot be used fails in every epoch; it is told and counted once, when it fails first (a disk or
- * memory may fail later than in the first epoch). */
+/* A file that cannot be used fails in every epoch; it is told and counted once, when it fails first (a disk
+ * or memory may fail later than in the first epoch). */
 static bool is_news(struct run *r, uint64_t sample)
 {
     if (sample >= mr_data_count(r->training) || r->told[sample])
@@ -77,8 +79,7 @@ static int bad_input(struct run *r, const mr_sample_result *s)
     r->at.skipped++;
     if (r->ev->bad_input)
         r->ev->bad_input(r->ev->context, s->path, s->message);
-    int status =
-        mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
+    int status = mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
     r->at.errors = r->budget.errors;
     return status;
 }
@@ -165,6 +166,28 @@ static int train_epoch(struct run *r)
     return 1;
 }
 
+/* --- validation --------------------------------------------------------------- */
+
+static int tally_batch(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e)
+{
+    (void)plan, (void)e;
+    struct run *r = context;
+    mr_trainer_tally(r->t, ex, r->tally);
+    return 0;
+}
+
+static void bad_validation_input(void *context, const char *path, const char *reason)
+{
+    const struct run *r = context;
+    r->ev->bad_input(r->ev->context, path, reason);
+}
+
+static bool stop_validation(void *context)
+{
+    const struct run *r = context;
+    return r->ev->stop && r->ev->stop(r->ev->context);
+}
+
 /* 1: done, 0: asked to stop. */
 static int validate(struct run *r, mr_epoch_record *record)
 {
@@ -175,13 +198,16 @@ static int validate(struct run *r, mr_epoch_record *record)
                     .rescale = r->o->loader.preprocess.rescale,
                     .offset = r->o->loader.preprocess.offset,
                     .budget = &budget,
-                    .context = r->ev->context,
-                    .bad_input = r->validation_errors == 0 ? r->ev->bad_input : NULL,
-                    .stop = r->ev->stop};
+                    .context = r,
+                    .batch = r->tally ? tally_batch : NULL,
+                    .bad_input = r->validation_errors == 0 && r->ev->bad_input ? bad_validation_input : NULL,
+                    .stop = stop_validation};
     if (mr_data_count(r->validation) == 0)
         return 1;
     if (r->ev->validation_begin)
         r->ev->validation_begin(r->ev->context);
+    if (r->tally)
+        memset(r->tally, 0, (size_t)r->classes * sizeof *r->tally);
     int status = mr_infer_pass(r->t, r->validation, &pass, &sums, r->e);
     if (status > 0) { /* it is done again when the run is resumed */
         r->result->stopped = true;
@@ -193,6 +219,9 @@ static int validate(struct run *r, mr_epoch_record *record)
     }
     record->val_loss = mr_mean_loss(&sums);
     record->val_accuracy = mr_mean_accuracy(&sums);
+    record->val_top = mr_mean_top(&sums);
+    record->of_class = r->tally;
+    record->classes = r->tally ? r->classes : 0;
     return status ? status : 1;
 }
 
@@ -232,6 +261,8 @@ static int end_epoch(struct run *r)
                               .accuracy = mr_mean_accuracy(&r->at.sums),
                               .val_loss = NAN,
                               .val_accuracy = NAN,
+                              .top = mr_mean_top(&r->at.sums),
+                              .val_top = NAN,
                               .learning_rate = mr_optimizer_rate(r->t->optimizer)};
     int status = validate(r, &record);
     if (status <= 0)
@@ -319,6 +350,16 @@ static int restore_callbacks(struct run *r)
             status = c->restore(c->context, memory, r->e);
     }
     return status;
+}
+
+/* Room for counting single classes, where there are some and something to count them on. */
+static int open_tally(struct run *r)
+{
+    r->classes = mr_trainer_classes(r->t);
+    if (mr_data_count(r->validation) == 0 || r->classes < 2 || r->classes > MR_HISTORY_CLASSES)
+        return 0;
+    r->tally = calloc((size_t)r->classes, sizeof *r->tally);
+    return r->tally ? 0 : mr_fail(r->e, MR_ENOMEM, "out of memory for %d classes", r->classes);
 }
 
 static int begin(struct run *r)
@@ -413,6 +454,8 @@ int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_t
     if (!status)
         status = begin(&r);
     if (!status)
+        status = open_tally(&r);
+    if (!status)
         status = open_snapshots(&r);
     if (!status)
         status = open_training_feed(&r);
@@ -425,6 +468,7 @@ int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_t
     mr_snapshots_close(r.snapshots);
     mr_run_state_clear(&r.at);
     free(r.told);
+    free(r.tally);
     return status ? status : mr_trainer_store(t, e);
 }
 

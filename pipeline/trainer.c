@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/trainer.h"
 
+#include "pipeline/verdict.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -202,22 +204,27 @@ static int make_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
     return ex->labels ? targets_from_labels(t, ex, e) : targets_from_rows(t, ex, e);
 }
 
+/* The class of sample I, once make_targets is done. */
+static size_t class_of(const mr_trainer *t, const mr_examples *ex, int i)
+{
+    size_t width = output_width(t), label = 0;
+    const float *y = t->target + (size_t)i * (t->loss.class->sparse ? 1 : width);
+    if (ex->labels)
+        return (size_t)ex->labels[i];
+    if (t->loss.class->sparse || width == 1)
+        return (size_t)y[0];
+    for (size_t k = 1; k < width; k++)
+        label = y[k] > y[label] ? k : label;
+    return label;
+}
+
 /* Keras's class_weight: each sample counts by its class. NULL: all count alike. */
 static const float *sample_weights(mr_trainer *t, const mr_examples *ex)
 {
-    size_t width = output_width(t);
     if (!t->options.class_weight)
         return NULL;
     for (int i = 0; i < ex->count; i++) {
-        size_t label = 0;
-        const float *y = t->target + (size_t)i * (t->loss.class->sparse ? 1 : width);
-        if (ex->labels)
-            label = (size_t)ex->labels[i];
-        else if (t->loss.class->sparse || width == 1)
-            label = (size_t)y[0];
-        else
-            for (size_t k = 1; k < width; k++)
-                label = y[k] > y[label] ? k : label;
+        size_t label = class_of(t, ex, i);
         t->weight[i] = label < (size_t)t->options.classes ? (float)t->options.class_weight[label] : 1;
     }
     return t->weight;
@@ -230,6 +237,8 @@ static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const fl
 {
     sums->loss += loss * ex->count;
     sums->right += mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
+    if (t->options.top)
+        sums->top += mr_top_k_batch(&t->loss, &t->output, ex->count, t->target, prediction, t->options.top);
     sums->samples += ex->count;
     sums->steps++;
 }
@@ -278,6 +287,27 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
         mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
     add_sums(t, ex, value + mr_regularization(t->model->graph), prediction, sums);
     return 0;
+}
+
+int mr_trainer_classes(const mr_trainer *t)
+{
+    int classes = mr_classes_of_width(output_width(t));
+    return t->output.rank == 2 && classes == t->options.classes ? classes : 0;
+}
+
+void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally *tally)
+{
+    size_t width = output_width(t), classes = (size_t)mr_trainer_classes(t);
+    const float *output = mr_plan_output(t->infer, 0);
+    for (int i = 0; i < ex->count; i++) {
+        size_t truth = class_of(t, ex, i),
+               predicted = (size_t)mr_class_of_output(output + (size_t)i * width, width);
+        if (truth >= classes || predicted >= classes)
+            continue;
+        tally[truth].truth++;
+        tally[predicted].predicted++;
+        tally[truth].right += truth == predicted;
+    }
 }
 
 json_t *mr_trainer_training(const mr_trainer *t)

@@ -8,6 +8,7 @@
 #include "nn/optimizer.h"
 #include "nn/plan.h"
 #include "pipeline/feed.h"
+#include "pipeline/history.h"
 
 typedef struct mr_trainer_options {
     int batch_size;
@@ -16,10 +17,12 @@ typedef struct mr_trainer_options {
     const json_t *loss;           /* string or object; NULL: none, predictions only */
     const double *class_weight;   /* [classes], or NULL */
     int classes;
+    int top;                      /* K of the top-K accuracy that is counted; 0: none */
 } mr_trainer_options;
 
 typedef struct mr_sums { /* running means: Keras's trackers, weighted by the samples of each batch */
     double loss, right, samples;
+    double top; /* samples whose class is among the K most probable; 0 where that is not counted */
     int64_t steps;
 } mr_sums;
 
@@ -58,7 +61,13 @@ json_t *mr_trainer_training(const mr_trainer *t);
 /* Brings the model's slots, iterations and training configuration up to what the trainer has, for saving. */
 int mr_trainer_store(mr_trainer *t, mr_error *e);
 
+/* How many classes the model tells apart, a vector of probabilities a sample; 0 where it is none. */
+int mr_trainer_classes(const mr_trainer *t);
+/* Adds the batch that mr_trainer_infer has just done to TALLY [mr_trainer_classes]. */
+void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally *tally);
+
 static inline double mr_mean_loss(const mr_sums *s) { return s->samples > 0 ? s->loss / s->samples : NAN; }
 static inline double mr_mean_accuracy(const mr_sums *s) { return s->samples > 0 ? s->right / s->samples : NAN; }
+static inline double mr_mean_top(const mr_sums *s) { return s->samples > 0 ? s->top / s->samples : NAN; }
 
 #endif
