@@ -84,7 +84,18 @@ nn_kernel_sources = \
   nn/kernels/conv_cut.c \
   nn/kernels/conv_pack.c \
   nn/kernels/elementwise.c nn/kernels/elementwise.h \
+  nn/kernels/bf16.h \
   nn/kernels/isa.c \
+  nn/kernels/mixed.h nn/kernels/mixed_body.h nn/kernels/mixed_internal.h \
+  nn/kernels/mixed_avx2.c \
+  nn/kernels/mixed_avx512.c \
+  nn/kernels/mixed_conv.c \
+  nn/kernels/mixed_cut.c \
+  nn/kernels/mixed_isa.c \
+  nn/kernels/mixed_pack.c \
+  nn/kernels/mixed_pool.c \
+  nn/kernels/mixed_portable.c \
+  nn/kernels/mixed_table.h nn/kernels/mixed_narrow.h \
   nn/kernels/pool.c nn/kernels/pool.h \
   nn/kernels/pool_body.h \
   nn/kernels/reference.c nn/kernels/reference.h \

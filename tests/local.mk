@@ -193,6 +193,9 @@ CMOCKA_TESTS += tests/test_fused
 tests_test_fused_SOURCES = tests/test_fused.c
 tests_test_fused_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_mixed_kernels
+tests_test_mixed_kernels_SOURCES = tests/test_mixed_kernels.c
+tests_test_mixed_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 CMOCKA_TESTS += tests/test_fast_kernels
 tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

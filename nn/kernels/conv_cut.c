@@ -50,24 +50,31 @@ size_t mr_input_patch_floats(const mr_cut *cut)
            (size_t)mr_input_columns(cut, cut->columns) * (size_t)cut->d.c;
 }
 
-static void choose_columns(mr_cut *cut, size_t floats)
+static void choose_columns(mr_cut *cut, size_t numbers, size_t least)
 {
-    size_t columns = floats / (size_t)cut->d.c;
-    columns = columns < LEAST_PIXELS ? LEAST_PIXELS : columns - columns % LEAST_PIXELS;
+    size_t columns = numbers / (size_t)cut->d.c;
+    columns = columns < least ? least : columns - columns % least;
     cut->columns = columns < (size_t)cut->d.q ? (int)columns : cut->d.q;
 }
 
-static void choose_rows(mr_cut *cut, size_t floats)
+static void choose_rows(mr_cut *cut, size_t numbers, int least)
 {
-    while (mr_input_patch_floats(cut) > floats && cut->rows > 1 && cut->rows * cut->columns > LEAST_PIXELS)
+    while (mr_input_patch_floats(cut) > numbers && cut->rows > 1 && cut->rows * cut->columns > least)
         cut->rows = mr_divide_up(cut->rows, 2);
     if (cut->rows == cut->d.p)
         while (cut->images < cut->d.n &&
-               mr_input_patch_floats(cut) / (size_t)cut->images * ((size_t)cut->images + 1) <= floats)
+               mr_input_patch_floats(cut) / (size_t)cut->images * ((size_t)cut->images + 1) <= numbers)
             cut->images++;
 }
 
 void mr_cut_conv(mr_cut *cut, const mr_conv *d)
+{
+    size_t weights = (size_t)d->r * (size_t)d->s * (size_t)d->c * (size_t)d->k;
+    size_t floats = weights > LARGE_WEIGHTS ? L2_FLOATS : d->r * d->s == 1 ? L1_POINTWISE : L1_FLOATS;
+    mr_cut_blocks(cut, d, floats, LEAST_PIXELS);
+}
+
+void mr_cut_blocks(mr_cut *cut, const mr_conv *d, size_t numbers, int least)
 {
     *cut = (mr_cut){.d = *d, .flat = is_plain_pointwise(d)};
     mr_conv *f = &cut->d;
@@ -79,12 +86,10 @@ void mr_cut_conv(mr_cut *cut, const mr_conv *d)
     cut->images = 1;
     cut->rows = f->p;
     cut->columns = f->q;
-    size_t weights = (size_t)d->r * (size_t)d->s * (size_t)d->c * (size_t)d->k;
-    size_t floats = weights > LARGE_WEIGHTS ? L2_FLOATS : d->r * d->s == 1 ? L1_POINTWISE : L1_FLOATS;
     if (cut->flat)
-        choose_columns(cut, floats);
+        choose_columns(cut, numbers, (size_t)least);
     else
-        choose_rows(cut, floats);
+        choose_rows(cut, numbers, least);
     cut->across_images = mr_divide_up(f->n, cut->images);
     cut->across_rows = mr_divide_up(f->p, cut->rows);
     cut->across_columns = mr_divide_up(f->q, cut->columns);

@@ -66,6 +66,8 @@ static inline int mr_divide_up(int a, int b)
 
 /* Cuts D so that a block's input stays in the cache. */
 void mr_cut_conv(mr_cut *cut, const mr_conv *d);
+/* The same for about NUMBERS numbers of input, and not much fewer than LEAST pixels, a block. */
+void mr_cut_blocks(mr_cut *cut, const mr_conv *d, size_t numbers, int least);
 mr_block mr_cut_block(const mr_cut *cut, int number);
 /* First block of a task; that of task cut->tasks is cut->blocks. */
 int mr_cut_first(const mr_cut *cut, int task);

@@ -23,6 +23,8 @@ static const struct mr_kernel_table *best(void)
     const char *asked = getenv("MILLRACE_ISA");
 #if defined __x86_64__
     const struct mr_kernel_table *const tables[] = {&mr_table_avx512, &mr_table_avx2};
+    if (asked && strcmp(asked, "amx") == 0) /* which is for mixed precision alone */
+        asked = NULL;
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
         bool allowed = !asked || strcmp(asked, tables[i]->name) == 0;
         if (allowed && can_run(tables[i]))

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bf16 where the processor has nothing for it: rounding and widening by integer operations on single
+ * numbers, products as float multiply-adds of widened numbers. */
+#ifndef MR_NN_KERNELS_MIXED_NARROW_H
+#define MR_NN_KERNELS_MIXED_NARROW_H
+
+#include "nn/kernels/simd.h"
+
+#include "nn/kernels/bf16.h"
+
+typedef struct half_vec {
+    mr_bf16 lane[LANES];
+} half_vec;
+
+MR_INLINE size_t lanes_of(part n)
+{
+#if MR_SIMD == 256
+    return n.all ? 8 : (size_t)__builtin_popcount((unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(n.mask)));
+#else
+    return n;
+#endif
+}
+
+MR_INLINE half_vec h_load_part(const mr_bf16 *p, part n)
+{
+    half_vec h = {{0}};
+    memcpy(h.lane, p, lanes_of(n) * sizeof *p);
+    return h;
+}
+MR_INLINE void h_store_part(mr_bf16 *p, half_vec h, part n)
+{
+    memcpy(p, h.lane, lanes_of(n) * sizeof *p);
+}
+MR_INLINE vec h_widen(half_vec h)
+{
+    float wide[LANES];
+    for (int i = 0; i < LANES; i++)
+        wide[i] = mr_from_bf16(h.lane[i]);
+    return v_load(wide);
+}
+MR_INLINE half_vec h_round(vec v)
+{
+    float wide[LANES];
+    half_vec h;
+    v_store(wide, v);
+    for (int i = 0; i < LANES; i++)
+        h.lane[i] = mr_to_bf16(wide[i]);
+    return h;
+}
+
+#include "nn/kernels/mixed_body.h"
+
+static void no_configuration(void)
+{
+}
+
+/* One pixel by one tile of channels. */
+static void narrow_pixel(const struct mr_mixed_tile *t, const mr_bf16 *a, int channel_tile, float *out)
+{
+    const mr_bf16 *w = t->w + channel_tile * MR_TILE_NUMBERS;
+    for (int k = 0; k < MR_TILE_ROWS; k++)
+        out[k] = 0;
+    for (size_t r = 0; r < t->runs; r++)
+        for (size_t step = 0; step < t->steps; step++, w += t->channel_tiles * MR_TILE_NUMBERS)
+            for (int l = 0; l < MR_TILE_DEPTH; l += 2) {
+                const mr_bf16 *from = a + t->run[r] + (ptrdiff_t)step * MR_TILE_DEPTH + l;
+                const float x0 = mr_from_bf16(from[0]), x1 = mr_from_bf16(from[1]);
+                const mr_bf16 *row = w + l * MR_TILE_ROWS;
+#pragma omp simd
+                for (int k = 0; k < MR_TILE_ROWS; k++)
+                    out[k] += x0 * mr_from_bf16(row[2 * k]) + x1 * mr_from_bf16(row[2 * k + 1]);
+            }
+}
+
+static void narrow_tile(const struct mr_mixed_tile *t)
+{
+    for (int i = 0; i < t->pixel_tiles * MR_TILE_ROWS; i++)
+        for (int k = 0; k < t->channel_tiles; k++)
+            narrow_pixel(t, t->a + i * t->a_step, k, t->stage + i * MR_STAGE + k * MR_TILE_ROWS);
+}
+
+#define MR_NARROW_MIXED_TABLE(title)                                                                         \
+    {                                                                                                        \
+        .name = title, .begin = no_configuration, .end = no_configuration, .tile = narrow_tile,              \
+        .finish = finish_mixed, .load = load_mixed,                                                          \
+    }
+
+#endif
