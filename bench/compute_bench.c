@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images per second of the network alone, from memory: no files, no decoding.
- *   compute_bench train|infer [ARCH [SIZE [BATCH [THREADS [SECONDS]]]]]
+ *   compute_bench train|infer|train-bf16|infer-bf16 [ARCH [SIZE [BATCH [THREADS [SECONDS]]]]]
  * Prints one line: what it was, and the median over rounds. */
 #include "nn/arch/arch.h"
 #include "nn/loss.h"
@@ -24,7 +24,7 @@ struct bench {
     float *x, *target;
     double *scratch;
     int batch, classes;
-    bool train;
+    bool train, mixed;
 };
 
 static double now(void)
@@ -54,6 +54,7 @@ static void make_network(struct bench *b, const char *arch, int size, int thread
     must(mr_graph_create(&b->graph, config, NULL, &e), &e);
     must(mr_graph_initialize(b->graph, 1, &e), &e);
     must(mr_team_create(&b->team, threads, &e), &e);
+    b->graph->mixed = b->mixed;
     mr_plan_options p = {.kind = b->train ? MR_PLAN_TRAINING : MR_PLAN_INFERENCE, .batch = b->batch};
     must(mr_plan_create(&b->plan, b->graph, b->team, p, &e), &e);
     json_decref(config);
@@ -126,7 +127,8 @@ int main(int argc, char **argv)
 {
     const char *arch = argc > 2 ? argv[2] : "resnet";
     int size = argc > 3 ? atoi(argv[3]) : 64, threads = argc > 5 ? atoi(argv[5]) : mr_processors();
-    struct bench b = {.train = argc > 1 && !strcmp(argv[1], "train"),
+    struct bench b = {.train = argc > 1 && !strncmp(argv[1], "train", 5),
+                      .mixed = argc > 1 && strstr(argv[1], "-bf16"),
                       .batch = argc > 4 ? atoi(argv[4]) : 32,
                       .classes = !strcmp(arch, "resnet") ? 2 : 1000};
     make_network(&b, arch, size, threads);
@@ -134,7 +136,7 @@ int main(int argc, char **argv)
         make_training(&b);
     make_data(&b);
     printf("%.1f images/s, %s %s at %dx%d, batch %d, %d threads, %zu MiB of activations\n",
-           measure(&b, argc > 6 ? atof(argv[6]) : 6), b.train ? "train" : "infer", arch, size, size, b.batch,
+           measure(&b, argc > 6 ? atof(argv[6]) : 6), argv[1], arch, size, size, b.batch,
            threads, mr_plan_memory(b.plan) >> 20);
     free(b.x);
     free(b.target);

@@ -88,6 +88,21 @@ static int from_json(mr_model **out, const mr_cli *c, const char *file, mr_error
     return status ? status : mr_model_from_json_file_sized(out, file, input.rank ? &input : NULL, e);
 }
 
+/* --precision, else what the model says. Takes *M back where STATUS, or its own, is an error. */
+static int with_precision(mr_model **m, const mr_cli *c, int status, mr_error *e)
+{
+    bool mixed = c->precision && !strcmp(c->precision, "mixed_bfloat16");
+    if (!status && c->precision && !mixed && strcmp(c->precision, "float32") != 0)
+        status = mr_fail(e, MR_EUSAGE, "--precision '%s': float32 or mixed_bfloat16", c->precision);
+    if (!status && c->precision)
+        status = mr_graph_set_mixed((*m)->graph, mixed, e);
+    if (status) {
+        mr_model_free(*m);
+        *m = NULL;
+    }
+    return status;
+}
+
 static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
 {
     const char *name = c->arch ? c->arch : "resnet";
@@ -112,7 +127,7 @@ int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *
 {
     *out = NULL;
     if (!c->from)
-        return from_arch(out, c, pre, classes, e);
+        return with_precision(out, c, from_arch(out, c, pre, classes, e), e);
     if (c->arch || c->weights)
         return mr_fail(e, MR_EUSAGE,
                        "--from brings architecture and weights: no --arch, no --weights with it");
@@ -122,7 +137,7 @@ int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *
         status = mr_model_load_sized(out, c->from, input.rank ? &input : NULL, e);
     if (!status)
         (*out)->graph->seed = (uint64_t)c->seed;
-    return status;
+    return with_precision(out, c, status, e);
 }
 
 int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
@@ -134,12 +149,14 @@ int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
                        "--model brings architecture and weights: no --arch, no --weights with it");
     if (c->model) {
         int status = expected_input(&input, c, e);
-        return status ? status : mr_model_load_sized(out, c->model, input.rank ? &input : NULL, e);
+        if (!status)
+            status = mr_model_load_sized(out, c->model, input.rank ? &input : NULL, e);
+        return with_precision(out, c, status, e);
     }
     if (!c->arch || !c->weights || !is_json(c->arch))
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is no model to run"),
                        "give --model FILE, or --arch FILE.json --weights FILE");
-    return from_arch(out, c, NULL, 0, e);
+    return with_precision(out, c, from_arch(out, c, NULL, 0, e), e);
 }
 
 /* --- loss --------------------------------------------------------------------- */

@@ -69,6 +69,7 @@ typedef struct mr_cli {
     int count;
     /* everywhere */
     int threads, decode_threads;
+    const char *precision;
     const char *on_error, *max_errors;
     int64_t max_pixels, memory_limit;
     bool sandbox, no_sandbox;

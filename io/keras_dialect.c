@@ -294,6 +294,25 @@ static void fill_origin(mr_keras_origin *origin, const json_t *root)
         origin->theano = true;
 }
 
+/* {"class_name": "DTypePolicy" or "Policy", "config": {"name": …}}, or its name alone. */
+static bool is_mixed_policy(const json_t *dtype)
+{
+    const json_t *config = json_object_get(dtype, "config");
+    return mr_json_is(json_is_object(config) ? json_object_get(config, "name") : dtype, "mixed_bfloat16");
+}
+
+/* Whether some layer computes in mixed precision: then the whole model does, as far as it can. */
+static bool says_mixed(const json_t *model, int depth)
+{
+    const json_t *layer;
+    size_t i;
+    json_array_foreach (found_layers(model), i, layer)
+        if (is_mixed_policy(json_object_get(json_object_get(layer, "config"), "dtype")) ||
+            (depth < MR_KERAS_MAX_NESTING && found_model(layer) && says_mixed(layer, depth + 1)))
+            return true;
+    return false;
+}
+
 int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t *root, mr_error *e)
 {
     *canonical = NULL;
@@ -312,6 +331,8 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
         status = mr_keras_channels_last(&d, &made, origin->layouts);
     if (!status)
         status = mr_keras_modernize(&d, made);
+    if (!status && says_mixed(root, 0))
+        mr_keras_set(&d, json_object_get(made, "config"), "dtype", json_string("mixed_bfloat16"));
     if (!status)
         json_object_del(made, "name"); /* the outermost has no name beside its configuration */
     if (!status)

@@ -151,7 +151,7 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     json_t *out = json_object(), *v;
     mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(layer)));
     mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
-    mr_keras_set(&w->d, out, "dtype", json_string("float32"));
+    mr_keras_set(&w->d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
     json_object_foreach (json_object_get(layer, "config"), key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
             !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))

@@ -117,3 +117,22 @@ void mr_layer_set_trainable(mr_layer *l, bool trainable)
     for (int i = 0; i < l->params; i++)
         l->param[i].trainable = trainable && !l->param[i].statistic;
 }
+
+int mr_graph_set_mixed(mr_graph *g, bool mixed, mr_error *e)
+{
+    json_t *config = json_object_get(g->config, "config");
+    if (mixed && json_object_set_new(config, "dtype", json_string("mixed_bfloat16")))
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    if (!mixed)
+        json_object_del(config, "dtype");
+    g->mixed = mixed;
+    return 0;
+}
+
+const char *mr_graph_policy(const mr_graph *g, const mr_layer *l)
+{
+    for (int i = 0; i < g->outputs; i++)
+        if (g->node[g->output[i]].layer == l)
+            return "float32";
+    return g->mixed ? "mixed_bfloat16" : "float32";
+}

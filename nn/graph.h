@@ -41,6 +41,8 @@ typedef struct mr_graph {
     mr_real *state;    /* the current state, 64-byte aligned. The hand-over to a checkpoint swaps this pointer
                           between    updates, so nobody keeps addresses into it from one step to the next. */
     uint64_t seed;
+    bool mixed; /* Keras's policy mixed_bfloat16, else float32. Plans made from now on: activations and products of
+                   convolutions and pools in bf16; weights, statistics, losses, inputs and outputs in float32 */
 } mr_graph;
 
 /* Builds the graph from a canonical configuration: layers, calls, shapes, variables; the state is zeroed.
@@ -67,6 +69,11 @@ static inline mr_real *mr_param_value(const mr_graph *g, const mr_param *p)
 {
     return g->state + p->offset;
 }
+
+/* Sets the policy: mixed_bfloat16 or float32, in the graph and in its configuration. Before plans are made. */
+int mr_graph_set_mixed(mr_graph *g, bool mixed, mr_error *e);
+/* The policy of layer L as Keras names it: layers whose results are the model's stay in float32. NULL: another layer. */
+const char *mr_graph_policy(const mr_graph *g, const mr_layer *l);
 
 /* Re-reads `trainable` after a change of layer->trainable: sets it for the layer's variables. */
 void mr_layer_set_trainable(mr_layer *l, bool trainable);

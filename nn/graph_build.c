@@ -557,6 +557,8 @@ int mr_graph_create(mr_graph **out, json_t *config, const mr_shape *shape, mr_er
         const char *name = text(json_object_get(config, "config"), "name");
         b.g->config = json_incref(config);
         b.g->name = strdup(name ? name : "model");
+        const char *policy = text(json_object_get(config, "config"), "dtype");
+        b.g->mixed = policy && !strcmp(policy, "mixed_bfloat16");
         status =
             is_model(config)
                 ? make_layers(&b, config, "", true, 0)

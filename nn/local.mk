@@ -110,6 +110,7 @@ nn_fused_sources = \
   nn/fused/internal.h \
   nn/fused/layer_op.c \
   nn/fused/norm_by_weights.c \
+  nn/fused/mixed_op.c \
   nn/fused/norm_op.c \
   nn/fused/pool_op.c \
   nn/fused/program.c nn/fused/program.h \

@@ -72,16 +72,22 @@ static void close_net(struct net *n)
 
 /* The difference against the size of what is expected, as vectors: a kink of an activation that a rounding
  * error crosses changes single numbers. */
-static void assert_near(const struct net *n, const char *what, const float *got, const float *want,
-                        size_t count)
+static void assert_within(const struct net *n, const char *what, const float *got, const float *want,
+                          size_t count, double relative)
 {
     double difference = 0, size = 1e-12;
     for (size_t i = 0; i < count; i++) {
         difference += ((double)got[i] - (double)want[i]) * ((double)got[i] - (double)want[i]);
         size += (double)want[i] * (double)want[i];
     }
-    if (!(sqrt(difference) <= 3e-4 * sqrt(size) + 1e-4))
+    if (!(sqrt(difference) <= relative * sqrt(size) + 1e-4))
         fail_msg("%s: %s differs by %g of %g", n->g->name, what, sqrt(difference), sqrt(size));
+}
+
+static void assert_near(const struct net *n, const char *what, const float *got, const float *want,
+                        size_t count)
+{
+    assert_within(n, what, got, want, count, 3e-4);
 }
 
 static mr_plan *open_plan(struct net *n, mr_plan_options o)
@@ -150,10 +156,27 @@ static void check_inference(struct net *n)
     mr_plan_free(plain);
 }
 
+/* The same in bf16: eight bits of each number, of each layer. */
+static void check_mixed_inference(struct net *n)
+{
+    const float *x = n->x;
+    mr_plan_options o = {.kind = MR_PLAN_INFERENCE};
+    mr_plan *exact = open_plan(n, o);
+    n->g->mixed = true;
+    mr_plan *mixed = open_plan(n, o);
+    n->g->mixed = false;
+    mr_plan_forward(exact, &x, BATCH, 0);
+    mr_plan_forward(mixed, &x, BATCH, 0);
+    assert_within(n, "the output in bf16", mr_plan_output(mixed, 0), mr_plan_output(exact, 0), BATCH * n->out, .04);
+    mr_plan_free(exact);
+    mr_plan_free(mixed);
+}
+
 static void check(json_t *config)
 {
     struct net n;
     open_net(&n, config, 2);
+    check_mixed_inference(&n);
     check_training(&n, false);
     check_training(&n, true);
     check_inference(&n);

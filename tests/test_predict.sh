@@ -243,6 +243,20 @@ contract_is_obeyed() {
   expect 2 rescale millrace predict --quiet --model "$MILLRACE_SHARED/golden/tutorial_resnet/start.h5" --images cells/testing
 }
 
+bf16_predicts_nearly_the_same() {
+  predict --images cells/testing --output a.csv
+  predict --images cells/testing --precision mixed_bfloat16 --output b.csv
+  predict --images cells/testing --precision mixed_bfloat16 --threads 1 --batch-size 7 --output c.csv
+  cmp b.csv c.csv
+  ! cmp -s a.csv b.csv
+  python3 - <<'PY'
+import csv
+for a, b in zip(csv.DictReader(open('a.csv')), csv.DictReader(open('b.csv'))):
+    assert a['path'] == b['path'] and abs(float(a['confidence']) - float(b['confidence'])) < .02, (a, b)
+PY
+  expect 2 mixed_bfloat16 predict --images cells/testing --precision half
+}
+
 arrays_of_every_input() {
   g=$MILLRACE_SHARED/golden/layers
   [ -d "$g" ] || { echo SKIP no ../shared/golden; return 0; }
@@ -259,5 +273,5 @@ for k in b:
 run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
   moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it \
-  watch_predicts_what_arrives watch_ends_with_its_folder contract_is_obeyed \
+  watch_predicts_what_arrives watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
   arrays_of_every_input

@@ -5,19 +5,6 @@
 
 #include <string.h>
 
-static mr_conv geometry(const mr_op *op, int batch)
-{
-    mr_conv d = op->conv.d;
-    d.n = batch;
-    return d;
-}
-
-/* In the scratch of a training run: packed weights, then the kernel's own. */
-static size_t piece(size_t bytes)
-{
-    return (bytes + MR_BUFFER_ALIGNMENT - 1) / MR_BUFFER_ALIGNMENT * MR_BUFFER_ALIGNMENT;
-}
-
 static int new_scratch(mr_program *p, size_t bytes, int time, int *buffer, mr_error *e)
 {
     *buffer = mr_program_buffer(p, bytes, e);
@@ -30,10 +17,10 @@ static int new_scratch(mr_program *p, size_t bytes, int time, int *buffer, mr_er
 static int place_backward(mr_program *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
-    mr_conv d = geometry(op, p->batch);
+    mr_conv d = mr_conv_op_geometry(op, p->batch);
     int time = mr_backward_time(p, number);
     int threads = mr_team_size(p->team);
-    size_t packed = piece(mr_conv_packed_backward(&d) * sizeof(float));
+    size_t packed = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float));
     bool by_weights = op->conv.norm_by_weights >= 0;
     size_t scratch =
         by_weights ? mr_norm_by_weights_scratch(&d, threads) : packed + mr_conv_backward_scratch(&d, threads);
@@ -50,45 +37,50 @@ static int place_backward(mr_program *p, int number, mr_error *e)
 static int place(mr_program *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
-    mr_conv d = geometry(op, p->batch);
+    mr_conv d = mr_conv_op_geometry(op, p->batch);
     size_t packed = mr_conv_packed(&d) * sizeof(float),
            scratch = mr_conv_scratch(&d, p->training ? mr_team_size(p->team) : 1);
     mr_program_reads(p, number, op->conv.residual);
     if (!p->training) {
         op->packed = p->packed_floats;
-        p->packed_floats += piece(packed) / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
+        p->packed_floats += mr_whole_piece(packed) / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
         return new_scratch(p, scratch, number, &op->scratch, e);
     }
-    int status = new_scratch(p, piece(packed) + scratch, number, &op->scratch, e);
+    int status = new_scratch(p, mr_whole_piece(packed) + scratch, number, &op->scratch, e);
     return !status && op->backward ? place_backward(p, number, e) : status;
+}
+
+bool mr_conv_op_fold(const mr_run *r, const mr_op *op, float *scale, float *bias)
+{
+    size_t k = (size_t)op->conv.d.k;
+    const float *own = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
+    if (op->conv.fold < 0) {
+        if (own)
+            memcpy(bias, own, k * sizeof *bias);
+        return false;
+    }
+    mr_norm_fold(r, r->p->graph->node[op->conv.fold].layer, scale, bias, k);
+    for (size_t i = 0; own && i < k; i++)
+        bias[i] += own[i] * scale[i];
+    return true;
 }
 
 /* Inference: weights and bias with a normalisation folded in: w*scale, bias*scale + shift. */
 static void pack(const mr_run *r, const mr_op *op, float *packed)
 {
-    mr_conv d = geometry(op, r->batch);
-    size_t k = (size_t)d.k;
+    mr_conv d = mr_conv_op_geometry(op, r->batch);
     packed += op->packed;
-    float *bias = packed + piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
-    const float *own = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
-    if (op->conv.fold < 0) {
-        mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), NULL, packed);
-        if (own)
-            memcpy(bias, own, k * sizeof *bias);
-        return;
-    }
-    float *scale = bias + k;
-    mr_norm_fold(r, r->p->graph->node[op->conv.fold].layer, scale, bias, k);
-    for (size_t i = 0; own && i < k; i++)
-        bias[i] += own[i] * scale[i];
-    mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), scale, packed);
+    float *bias = packed + mr_whole_piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    float *scale = bias + d.k;
+    bool folded = mr_conv_op_fold(r, op, scale, bias);
+    mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), folded ? scale : NULL, packed);
 }
 
 static void forward(const mr_run *r, const mr_op *op)
 {
     const mr_program *p = r->p;
-    mr_conv d = geometry(op, r->batch);
-    size_t packed_floats = piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    mr_conv d = mr_conv_op_geometry(op, r->batch);
+    size_t packed_floats = mr_whole_piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
     mr_conv_input in = mr_run_input(r, op->input);
     mr_conv_output out = {.y = mr_run_value(r, op->out),
                           .low = op->conv.low,
@@ -133,8 +125,8 @@ static mr_conv_gradient take(const mr_run *r, const mr_op *op)
 
 static void backward(const mr_run *r, const mr_op *op)
 {
-    mr_conv d = geometry(op, r->batch);
-    size_t packed_floats = piece(mr_conv_packed_backward(&d) * sizeof(float)) / sizeof(float);
+    mr_conv d = mr_conv_op_geometry(op, r->batch);
+    size_t packed_floats = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float)) / sizeof(float);
     float *packed = mr_run_buffer(r, op->backward_scratch);
     mr_conv_gradient g = take(r, op);
     mr_conv_input in = mr_run_input(r, op->input);
@@ -162,6 +154,7 @@ static void backward(const mr_run *r, const mr_op *op)
 }
 
 const mr_op_class mr_op_conv = {.name = "conv",
+                                .mixed = &mr_op_mixed_conv,
                                 .takes_pending = true,
                                 .place = place,
                                 .pack = pack,

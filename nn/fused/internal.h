@@ -5,8 +5,7 @@
 #define MR_NN_FUSED_INTERNAL_H
 
 #include "nn/fused/program.h"
-#include "nn/kernels/conv.h"
-#include "nn/kernels/pool.h"
+#include "nn/kernels/mixed.h"
 
 typedef enum mr_role {
     MR_ROLE_STORED, /* its numbers lie in a buffer, or are a model input */
@@ -21,7 +20,8 @@ typedef struct mr_value {
     int norm;        /* lazy: the operation that has its factors */
     float low, high; /* lazy: the activation; -INFINITY, INFINITY: none */
     int maker;       /* stored: the operation that writes it; -1: a model input */
-    size_t sample;   /* floats of one sample */
+    size_t sample;   /* numbers of one sample */
+    bool half;       /* stored: in bf16 */
     int channels;
     int buffer;      /* stored; -1: a model input */
     int sums;        /* stored: buffer of the statistics its maker takes, double [2][channels]; -1: none */
@@ -56,6 +56,7 @@ typedef struct mr_run mr_run;
 
 typedef struct mr_op_class {
     const char *name;
+    const struct mr_op_class *mixed; /* does it in mixed precision; NULL: the same */
     bool takes_pending; /* backward can form a pending gradient itself */
     /* Gives the operation its buffers (mr_program_buffer, mr_program_live). */
     int (*place)(mr_program *p, int op, mr_error *e);
@@ -132,6 +133,7 @@ struct mr_program {
     mr_team *team;
     mr_plan_options options;
     bool training;
+    bool mixed;  /* the graph's policy */
     int batch;          /* most samples of one run: the plan's, or a slice of it */
     int values, hidden; /* of all; of those beyond the nodes */
     mr_value *value;
@@ -166,11 +168,19 @@ struct mr_run {
 };
 
 extern const mr_op_class mr_op_conv, mr_op_norm, mr_op_pool, mr_op_layer;
+/* Of mr_op_conv and mr_op_pool: what runs, but never what OP->class says. */
+extern const mr_op_class mr_op_mixed_conv, mr_op_mixed_pool;
 
 /* roles.c: fills p->value and p->op. */
 int mr_program_assign(mr_program *p, mr_error *e);
 /* gradients.c: needs_gradient, take, give, pending, backward. */
 int mr_program_plan_gradients(mr_program *p, mr_error *e);
+
+/* What runs OP. */
+static inline const mr_op_class *mr_op_runner(const mr_program *p, const mr_op *op)
+{
+    return p->mixed && op->class->mixed ? op->class->mixed : op->class;
+}
 
 /* A new buffer; its number or a negative MR_E…. BYTES 0: for something that lies elsewhere. */
 int mr_program_buffer(mr_program *p, size_t bytes, mr_error *e);
@@ -185,6 +195,12 @@ static inline int mr_end_of_time(const mr_program *p)
     return 2 * p->ops + 1;
 }
 
+/* Bytes of value V, or of the gradient by it, for a run's samples. */
+static inline size_t mr_value_bytes(const mr_program *p, int v)
+{
+    return (size_t)p->batch * p->value[v].sample * (p->value[v].half ? sizeof(mr_bf16) : sizeof(float));
+}
+
 /* The stored value whose numbers V are. */
 static inline int mr_stored(const mr_program *p, int v)
 {
@@ -195,8 +211,13 @@ static inline int mr_stored(const mr_program *p, int v)
 
 /* While running: memory of a buffer; NULL for -1. */
 void *mr_run_buffer(const mr_run *r, int buffer);
-/* The numbers of a stored value or an alias of one. */
+/* The numbers of a stored value or an alias of one, which are not in bf16. */
 float *mr_run_value(const mr_run *r, int v);
+/* A stored value or an alias of one, whichever its type. */
+static inline mr_numbers mr_run_numbers(const mr_run *r, int v)
+{
+    return (mr_numbers){mr_run_value(r, v), r->p->value[mr_stored(r->p, v)].half};
+}
 static inline const float *mr_run_weight(const mr_run *r, const mr_layer *l, int i)
 {
     return i < 0 ? NULL : mr_param_value(r->p->graph, &l->param[i]);
@@ -230,6 +251,21 @@ void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient 
 
 /* SCALE and SHIFT [channels] of a BatchNormalization L with its moving statistics. */
 void mr_norm_fold(const mr_run *r, const mr_layer *l, float *scale, float *shift, size_t channels);
+
+/* The geometry of a convolution for BATCH samples; buffer sizes rounded up to the alignment. */
+static inline mr_conv mr_conv_op_geometry(const mr_op *op, int batch)
+{
+    mr_conv d = op->conv.d;
+    d.n = batch;
+    return d;
+}
+static inline size_t mr_whole_piece(size_t bytes)
+{
+    return (bytes + MR_BUFFER_ALIGNMENT - 1) / MR_BUFFER_ALIGNMENT * MR_BUFFER_ALIGNMENT;
+}
+
+/* Inference: weights' factors SCALE [k] (false: none, nothing is folded) and BIAS [k], a normalisation folded in. */
+bool mr_conv_op_fold(const mr_run *r, const mr_op *op, float *scale, float *bias);
 
 /* When the forward pass of operation OP reads value V, and what its backward pass reads of forward's numbers.
  */

@@ -54,4 +54,4 @@ static void backward(const mr_run *r, const mr_op *op)
 }
 
 const mr_op_class mr_op_pool = {
-    .name = "pool", .takes_pending = true, .place = place, .forward = forward, .backward = backward};
+    .name = "pool", .mixed = &mr_op_mixed_pool, .takes_pending = true, .place = place, .forward = forward, .backward = backward};

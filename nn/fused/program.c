@@ -61,7 +61,8 @@ static int forward_readers(const mr_program *p, int node)
 static bool may_overwrite(const mr_program *p, const mr_op *op, int v)
 {
     if (v < 0 || v >= p->graph->nodes || p->value[v].role != MR_ROLE_STORED || p->value[v].maker < 0 ||
-        p->value[v].sample != p->value[op->out].sample || forward_readers(p, v) != 1)
+        p->value[v].sample != p->value[op->out].sample || p->value[v].half != p->value[op->out].half ||
+        forward_readers(p, v) != 1)
         return false;
     return !p->training || (op->class == &mr_op_conv && p->op[p->value[v].maker].class != &mr_op_layer);
 }
@@ -78,7 +79,7 @@ static int place_output(mr_program *p, int number, mr_error *e)
     if (may_overwrite(p, op, over))
         out->buffer = p->value[over].buffer;
     else
-        out->buffer = mr_program_buffer(p, (size_t)p->batch * out->sample * sizeof(float), e);
+        out->buffer = mr_program_buffer(p, mr_value_bytes(p, op->out), e);
     if (out->buffer < 0)
         return out->buffer;
     mr_program_live(p, out->buffer, number);
@@ -122,7 +123,7 @@ static int place(mr_program *p, mr_error *e)
             break;
         mr_program_reads(p, i, p->op[i].input);
         live_backward(p, i);
-        status = p->op[i].class->place(p, i, e);
+        status = mr_op_runner(p, &p->op[i])->place(p, i, e);
     }
     for (int i = 0; i < p->outputs; i++)
         mr_program_live(p, p->value[mr_stored(p, p->output[i])].buffer, mr_end_of_time(p));
@@ -190,6 +191,7 @@ int mr_program_create(mr_program **out, const mr_plan *plan, mr_error *e)
     p->team = plan->team;
     p->options = plan->options;
     p->training = plan->options.kind == MR_PLAN_TRAINING;
+    p->mixed = plan->graph->mixed && !p->training;
     p->outputs = plan->outputs;
     p->output = plan->output;
     p->gradients = plan->gradients;
@@ -316,8 +318,8 @@ static void pack(mr_program *p)
         return;
     mr_run r = {.p = p, .team = p->team, .batch = p->batch};
     for (int i = 0; i < p->ops; i++)
-        if (p->op[i].class->pack)
-            p->op[i].class->pack(&r, &p->op[i], p->packed);
+        if (mr_op_runner(p, &p->op[i])->pack)
+            mr_op_runner(p, &p->op[i])->pack(&r, &p->op[i], p->packed);
     p->is_packed = true;
 }
 
@@ -345,7 +347,7 @@ static void run_slice(void *argument, int task, int thread)
     for (int i = 0; i < p->graph->inputs; i++)
         input[i] = s->x[i] + (size_t)first * p->value[p->graph->input[i]].sample;
     for (int i = 0; i < p->ops; i++)
-        p->op[i].class->forward(&r, &p->op[i]);
+        mr_op_runner(p, &p->op[i])->forward(&r, &p->op[i]);
     for (int i = 0; i < p->outputs; i++) {
         size_t sample = p->value[p->output[i]].sample;
         memcpy(p->result[i] + (size_t)first * sample, mr_run_value(&r, p->output[i]),
@@ -363,7 +365,7 @@ void mr_program_forward(mr_program *p, const mr_real *const *x, int batch, uint6
     }
     *p->run = (mr_run){p, p->arena, 0, p->team, x, batch, step};
     for (int i = 0; i < p->ops; i++)
-        p->op[i].class->forward(p->run, &p->op[i]);
+        mr_op_runner(p, &p->op[i])->forward(p->run, &p->op[i]);
 }
 
 const mr_real *mr_program_output(const mr_program *p, int i)
@@ -380,7 +382,7 @@ void mr_program_backward(mr_program *p)
 {
     for (int i = p->ops - 1; i >= 0; i--)
         if (p->op[i].backward)
-            p->op[i].class->backward(p->run, &p->op[i]);
+            mr_op_runner(p, &p->op[i])->backward(p->run, &p->op[i]);
 }
 
 const mr_real *mr_program_input_gradient(const mr_program *p, int i)

@@ -525,6 +525,19 @@ static int allocate(mr_program *p, mr_error *e)
     return 0;
 }
 
+/* Mixed precision: what convolutions and pools write for each other is kept in bf16. */
+static void choose_types(mr_program *p)
+{
+    for (int i = 0; i < p->ops; i++)
+        if (p->op[i].class == &mr_op_conv || p->op[i].class == &mr_op_pool)
+            p->value[p->op[i].out].half = true;
+    for (int i = 0; i < p->ops; i++)
+        for (int k = 0; p->op[i].class == &mr_op_layer && k < p->graph->node[p->op[i].node].inputs; k++)
+            p->value[mr_stored(p, p->op[i].call.input[k])].half = false;
+    for (int i = 0; i < p->outputs; i++)
+        p->value[mr_stored(p, p->output[i])].half = false;
+}
+
 int mr_program_assign(mr_program *p, mr_error *e)
 {
     struct scan s = {.p = p, .g = p->graph};
@@ -535,6 +548,8 @@ int mr_program_assign(mr_program *p, mr_error *e)
         find_roles(&s);
     for (int i = 0; i < p->graph->nodes && !status; i++)
         status = add_operation(&s, i, e);
+    if (!status && p->mixed)
+        choose_types(p);
     free(s.info);
     free(s.readers_of);
     return status;
