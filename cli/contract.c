@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/contract.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,27 +47,12 @@ const char *mr_cli_contract_text(const mr_preprocess *p, char *text, size_t size
     return text;
 }
 
-static const char *contradicting(const mr_preprocess *a, const mr_preprocess *b)
-{
-    if (a->height != b->height || a->width != b->width)
-        return "image-size";
-    if (a->color_mode != b->color_mode)
-        return "color-mode";
-    if (a->interpolation != b->interpolation)
-        return "interpolation";
-    if (fabs(a->rescale - b->rescale) > 1e-9 * fabs(a->rescale))
-        return "rescale";
-    if (a->offset != b->offset)
-        return "offset";
-    return a->dct_scaling != b->dct_scaling ? "dct-scaling" : NULL;
-}
-
 static int from_contract(mr_preprocess *out, const mr_cli *c, const mr_model *m, mr_error *e)
 {
     char text[160];
     *out = m->preprocess;
     int status = apply_options(out, c, e);
-    const char *option = contradicting(&m->preprocess, out);
+    const char *option = mr_preprocess_difference(&m->preprocess, out);
     if (!status && option && !c->override_preprocessing)
         status = mr_hint(e,
                          mr_fail(e, MR_EUSAGE,

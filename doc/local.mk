@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Manual pages come out of the program's own --help, so they cannot disagree with it.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = doc/examples/classify.c
 MAN_COMMANDS = train evaluate predict summary convert verify sample
 man_MANS = doc/millrace.1 $(MAN_COMMANDS:%=doc/millrace-%.1)
 CLEANFILES += $(man_MANS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-pkginclude_HEADERS = include/millrace/millrace.h
+pkginclude_HEADERS = include/millrace/millrace.h include/millrace/stream.h
 EXTRA_DIST += include/millrace.map
 
 # The library to install: the three inner ones whole, with the public symbols alone to be seen.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/preprocess.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const interpolation_names[MR_INTERPOLATIONS] = {
@@ -27,6 +28,21 @@ mr_preprocess mr_preprocess_default(void)
         .offset = 0.0,
         .dct_scaling = false,
     };
+}
+
+const char *mr_preprocess_difference(const mr_preprocess *a, const mr_preprocess *b)
+{
+    if (a->height != b->height || a->width != b->width)
+        return "image-size";
+    if (a->color_mode != b->color_mode)
+        return "color-mode";
+    if (a->interpolation != b->interpolation)
+        return "interpolation";
+    if (fabs(a->rescale - b->rescale) > 1e-9 * fabs(a->rescale))
+        return "rescale";
+    if (a->offset != b->offset)
+        return "offset";
+    return a->dct_scaling != b->dct_scaling ? "dct-scaling" : NULL;
 }
 
 int mr_interpolation_by_name(const char *name)

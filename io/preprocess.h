@@ -29,6 +29,9 @@ typedef struct mr_preprocess {
 /* 64x64 rgb nearest, rescale 1/255, offset 0, no DCT scaling: the tutorial's. */
 mr_preprocess mr_preprocess_default(void);
 
+/* The first thing in which two contracts differ, as the command line names it ("image-size"); NULL: they agree. */
+const char *mr_preprocess_difference(const mr_preprocess *a, const mr_preprocess *b);
+
 /* Names as the command line and the model file write them ("tf-bilinear"); -1 / NULL where there is none. */
 int mr_interpolation_by_name(const char *name);
 const char *mr_interpolation_name(mr_interpolation interpolation);

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The error record. Nothing below cli/ prints or exits: a function that can fail returns 0 or a negative
- * MR_E… code and fills the record that its caller gave, once, where the failure is known best. */
+ * MR_E… code and fills the record (mr_error, in millrace.h) that its caller gave, once, where the failure is
+ * known best. */
 #ifndef MR_NN_ERROR_H
 #define MR_NN_ERROR_H
 
 #include <millrace/millrace.h>
 #include <stdbool.h>
-
-typedef struct mr_error {
-    int code;          /* MR_E…, 0 while nothing failed */
-    char message[768]; /* one line: what failed, on which path, layer or option */
-    char hint[256];    /* the way out, or empty */
-} mr_error;
 
 /* Fills E (which may be NULL) with CODE and the printf-like message, which names the thing. Line breaks and
  * control characters in it become '?', so that a message stays one line whatever a file name holds.

@@ -42,6 +42,8 @@ pipeline_predict_sources = \
   pipeline/predict_rows.c pipeline/predict_rows.h \
   pipeline/predictor.c pipeline/predictor.h \
   pipeline/selection.c pipeline/selection.h \
+  pipeline/stream.c pipeline/stream_inside.h \
+  pipeline/stream_push.c pipeline/stream_receive.c \
   pipeline/verdict.c pipeline/verdict.h \
   pipeline/walk.c pipeline/walk.h \
   pipeline/watch.c pipeline/watch.h

@@ -142,6 +142,10 @@ CMOCKA_TESTS += tests/test_training
 tests_test_training_SOURCES = tests/test_training.c
 tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_stream
+tests_test_stream_SOURCES = tests/test_stream.c tests/files.h
+tests_test_stream_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_train_options.sh
@@ -211,6 +215,11 @@ tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere -shared
 tests_fault_shim_la_LIBADD = -ldl
 TESTS += tests/test_kill.sh tests/test_checkpoints.sh
 EXTRA_DIST += tests/test_kill.sh tests/test_checkpoints.sh
+
+# The installed program, library, header and .pc file, with the example client.
+installcheck-local:
+	DESTDIR='$(DESTDIR)' bash $(srcdir)/tests/installcheck.sh '$(CC)' 'c++' '$(bindir)' '$(libdir)' '$(pkgconfigdir)' '$(srcdir)/doc/examples'
+EXTRA_DIST += tests/installcheck.sh
 
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)

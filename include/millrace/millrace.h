@@ -21,8 +21,18 @@ enum {
     MR_ELIMIT = -6,       /* over a limit on pixels, sizes, counts or errors */
     MR_ECANCELED = -7,    /* stopped by a signal or by the other side of a queue closing */
     MR_ENOTFOUND = -8,    /* no such file, folder, layer or entry */
-    MR_EUSAGE = -9        /* an option, or a combination of them, that cannot be meant */
+    MR_EUSAGE = -9,       /* an option, or a combination of them, that cannot be meant */
+    MR_EAGAIN = -10       /* not within the time that was given: ask again */
 };
+
+/* What failed. The caller's, zeroed before its first use ({0}), and again (or only its code) before the next:
+ * a record that holds a failure keeps it, for the first one is the cause. Functions take NULL where nobody
+ * wants to know. */
+typedef struct mr_error {
+    int code;          /* MR_E…, 0 while nothing failed */
+    char message[768]; /* one line: what failed, on which path, layer or option */
+    char hint[256];    /* the way out, or empty */
+} mr_error;
 
 /* The version of the library, for example "0.1.0". Thread safe. */
 const char *mr_version(void);
