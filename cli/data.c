@@ -77,7 +77,9 @@ static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validatio
     if (c->train_dir)
         return mr_dataset_scan(&d->training, c->train_dir, NULL, 0, 2, e);
     int status = mr_dataset_layout(c->data, &training, &d->owned[0], &testing, e);
-    if (!*validation_dir && !(c->validation_split > 0))
+    if (c->validation_split > 0)
+        d->unused_validation = d->owned[0];
+    else if (!*validation_dir)
         *validation_dir = d->owned[0];
     if (!status && !training)
         status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s has no training/ folder", c->data),
@@ -173,7 +175,8 @@ int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error
     for (int i = 0; i < d->classes; i++)
         if (d->classes != count || find_name(names, count, d->class_names[i]) < 0)
             return mr_hint(e,
-                           mr_fail(e, MR_EINVAL, "the model knows %d classes ('%s', …), the data have %d ('%s', …)", count,
+                           mr_fail(e, MR_EINVAL,
+                                   "the model knows %d classes ('%s', …), the data have %d ('%s', …)", count,
                                    names[0], d->classes, d->class_names[i]),
                            "--new-head fits the model to the data's classes");
     int status = order_set(d->training, names, e);

@@ -13,6 +13,7 @@ typedef struct mr_cli_data {
     int classes;                       /* by folders, or by y; 0 where unknown (regression) */
     char **class_names;                /* of the folders; NULL for arrays */
     const char *evaluated;             /* evaluate: the folder it looks at */
+    const char *unused_validation;     /* train: a validation folder that --validation-split takes the place of */
     char *owned[4];
 } mr_cli_data;
 

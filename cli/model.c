@@ -123,14 +123,19 @@ static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, 
     return status;
 }
 
+int mr_cli_one_source(const mr_cli *c, mr_error *e)
+{
+    if (c->from && (c->arch || c->weights))
+        return mr_fail(e, MR_EUSAGE,
+                       "--from brings architecture and weights: no --arch, no --weights with it");
+    return 0;
+}
+
 int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e)
 {
     *out = NULL;
     if (!c->from)
         return with_precision(out, c, from_arch(out, c, pre, classes, e), e);
-    if (c->arch || c->weights)
-        return mr_fail(e, MR_EUSAGE,
-                       "--from brings architecture and weights: no --arch, no --weights with it");
     mr_shape input;
     int status = expected_input(&input, c, e);
     if (!status)

@@ -9,6 +9,8 @@
 /* --arch names a file, no built-in architecture. */
 bool mr_cli_json_arch(const mr_cli *c);
 
+/* For train: one of --from and --arch. To be asked before the data are looked at: MR_EUSAGE. */
+int mr_cli_one_source(const mr_cli *c, mr_error *e);
 /* For train: --from, or --arch with --weights; a new network's input is PRE's (made by mr_cli_new_contract), its outputs
  * CLASSES (PRE may be NULL for those that come from a file). Weights are initialised or loaded. */
 int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *pre, int classes, mr_error *e);

@@ -151,6 +151,10 @@ static void tell_idle_options(const struct job *j)
             mr_progress_message(j->progress, MR_LOG_WARNING,
                                 "--%s has no effect: it is for built-in architectures, and %s brings its own",
                                 of_builtin[i], c->from ? c->from : c->arch);
+    if (j->data.unused_validation)
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "%s is not used: --validation-split takes from the training images",
+                            j->data.unused_validation);
     if (j->data.from_arrays && !mr_augmentation_is_none(&j->augmentation))
         mr_progress_message(j->progress, MR_LOG_WARNING,
                             "arrays are not augmented: those options have no effect");
@@ -337,6 +341,8 @@ static int set_up(struct job *j, mr_error *e)
         status = check_outputs(j->c, e);
     if (!status)
         status = check_checkpoint_options(j->c, e);
+    if (!status)
+        status = mr_cli_one_source(j->c, e);
     if (!status)
         status = set_options(j, e);
     if (!status)
