@@ -92,3 +92,36 @@ int mr_cli_class_weights(double **out, const char *text, const mr_cli_data *d, m
         text = one_weight(*out, text, d, e);
     return text ? 0 : e->code;
 }
+
+static void name_class(char *out, size_t size, const mr_cli_data *d, int class)
+{
+    if (d->class_names)
+        snprintf(out, size, "'%.100s'", d->class_names[class]);
+    else
+        snprintf(out, size, "%d", class);
+}
+
+int mr_cli_imbalance(char *text, size_t size, const mr_cli_data *d, mr_error *e)
+{
+    enum { BAD = 5 };
+    int least = 0, most = 0;
+    char few[128], many[128];
+    *text = '\0';
+    size_t *counts = d->classes > 1 ? calloc((size_t)d->classes, sizeof *counts) : NULL;
+    if (!counts)
+        return d->classes > 1 ? mr_fail(e, MR_ENOMEM, "out of memory for the classes") : 0;
+    mr_cli_class_counts(d, counts);
+    for (int i = 1; i < d->classes; i++) {
+        least = counts[i] < counts[least] ? i : least;
+        most = counts[i] > counts[most] ? i : most;
+    }
+    name_class(few, sizeof few, d, least);
+    name_class(many, sizeof many, d, most);
+    if (counts[most] >= BAD * counts[least])
+        snprintf(text, size,
+                 "the classes are unbalanced: %s has %zu samples, %s %zu; accuracy says little then, and "
+                 "--class-weight balanced makes them count alike",
+                 many, counts[most], few, counts[least]);
+    free(counts);
+    return 0;
+}

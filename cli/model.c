@@ -70,8 +70,9 @@ static int expected_input(mr_shape *out, const mr_cli *c, mr_error *e)
     *out = (mr_shape){0};
     if (c->arrays) {
         bool numbered = false;
-        int status = mr_array_exists(&numbered, c->arrays, "input_0", e);
-        return status ? status : mr_array_shape(out, c->arrays, numbered ? "input_0" : "x", e);
+        bool predicts = !strcmp(c->command, "predict");
+        int status = predicts ? 0 : mr_array_exists(&numbered, c->arrays, "input_0", e);
+        return status ? status : mr_array_shape(out, c->arrays, predicts || numbered ? "input_0" : "x", e);
     }
     if (!c->image_size)
         return 0;

@@ -141,6 +141,18 @@ static int check_checkpoint_options(const mr_cli *c, mr_error *e)
                    "give --checkpoint-dir DIR");
 }
 
+static int tell_imbalance(const struct job *j, mr_error *e)
+{
+    char text[512];
+    bool of_classes = strstr(j->trainer->loss.class->name, "crossentropy") != NULL;
+    if (j->c->class_weight || !of_classes)
+        return 0;
+    int status = mr_cli_imbalance(text, sizeof text, &j->data, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
 /* An architecture from a file is not shaped by options. */
 static void tell_idle_options(const struct job *j)
 {
@@ -362,6 +374,8 @@ static int set_up(struct job *j, mr_error *e)
         status = describe(j, e);
     if (!status)
         status = make_trainer(j, e);
+    if (!status)
+        status = tell_imbalance(j, e);
     if (!status)
         status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
     if (!status)

@@ -242,7 +242,8 @@ static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *
         const char *now = key_now(class->name, key);
         if (is_dropped(now))
             continue;
-        if (class->config_keys && !listed(class->config_keys, now)) {
+        bool any_has_it = !strcmp(now, "activity_regularizer") && !says_nothing(v); /* Keras's Layer does */
+        if (class->config_keys && !listed(class->config_keys, now) && !any_has_it) {
             if (says_nothing(v) || d->era < 3 ||
                 !strncmp(key, "renorm", 6)) /* old keys that have no successor */
                 continue;

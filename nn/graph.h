@@ -9,7 +9,7 @@
  *   LAYER: {"class_name", "name", "config": {… keys of Keras 3; "name" …}, "inbound_nodes": CALLS}; a nested
  * model is a LAYER whose class_name is Functional or Sequential and whose config is that of a model. CALLS
  * (Functional only): [[["layer", call, tensor, {}], …], …]: one list per call of the layer, in Keras 2's
- * form; the first call of anything, of a nested model too, is number 0. Every model starts from InputLayers
+ * form, whose {} holds {"training": false} where the call has it; the first call of anything, of a nested model too, is number 0. Every model starts from InputLayers
  * with config.batch_shape [null, …]; a Sequential's first layer is one. */
 #ifndef MR_NN_GRAPH_H
 #define MR_NN_GRAPH_H
@@ -21,6 +21,7 @@ typedef struct mr_node { /* one call of a layer; it has one output tensor, of th
     int inputs;
     int *input;     /* [inputs] node numbers, each lower than this one's */
     mr_shape shape; /* of the output; dim[0] = 0 */
+    bool inference; /* called with training=False, or inside a model that is: as in inference, always */
 } mr_node;
 
 typedef struct mr_graph {

@@ -14,6 +14,7 @@ struct build {
     mr_graph *g;
     const mr_shape *input_shape;
     int layer_capacity, node_capacity;
+    bool inference; /* within a call that is made with training=False */
     int walks; /* through models, nested ones each time that they are called */
     json_t *index; /* path → number of the layer */
     mr_error *e;
@@ -187,6 +188,7 @@ static int make_node(struct build *b, mr_layer *l, const int *input, int inputs,
     memset(n, 0, sizeof *n);
     n->layer = l;
     n->inputs = inputs;
+    n->inference = b->inference;
     n->input = malloc(((size_t)inputs + 1) * sizeof *n->input);
     if (!n->input)
         return mr_fail(b->e, MR_ENOMEM, "out of memory for a call of '%s'", l->name);
@@ -270,8 +272,14 @@ static int call_layer(struct build *b, mr_layer *l, const int *input, int inputs
 static int walk_model(struct build *b, const json_t *model, const char *prefix, const int *input, int inputs,
                       int **output, int *outputs, int depth);
 
-/* Calls ENTRY on INPUT and records its outputs as its next call's. */
-static int call_entry(struct build *b, struct scope *s, struct entry *en, const int *input, int inputs)
+/* Whether ENTRY's next call says training=False, among the options that stand with its first tensor. */
+static bool says_inference(const struct entry *en)
+{
+    const json_t *tensor = json_array_get(json_array_get(en->calls, en->made), 0);
+    return json_is_false(json_object_get(json_array_get(tensor, 3), "training"));
+}
+
+static int make_call(struct build *b, struct scope *s, struct entry *en, const int *input, int inputs)
 {
     char *path = path_of(s->prefix, en->name);
     int *out = NULL, outs = 1, status;
@@ -293,6 +301,16 @@ static int call_entry(struct build *b, struct scope *s, struct entry *en, const 
     en->outputs[en->made] = out;
     en->counts[en->made++] = outs;
     return 0;
+}
+
+/* Calls ENTRY on INPUT and records its outputs as its next call's. */
+static int call_entry(struct build *b, struct scope *s, struct entry *en, const int *input, int inputs)
+{
+    bool outer = b->inference;
+    b->inference = outer || says_inference(en);
+    int status = make_call(b, s, en, input, inputs);
+    b->inference = outer;
+    return status;
 }
 
 static struct entry *find_entry(struct scope *s, const char *name)

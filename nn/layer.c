@@ -164,9 +164,8 @@ static bool named(const char *name, const char *snake, const char *camel)
     return !strcmp(name, snake) || !strcmp(name, camel);
 }
 
-/* null; "l2"; {"class_name": "L1L2" | "L1" | "L2", "config": {"l1", "l2"}}. Keras's default for a bare name
- * is 0.01. */
-static int read_regularizer(const mr_layer *l, const char *key, double *l1, double *l2, mr_error *e)
+/* Keras's default for a bare name is 0.01. KEY may be NULL: none. */
+int mr_config_regularizer(const mr_layer *l, const char *key, double *l1, double *l2, mr_error *e)
 {
     const json_t *v = key ? value_of(l->config, key) : NULL;
     const json_t *config = json_object_get(v, "config");
@@ -205,7 +204,7 @@ int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool stati
                   .count = mr_shape_count(&shape),
                   .layer = l};
     p.initializer = initializer_key ? value_of(l->config, initializer_key) : NULL;
-    status = read_regularizer(l, regularizer_key, &p.l1, &p.l2, e);
+    status = mr_config_regularizer(l, regularizer_key, &p.l1, &p.l2, e);
     if (!status)
         l->param[l->params++] = p;
     return status;
@@ -217,25 +216,14 @@ static bool ends_with(const char *key, const char *end)
     return n >= m && !strcmp(key + n - m, end);
 }
 
-bool mr_layer_has_constraint(const mr_layer *l)
-{
-    const char *key = mr_layer_untrained_key(l);
-    return key && ends_with(key, "_constraint");
-}
-
 const char *mr_layer_untrained_key(const mr_layer *l)
 {
-    const char *key, *found = NULL;
+    const char *key;
     json_t *value;
     json_object_foreach(l->config, key, value)
     {
-        if (json_is_null(value))
-            continue;
-        if (ends_with(key, "_constraint"))
+        if (!json_is_null(value) && ends_with(key, "_constraint"))
             return key;
-        bool penalty = !strcmp(key, "l1") || !strcmp(key, "l2"); /* of ActivityRegularization */
-        if (!strcmp(key, "activity_regularizer") || (penalty && json_number_value(value) != 0))
-            found = key;
     }
-    return found;
+    return NULL;
 }

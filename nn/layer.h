@@ -39,6 +39,8 @@ typedef struct mr_call {
     mr_team *team;
     int batch;     /* samples; in[].dim[0] and out.dim[0] say the same */
     bool training; /* Keras's training=True (a BatchNormalization that is not trainable ignores it) */
+    bool inference; /* this call is made with training=False all the same: gradients pass, nothing is drawn, no
+                       statistics of the batch */
     int inputs;
     const mr_shape *in; /* [inputs] */
     mr_shape out;
@@ -139,16 +141,16 @@ int mr_config_sizes(const mr_layer *l, const json_t *c, const char *key, int cou
 /* One of NAMES (ended by NULL): its index. */
 int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const char *const *names,
                      int fallback, int *out, mr_error *e);
+/* A regularizer, as Keras writes it: "l2", {"class_name": "L1" | "L2" | "L1L2", "config"}, null. */
+int mr_config_regularizer(const mr_layer *l, const char *key, double *l1, double *l2, mr_error *e);
 /* data_format must be channels_last (readers convert before); anything else is refused by name. */
 int mr_config_channels_last(const mr_layer *l, const json_t *c, mr_error *e);
 /* Keras 'same' and 'valid': output length and padding in front. EFFECTIVE = (kernel-1)*dilation+1. */
 int64_t mr_conv_output_length(int64_t in, int64_t effective, int64_t stride, bool same, int64_t *pad_before);
 
-/* The first key of the configuration that training would have to honour and does not (a constraint, an
- * activity regularizer), or NULL. Such layers run forward; the trainer refuses to train them. */
+/* The first key of the configuration that training would have to honour and does not: a constraint
+ * ("kernel_constraint", …), or NULL. Such layers run forward; the trainer refuses to train them. */
 const char *mr_layer_untrained_key(const mr_layer *l);
-/* Whether a constraint ("kernel_constraint", …) is set. */
-bool mr_layer_has_constraint(const mr_layer *l);
 
 /* MR_EUNSUPPORTED "layer 'NAME' (CLASS): …". */
 int mr_layer_refuse(const mr_layer *l, mr_error *e, const char *format, ...)

@@ -213,7 +213,7 @@ mr_real *mr_plan_output_gradient(mr_plan *p, int i)
 {
     if (p->program)
         return mr_program_output_gradient(p->program, i);
-    return at(p, p->step[p->output[i]].gradient);
+    return at(p, p->step[p->output[i]].gradient); /* NULL: none is needed */
 }
 
 struct sum {

@@ -34,8 +34,9 @@ void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t st
  * on are the extra ones. */
 const mr_real *mr_plan_output(const mr_plan *p, int i);
 
-/* Training: where the loss's gradient by output I goes, [batch, …]; fill it after forward, before backward.
- */
+/* Training: where the loss's gradient by output I (an extra one too) goes, [batch, …]; fill it after forward,
+ * before backward. NULL where nothing that is trained depends on it. Several may be one buffer: an output that is
+ * another one under a new shape. */
 mr_real *mr_plan_output_gradient(mr_plan *p, int i);
 /* Computes all weight gradients (of the loss alone: regularizers are the optimizer's). */
 void mr_plan_backward(mr_plan *p);

@@ -51,9 +51,10 @@ static int end_of_time(const mr_plan *p)
     return 2 * p->steps + 1;
 }
 
-static bool is_alias(const struct analysis *a, const mr_layer_class *class)
+static bool is_alias(const struct analysis *a, const mr_node *n)
 {
-    return class->alias || (!a->training && class->identity_at_inference);
+    const mr_layer_class *class = n->layer->class;
+    return class->alias || ((!a->training || n->inference) && class->identity_at_inference);
 }
 
 static size_t value_bytes(const mr_plan *p, int node)
@@ -88,7 +89,7 @@ static void find_gradients(struct analysis *a)
         bool upstream = n->inputs == 0 && p->options.input_gradients;
         for (int k = 0; k < n->inputs; k++)
             upstream |= a->needs_gradient[n->input[k]];
-        bool passes = n->inputs == 0 || class->alias || class->backward;
+        bool passes = n->inputs == 0 || is_alias(a, n) || class->backward;
         a->needs_gradient[i] = passes && (upstream || has_trainable(n->layer));
     }
 }
@@ -114,7 +115,7 @@ static int place_values(struct analysis *a)
     mr_plan *p = a->p;
     for (int i = 0; i < p->steps; i++) {
         const mr_node *n = &p->graph->node[i];
-        bool alias = n->inputs > 0 && is_alias(a, n->layer->class);
+        bool alias = n->inputs > 0 && is_alias(a, n);
         a->shares[i] = n->inputs > 0 && (alias || may_overwrite(a, i));
         int buffer =
             a->shares[i] ? p->step[n->input[0]].value : new_buffer(a, n->inputs ? value_bytes(p, i) : 0);
@@ -137,7 +138,7 @@ static bool may_share_gradient(const struct analysis *a, int i)
     const mr_node *n = &a->p->graph->node[i];
     if (n->inputs == 0 || a->readers[n->input[0]] != 1 || !a->needs_gradient[n->input[0]])
         return false;
-    if (n->layer->class->alias)
+    if (is_alias(a, n))
         return true;
     return n->layer->class->in_place && mr_shape_equal(&n->shape, &a->p->graph->node[n->input[0]].shape);
 }
@@ -169,7 +170,7 @@ static int place_backward(struct analysis *a)
     bool *written = calloc((size_t)p->buffers + 1, sizeof *written);
     if (!written)
         return mr_fail(a->e, MR_ENOMEM, "out of memory for the plan");
-    for (int i = 0; i < p->outputs && i < p->graph->outputs; i++)
+    for (int i = 0; i < p->outputs; i++)
         if (p->step[p->output[i]].gradient >= 0) {
             live(p, p->step[p->output[i]].gradient, p->steps);
             written[p->step[p->output[i]].gradient] = true; /* by the loss */
@@ -261,6 +262,7 @@ static int set_up_step(struct analysis *a, int i)
                         .team = p->team,
                         .batch = p->options.batch,
                         .training = a->training,
+                        .inference = n->inference,
                         .inputs = n->inputs,
                         .in = s->in,
                         .out = n->shape,

@@ -321,6 +321,10 @@ static int check_data(const struct run *r)
         status = mr_trainer_check_input(r->t, 0, &r->training.x->shape, r->e);
     if (!status && r->validation.x)
         status = mr_trainer_check_input(r->t, 0, &r->validation.x->shape, r->e);
+    if (!status && r->training.x)
+        status = mr_trainer_check_targets(r->t, r->training.y, "y", r->e);
+    if (!status && r->validation.x)
+        status = mr_trainer_check_targets(r->t, r->validation.y, "y_val", r->e);
     return status;
 }
 

@@ -36,10 +36,9 @@ static int check_trainable(const mr_trainer *t, mr_error *e)
     if (!t->has_loss)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "training needs a loss"), "give --loss NAME");
     for (int i = 0; i < g->layers; i++)
-        if (g->layer[i]->trainable && mr_layer_has_constraint(g->layer[i]))
-            return mr_fail(e, MR_EUNSUPPORTED,
-                           "layer '%s': weights with constraints can be run but not trained",
-                           g->layer[i]->name);
+        if (g->layer[i]->trainable && mr_layer_untrained_key(g->layer[i]))
+            return mr_fail(e, MR_EUNSUPPORTED, "layer '%s': its \"%s\" can be run but not trained",
+                           g->layer[i]->name, mr_layer_untrained_key(g->layer[i]));
     for (int i = 0; i < g->params; i++)
         trainable += g->param[i]->trainable;
     return trainable ? 0 : mr_fail(e, MR_EINVAL, "every layer is frozen: there is nothing to train");
@@ -61,8 +60,11 @@ static int make_optimizer(mr_trainer *t, mr_error *e)
 
 static int make_train_plan(mr_trainer *t, mr_error *e)
 {
-    mr_plan_options options = {
-        .kind = MR_PLAN_TRAINING, .batch = t->options.batch_size, .memory_limit = t->options.memory_limit};
+    mr_plan_options options = {.kind = MR_PLAN_TRAINING,
+                               .batch = t->options.batch_size,
+                               .memory_limit = t->options.memory_limit,
+                               .extra = t->activity.node,
+                               .extras = t->activity.terms};
     return mr_plan_create(&t->train, t->model->graph, t->team, options, e);
 }
 
@@ -89,6 +91,8 @@ int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr
     int status = configure_loss(t, e);
     if (!status)
         status = allocate(t, e);
+    if (!status)
+        status = mr_activity_find(&t->activity, model->graph, e);
     if (!status && options->optimizer)
         status = make_optimizer(t, e);
     if (!status && options->optimizer)
@@ -111,6 +115,7 @@ void mr_trainer_free(mr_trainer *t)
     free(t->target);
     free(t->weight);
     free(t->scratch);
+    mr_activity_clear(&t->activity);
     free(t);
 }
 
@@ -204,6 +209,23 @@ static int make_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
     return ex->labels ? targets_from_labels(t, ex, e) : targets_from_rows(t, ex, e);
 }
 
+int mr_trainer_check_targets(mr_trainer *t, const mr_array *y, const char *what, mr_error *e)
+{
+    mr_feed *feed;
+    mr_examples ex;
+    mr_error why = {0};
+    mr_feed_order once = {.last_epoch = 1};
+    int status = mr_feed_arrays(&feed, y, 1, y, t->options.batch_size, 1, 0, once, e); /* x is not looked at */
+    if (status)
+        return status;
+    while (!status && mr_feed_next(feed, &ex, &why) > 0) {
+        status = make_targets(t, &ex, &why);
+        mr_feed_release(feed, &ex);
+    }
+    mr_feed_close(feed);
+    return status ? mr_fail(e, status, "%s: %s", what, why.message) : 0;
+}
+
 /* The class of sample I, once make_targets is done. */
 static size_t class_of(const mr_trainer *t, const mr_examples *ex, int i)
 {
@@ -254,6 +276,7 @@ int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr
     const float *prediction = mr_plan_output(t->train, 0);
     double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction,
                                  sample_weights(t, ex), t->scratch, mr_plan_output_gradient(t->train, 0));
+    value += mr_activity_loss(&t->activity, g, t->train, t->team, ex->count, true);
     value += mr_regularization(g);
     add_sums(t, ex, value, prediction, sums);
     mr_plan_backward(t->train);
@@ -271,7 +294,9 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
     if (!t->infer) {
         mr_plan_options options = {.kind = MR_PLAN_INFERENCE,
                                    .batch = t->options.batch_size,
-                                   .memory_limit = t->options.memory_limit};
+                                   .memory_limit = t->options.memory_limit,
+                                   .extra = t->activity.node,
+                                   .extras = t->activity.terms};
         status = mr_plan_create(&t->infer, t->model->graph, t->team, options, e);
     }
     if (status)
@@ -285,6 +310,7 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
     const float *prediction = mr_plan_output(t->infer, 0);
     double value =
         mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
+    value += mr_activity_loss(&t->activity, t->model->graph, t->infer, t->team, ex->count, false);
     add_sums(t, ex, value + mr_regularization(t->model->graph), prediction, sums);
     return 0;
 }

@@ -4,6 +4,7 @@
 #define MR_PIPELINE_TRAINER_H
 
 #include "io/model_file.h"
+#include "nn/activity.h"
 #include "nn/loss.h"
 #include "nn/optimizer.h"
 #include "nn/plan.h"
@@ -32,6 +33,7 @@ typedef struct mr_trainer {
     mr_plan *train, *infer;       /* infer is made when it is first wanted */
     mr_optimizer *optimizer;
     mr_loss loss;
+    mr_activity activity;         /* regularizers of layers' outputs: the plans' extra ones */
     bool has_loss, restored;      /* restored: the optimizer's state came from the model */
     mr_trainer_options options;
     mr_shape output;              /* of the model's first output, dim[0] = 0 */
@@ -45,6 +47,9 @@ void mr_trainer_free(mr_trainer *t);
 
 /* Checks once that batches like EX (shapes of a row) fit the model's inputs: SHAPE as stored, dim[0] counts samples. */
 int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape, mr_error *e);
+
+/* Checks once that all targets of Y fit the model's output and its loss; WHAT names them in the error. */
+int mr_trainer_check_targets(mr_trainer *t, const mr_array *y, const char *what, mr_error *e);
 
 /* Forward, backward, update: the new state goes to STATE_OUT (the graph's own, or a spare one that becomes the graph's own;
  * the old one is then the caller's). Adds to SUMS (of the loss: with regularizers). *LOSS (may be NULL): of this batch. */

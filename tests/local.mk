@@ -116,7 +116,7 @@ CMOCKA_TESTS += $(DOUBLE_TESTS)
 tests_test_loss_SOURCES = tests/test_loss.c
 tests_test_loss_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_loss_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
-tests_test_plan_SOURCES = tests/test_plan.c
+tests_test_plan_SOURCES = tests/test_plan.c tests/decorate.h
 tests_test_plan_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_plan_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_optimizer_SOURCES = tests/test_optimizer.c
@@ -194,7 +194,7 @@ tests_test_gradients_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/activations.tsv tests/data/activations.py
 
 CMOCKA_TESTS += tests/test_fused
-tests_test_fused_SOURCES = tests/test_fused.c
+tests_test_fused_SOURCES = tests/test_fused.c tests/decorate.h
 tests_test_fused_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 CMOCKA_TESTS += tests/test_mixed_kernels

@@ -76,4 +76,145 @@ architectures_say_their_size() {
   cmp 1.txt 2.txt
 }
 
-run_cases kinds_of_targets arrays_that_are_no_images targets_that_are_no_classes architectures_say_their_size
+# Found before the first step, and named.
+bad_labels_are_found_first() {
+  /usr/bin/python3 - <<'END'
+import h5py, shutil
+for bad in "y", "y_val":
+    shutil.copy("bytes.h5", f"bad_{bad}.h5")
+    with h5py.File(f"bad_{bad}.h5", "r+") as f:
+        f["x_val"], f["y_val"] = f["x"][()], f["y"][()]
+        f[bad][3] = 7
+END
+  expect 1 "y_val: class index 7 does not fit the model's 2 classes" millrace train --arrays bad_y_val.h5 --model x.h5 "${small[@]}" --step-log s.csv
+  [ "$(wc -l <s.csv)" = 1 ]
+  millrace train --arrays bytes.h5 --model two_classes.h5 "${small[@]}"
+  expect 1 "y: class index 7 does not fit the model's 2 classes" millrace train --arrays bad_y.h5 --from two_classes.h5 --model x.h5 --quiet --epochs 1
+}
+
+names_what_is_expected() {
+  millrace train --arrays rows.h5 --arch open.json --model open_rows.h5 --epochs 1 --quiet
+  expect 1 "there is no dataset 'input_0'" millrace predict --arrays rows.h5 --model open_rows.h5 --output o.h5
+  /usr/bin/python3 -c 'import h5py; h5py.File("empty.h5", "w").create_dataset("input_0", data=[[1.0]])'
+  expect 1 "there is no dataset 'x'" millrace train --arrays empty.h5 --model x.h5 "${small[@]}"
+}
+
+unbalanced_classes_are_told() {
+  /usr/bin/python3 - <<'END'
+import h5py
+with h5py.File("few.h5", "w") as f:
+    f["x"], f["y"] = h5py.File("rows.h5")["x"][()], [1] * 18 + [0, 0]
+END
+  expect 0 "unbalanced: 1 has 18 samples, 0 2" millrace train --arrays few.h5 --model x.h5 "${small[@]}"
+  millrace train --arrays few.h5 --model x.h5 "${small[@]}" --class-weight balanced 2>told
+  not grep unbalanced told
+  millrace train --arrays rows.h5 --model x.h5 "${small[@]}" 2>told
+  not grep unbalanced told
+}
+
+# Keras 3 adds l1 * sum |y| + l2 * sum y² of each call, over the whole batch, to the loss.
+regularized_activities() {
+  /usr/bin/python3 - <<'END'
+import h5py, json, numpy as np
+r = np.random.default_rng(2)
+with h5py.File("act.h5", "w") as f:
+    f["x"], f["y"] = r.standard_normal((12, 4)).astype("f4"), r.standard_normal((12, 2)).astype("f4")
+    f["x_val"], f["y_val"] = f["x"][()], f["y"][()]
+act = {"class_name": "L1L2", "config": {"l1": 0.02, "l2": 0.03}}
+json.dump({"class_name": "Sequential", "config": {"name": "s", "layers": [
+    {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "dtype": "float32", "name": "in"}},
+    {"class_name": "Dense", "config": {"name": "a", "units": 3, "activation": "tanh", "activity_regularizer": act}},
+    {"class_name": "ActivityRegularization", "config": {"name": "r", "l1": 0.01, "l2": 0.0}},
+    {"class_name": "Dense", "config": {"name": "b", "units": 2, "activation": "linear"}}]}}, open("act.json", "w"))
+END
+  local run=(--loss mse --optimizer sgd --momentum 0 --batch-size 6 --no-shuffle --epochs 1 --quiet --arrays act.h5)
+  millrace train --arch act.json "${run[@]}" --learning-rate 0 --model 0.h5 --history 0.csv
+  millrace train --from 0.h5 "${run[@]}" --learning-rate 0.1 --model 1.h5 --step-log 1.csv
+  /usr/bin/python3 - <<'END'
+import csv, h5py, numpy as np
+def load(file):
+    found = {}
+    h5py.File(file)["model_weights"].visititems(lambda n, o: found.__setitem__(n, o[()].astype("f8")) if isinstance(o, h5py.Dataset) else None)
+    get = lambda layer, what: next(v for n, v in found.items() if n.startswith(layer + "/") and what in n)
+    return [get("a", "kernel"), get("a", "bias"), get("b", "kernel"), get("b", "bias")]
+def loss(w, x, y):
+    a = np.tanh(x @ w[0] + w[1])
+    penalty = 0.02 * np.abs(a).sum() + 0.03 * (a * a).sum() + 0.01 * np.abs(a).sum()
+    return ((a @ w[2] + w[3] - y) ** 2).mean() + penalty
+w, end = load("0.h5"), load("1.h5")
+f = h5py.File("act.h5")
+x, y = f["x"][()].astype("f8"), f["y"][()].astype("f8")
+validation = np.mean([loss(w, x[i:i + 6], y[i:i + 6]) for i in (0, 6)])
+told = float(next(csv.DictReader(open("0.csv")))["val_loss"])
+assert abs(told - validation) < 1e-5 * validation, (told, validation)
+steps = [float(r["loss"]) for r in csv.DictReader(open("1.csv"))]
+for i, told in zip((0, 6), steps):
+    now = loss(w, x[i:i + 6], y[i:i + 6])
+    assert abs(told - now) < 1e-5 * now, (told, now)
+    gradient = []
+    for v in w:
+        g = np.zeros_like(v)
+        for k in np.ndindex(v.shape):
+            kept = v[k]
+            v[k] = kept + 1e-6; up = loss(w, x[i:i + 6], y[i:i + 6])
+            v[k] = kept - 1e-6; down = loss(w, x[i:i + 6], y[i:i + 6])
+            v[k] = kept
+            g[k] = (up - down) / 2e-6
+        gradient.append(g)
+    w = [v - 0.1 * g for v, g in zip(w, gradient)]
+for v, e in zip(w, end):
+    assert np.abs(v - e).max() < 1e-5, (v, e)
+END
+}
+
+# A model called with training=False, as Keras's guide to fine-tuning has it: its statistics stay, its weights move;
+# in both formats.
+calls_in_inference() {
+  /usr/bin/python3 - <<'END'
+import json
+def tensor(name):
+    return {"class_name": "__keras_tensor__", "config": {"shape": [None, 32, 32, 3], "dtype": "float32", "keras_history": [name, 0, 0]}}
+def layer(class_name, name, source, **config):
+    nodes = [{"args": [tensor(source)], "kwargs": {}}] if source else []
+    return {"module": "keras.layers", "class_name": class_name, "name": name, "registered_name": None,
+            "config": {"name": name, **config}, "inbound_nodes": nodes}
+def model(name, layers, **more):
+    first, last = [layers[0]["name"], 0, 0], [layers[-1]["name"], 0, 0]
+    return {"class_name": "Functional", "name": name, "registered_name": "Functional", "module": "keras",
+            "config": {"name": name, "trainable": True, "layers": layers, "input_layers": [first], "output_layers": [last]}, **more}
+shape = dict(batch_shape=[None, 32, 32, 3], dtype="float32")
+base = model("base", [layer("InputLayer", "base_in", None, **shape),
+                      layer("Conv2D", "conv", "base_in", filters=4, kernel_size=[3, 3]),
+                      layer("BatchNormalization", "bn", "conv"), layer("ReLU", "relu", "bn"),
+                      layer("Dropout", "drop", "relu", rate=0.5)],
+             inbound_nodes=[{"args": [tensor("in")], "kwargs": {"training": False}}])
+json.dump(model("whole", [layer("InputLayer", "in", None, **shape), base,
+                          layer("BatchNormalization", "own", "base"),
+                          layer("GlobalAveragePooling2D", "pool", "own"),
+                          layer("Dense", "head", "pool", units=2, activation="softmax")]), open("called.json", "w"))
+END
+  local run=(--arrays rows.h5 --epochs 1 --batch-size 5 --learning-rate 0.01 --quiet)
+  millrace train --arch called.json "${run[@]}" --model 1.keras
+  millrace train --from 1.keras "${run[@]}" --model 2.h5
+  millrace train --from 2.h5 "${run[@]}" --model 3.keras
+  millrace convert 1.keras 1.h5 --quiet
+  millrace convert 3.keras 3.h5 --quiet
+  /usr/bin/python3 - <<'END'
+import h5py
+def load(file):
+    found = {}
+    h5py.File(file)["model_weights"].visititems(lambda n, o: found.__setitem__(n, o[()]) if isinstance(o, h5py.Dataset) else None)
+    return found
+models = [load(f) for f in ("1.h5", "2.h5", "3.h5")]
+assert len(models[0]) == 12, list(models[0])
+for name, v in models[0].items():
+    moved = [(m[name] != v).any() for m in models[1:]]
+    inside = "/own/" not in name
+    assert moved == [not (inside and "moving" in name)] * 2, (name, moved)
+    if inside and "moving" in name:
+        assert (v == ("variance" in name)).all(), name
+END
+}
+
+run_cases kinds_of_targets arrays_that_are_no_images targets_that_are_no_classes architectures_say_their_size bad_labels_are_found_first \
+  names_what_is_expected unbalanced_classes_are_told regularized_activities calls_in_inference

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fused plan against the plain one, layer by layer: outputs, all gradients, statistics; for networks of
  * the usual kinds and for random ones, which put layers together in ways that nobody would. */
+#include "tests/decorate.h"
 #include "tests/shared.h"
 
+#include "nn/activity.h"
 #include "nn/arch/builder.h"
 #include "nn/plan.h"
 #include "nn/random.h"
@@ -16,6 +18,7 @@ struct net {
     mr_team *team;
     float *x, *dy;
     size_t in, out;
+    mr_activity activity;
 };
 
 static float *draws(mr_philox *r, size_t count, float low, float high)
@@ -54,6 +57,7 @@ static void open_net(struct net *n, json_t *config, int threads)
     json_decref(config);
     assert_int_equal(mr_graph_initialize(n->g, 3, &e), 0);
     assert_int_equal(mr_team_create(&n->team, threads, &e), 0);
+    assert_int_equal(mr_activity_find(&n->activity, n->g, &e), 0);
     mr_philox_init(&r, 5, MR_DRAW_TEST, 0, 0);
     stir(n->g, &r);
     n->in = mr_shape_sample(&n->g->node[n->g->input[0]].shape);
@@ -64,6 +68,7 @@ static void open_net(struct net *n, json_t *config, int threads)
 
 static void close_net(struct net *n)
 {
+    mr_activity_clear(&n->activity);
     mr_team_destroy(n->team);
     mr_graph_free(n->g);
     free(n->x);
@@ -95,6 +100,10 @@ static mr_plan *open_plan(struct net *n, mr_plan_options o)
     mr_plan *p;
     mr_error e = {0};
     o.batch = BATCH + 1;
+    if (o.kind == MR_PLAN_TRAINING) {
+        o.extra = n->activity.node;
+        o.extras = n->activity.terms;
+    }
     if (mr_plan_create(&p, n->g, n->team, o, &e))
         fail_msg("%s: %s", n->g->name, e.message);
     return p;
@@ -106,6 +115,7 @@ static void train_once(struct net *n, mr_plan *p, float *state)
     for (int i = 0; i < 2; i++) { /* twice: what the first run left must not matter */
         mr_plan_forward(p, &x, BATCH, 7);
         memcpy(mr_plan_output_gradient(p, 0), n->dy, BATCH * n->out * sizeof *n->dy);
+        mr_activity_loss(&n->activity, n->g, p, n->team, BATCH, true);
         mr_plan_backward(p);
     }
     memcpy(state, n->g->state, n->g->state_size * sizeof *state);
@@ -320,6 +330,26 @@ static void frozen_layers(void **state)
     }
 }
 
+static void regularized_outputs(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"", "Conv2D", "BatchNormalization", "Activation", "Add"};
+    json_t *(*const make[])(void) = {before_activation, after_activation, inverted, plain_cnn};
+    for (size_t i = 0; i < sizeof make / sizeof *make; i++)
+        for (size_t k = 0; k < sizeof classes / sizeof *classes; k++)
+            check(decorate(make[i](), classes[k], decorate_penalty));
+}
+
+static void calls_in_inference(void **state)
+{
+    (void)state;
+    json_t *(*const make[])(void) = {before_activation, after_activation, inverted, plain_cnn};
+    for (size_t i = 0; i < sizeof make / sizeof *make; i++) {
+        check(decorate(make[i](), "", decorate_inference));
+        check(decorate(decorate(make[i](), "BatchNorm", decorate_inference), "Conv2D", decorate_penalty));
+    }
+}
+
 /* ---- random networks --------------------------------------------------------- */
 
 enum { MOST = 24, WIDTHS = 2 };
@@ -421,7 +451,8 @@ static json_t *finish_random(struct random_net *n)
 static void random_networks(void **state)
 {
     (void)state;
-    int count = 60;
+    static const char *const of[] = {"", "Conv2D", "BatchNormalization"};
+    int count = 90;
 #ifdef MR_SANITIZED
     count = 20;
 #endif
@@ -433,7 +464,12 @@ static void random_networks(void **state)
         int layers = 3 + (int)mr_philox_below(&n.r, MOST - 6);
         for (int i = 0; i < layers; i++)
             add_random_layer(&n, i);
-        check(finish_random(&n));
+        json_t *config = finish_random(&n);
+        if (seed % 3 == 1)
+            decorate(config, of[seed / 3 % 3], decorate_penalty);
+        else if (seed % 3 == 2)
+            decorate(config, "BatchNorm", decorate_inference);
+        check(config);
     }
 }
 
@@ -466,6 +502,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(usual_networks),
         cmocka_unit_test(frozen_layers),
+        cmocka_unit_test(regularized_outputs),
+        cmocka_unit_test(calls_in_inference),
         cmocka_unit_test(random_networks),
         cmocka_unit_test(threads_do_not_matter),
     };

@@ -2,8 +2,10 @@
 /* Graph and plan together, in double: gradients of whole random networks (branches, joins, aliases, shared
  * layers, nested models) against central differences, which also proves that no two living buffers share
  * memory. */
+#include "tests/decorate.h"
 #include "tests/shared.h"
 
+#include "nn/activity.h"
 #include "nn/arch/builder.h"
 #include "nn/loss.h"
 #include "nn/plan.h"
@@ -17,6 +19,7 @@ struct net {
     mr_plan *plan;
     mr_real *x, *target;
     mr_loss loss;
+    mr_activity activity;
     double scratch[64];
 };
 
@@ -30,7 +33,12 @@ static void open_net(struct net *n, json_t *config, int threads)
     json_decref(config);
     assert_int_equal(mr_graph_initialize(n->g, 5, &e), 0);
     assert_int_equal(mr_team_create(&n->team, threads, &e), 0);
-    mr_plan_options o = {.kind = MR_PLAN_TRAINING, .batch = BATCH + 2, .input_gradients = true};
+    assert_int_equal(mr_activity_find(&n->activity, n->g, &e), 0);
+    mr_plan_options o = {.kind = MR_PLAN_TRAINING,
+                         .batch = BATCH + 2,
+                         .input_gradients = true,
+                         .extra = n->activity.node,
+                         .extras = n->activity.terms};
     if (mr_plan_create(&n->plan, n->g, n->team, o, &e))
         fail_msg("%s", e.message);
     size_t in = mr_shape_sample(&n->g->node[n->g->input[0]].shape),
@@ -49,6 +57,7 @@ static void open_net(struct net *n, json_t *config, int threads)
 static void close_net(struct net *n)
 {
     mr_plan_free(n->plan);
+    mr_activity_clear(&n->activity);
     mr_team_destroy(n->team);
     mr_graph_free(n->g);
     free(n->x);
@@ -59,8 +68,9 @@ static double loss_of(struct net *n, mr_real *d)
 {
     const mr_real *x[] = {n->x};
     mr_plan_forward(n->plan, x, BATCH, 7);
-    return mr_loss_batch(&n->loss, &n->g->node[n->g->output[0]].shape, BATCH, n->target,
-                         mr_plan_output(n->plan, 0), NULL, n->scratch, d);
+    double loss = mr_loss_batch(&n->loss, &n->g->node[n->g->output[0]].shape, BATCH, n->target,
+                                mr_plan_output(n->plan, 0), NULL, n->scratch, d);
+    return loss + mr_activity_loss(&n->activity, n->g, n->plan, n->team, BATCH, d != NULL);
 }
 
 static double numeric(struct net *n, mr_real *at)
@@ -167,14 +177,64 @@ static json_t *nested(void)
     return mr_builder_finish(&out, mr_builder_dense(&out, "fc", "gap", 2, NULL, 0));
 }
 
+static json_t *(*const make[])(void) = {branches, shared_and_aliased, nested};
+
 static void gradients_of_networks(void **state)
 {
     (void)state;
-    json_t *(*const make[])(void) = {branches, shared_and_aliased, nested};
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) {
         struct net n = {0};
         open_net(&n, make[i](), 2);
         check_gradients(&n);
+        close_net(&n);
+    }
+}
+
+/* The loss itself against sums written out. */
+static double expected_penalty(struct net *n)
+{
+    double sum = 0;
+    for (int i = 0; i < n->g->nodes; i++) {
+        const mr_real *y = NULL;
+        for (int k = 0; k < n->activity.terms; k++)
+            y = n->activity.node[k] == i ? mr_plan_output(n->plan, n->g->outputs + k) : y;
+        for (size_t k = 0; y && k < BATCH * mr_shape_sample(&n->g->node[i].shape); k++)
+            sum += 0.01 * fabs(y[k]) + 0.03 * y[k] * y[k];
+    }
+    return sum;
+}
+
+static void gradients_of_regularized_outputs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof make / sizeof *make; i++) {
+        struct net n = {0};
+        open_net(&n, decorate(make[i](), "", decorate_penalty), 2);
+        assert_int_equal(n.activity.terms, n.g->nodes - 1); /* each call of each layer */
+        check_gradients(&n);
+        double all = loss_of(&n, NULL), penalty = expected_penalty(&n);
+        int terms = n.activity.terms;
+        n.activity.terms = 0;
+        assert_true(penalty > 0.01 && fabs(all - loss_of(&n, NULL) - penalty) < 1e-12 * (1 + all));
+        n.activity.terms = terms;
+        close_net(&n);
+    }
+}
+
+/* training=False: gradients pass, with the moving statistics, which stay. */
+static void gradients_of_calls_in_inference(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof make / sizeof *make; i++) {
+        struct net n = {0};
+        open_net(&n, decorate(make[i](), "", decorate_inference), 2);
+        check_gradients(&n);
+        mr_real *after = mr_state_alloc(n.g->state_size);
+        memcpy(after, n.g->state, n.g->state_size * sizeof *after);
+        loss_of(&n, mr_plan_output_gradient(n.plan, 0));
+        mr_plan_update_statistics(n.plan, after);
+        assert_memory_equal(after, n.g->state, n.g->state_size * sizeof *after);
+        mr_state_free(after);
         close_net(&n);
     }
 }
@@ -276,6 +336,7 @@ static void inference_is_smaller(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_of_regularized_outputs), cmocka_unit_test(gradients_of_calls_in_inference),
         cmocka_unit_test(gradients_of_networks), cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(bad_configurations),    cmocka_unit_test(memory_limit),
         cmocka_unit_test(inference_is_smaller),

@@ -74,7 +74,7 @@ static void give_notice(struct planning *s, int v)
 static void find_backward(struct planning *s)
 {
     mr_program *p = s->p;
-    for (int i = 0; i < p->graph->outputs; i++)
+    for (int i = 0; i < p->outputs; i++)
         give_notice(s, p->output[i]);
     for (int i = p->ops - 1; i >= 0; i--) {
         mr_op *op = &p->op[i];
@@ -243,7 +243,7 @@ int mr_program_plan_gradients(mr_program *p, mr_error *e)
     find_needs(p);
     find_backward(&s);
     int status = 0;
-    for (int i = 0; i < p->graph->outputs && !status; i++) {
+    for (int i = 0; i < p->outputs && !status; i++) {
         int v = target(p, p->output[i]);
         if (!p->value[v].needs_gradient)
             continue;

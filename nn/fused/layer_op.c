@@ -13,6 +13,7 @@ static mr_call call_of(const mr_program *p, const mr_op *op, mr_team *team, int 
                  .team = team,
                  .batch = batch,
                  .training = p->training,
+                 .inference = n->inference,
                  .inputs = n->inputs,
                  .in = op->call.in,
                  .out = n->shape,

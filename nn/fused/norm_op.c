@@ -213,6 +213,7 @@ static void update(const mr_run *r, const mr_op *op, mr_real *state_out)
                  .team = r->team,
                  .batch = r->batch,
                  .training = true,
+                 .inference = !op->norm.batch,
                  .inputs = 1,
                  .in = &in,
                  .saved = mr_norm_factors_of(r, op).mean};

@@ -127,7 +127,7 @@ static int place(mr_program *p, mr_error *e)
     }
     for (int i = 0; i < p->outputs; i++)
         mr_program_live(p, p->value[mr_stored(p, p->output[i])].buffer, mr_end_of_time(p));
-    for (int i = 0; i < p->graph->outputs && p->training; i++)
+    for (int i = 0; i < p->outputs && p->training; i++)
         mr_program_live(p, p->value[mr_stored(p, p->output[i])].gradient, p->ops);
     for (int i = 0; i < p->graph->inputs && p->training; i++)
         mr_program_live(p, p->value[p->graph->input[i]].gradient, mr_end_of_time(p));

@@ -200,6 +200,13 @@ static bool is_norm(const struct scan *s, int node)
     return mr_batch_normalization_parts(s->g->node[node].layer, &epsilon, index);
 }
 
+static bool is_alias(const struct scan *s, int node)
+{
+    const mr_node *n = &s->g->node[node];
+    return n->layer->class->alias ||
+           ((!s->p->training || n->inference) && n->layer->class->identity_at_inference);
+}
+
 static bool is_clamp(const struct scan *s, int node, float *low, float *high)
 {
     const mr_activation *a = mr_activation_part(s->g->node[node].layer);
@@ -292,7 +299,9 @@ static void look_for_lazy(struct scan *s, int node)
             tail = next;
     } else if (!is_clamp(s, node, &low, &high))
         return;
-    bool alias = s->g->node[call->input[0]].layer->class->alias || s->info[call->input[0]].margin;
+    bool alias = s->p->training ? is_alias(s, call->input[0])
+                                : s->g->node[call->input[0]].layer->class->alias;
+    alias = alias || s->info[call->input[0]].margin;
     if (alias || !all_read_lazily(s, tail) || call->shape.rank < 3)
         return;
     s->info[node].taken = true;
@@ -362,7 +371,7 @@ static void add_norm(struct scan *s, int node, int lazy, int source, float low, 
     *o = (mr_norm_op){.value = lazy, .source = source, .index = {-1, -1, -1, -1}};
     if (!norm || !mr_batch_normalization_parts(op->layer, &o->epsilon, o->index))
         op->layer = NULL;
-    o->batch = p->training && op->layer && op->layer->trainable;
+    o->batch = p->training && op->layer && op->layer->trainable && !s->g->node[node].inference;
     mr_value *v = &p->value[lazy];
     v->role = MR_ROLE_LAZY;
     v->source = source;
@@ -441,7 +450,6 @@ static int add_operation(struct scan *s, int node, mr_error *e)
     const mr_node *call = &s->g->node[node];
     const struct info *n = &s->info[node];
     mr_value *v = &p->value[node];
-    const mr_layer_class *class = call->layer->class;
     if (call->inputs == 0)
         return 0;
     int conv = conv_ending_in(s, node);
@@ -452,7 +460,7 @@ static int add_operation(struct scan *s, int node, mr_error *e)
                  n->lazy_norm >= 0);
     } else if (n->taken || n->margin) {
         v->role = MR_ROLE_INSIDE;
-    } else if (class->alias || (!p->training && class->identity_at_inference)) {
+    } else if (is_alias(s, node)) {
         v->role = MR_ROLE_ALIAS;
         v->source = call->input[0];
     } else if (n->pool) {

@@ -79,7 +79,7 @@ static int build(mr_layer *l, const mr_shape *in, int inputs, mr_error *e)
 
 static bool uses_batch(const mr_call *c)
 {
-    return c->training && c->layer->trainable;
+    return c->training && !c->inference && c->layer->trainable;
 }
 static size_t rows_of(const mr_call *c)
 {
