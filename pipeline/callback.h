@@ -15,6 +15,9 @@ typedef struct mr_callback { /* any function may be NULL. All on the training th
     /* After the validation of epoch R->epoch. *STOP = true ends the run here. The weights may be read, not
      * changed (a checkpoint may be on its way): that is for run_end. The optimizer's rate may be changed. */
     int (*epoch_end)(void *context, struct mr_trainer *t, const mr_epoch_record *r, bool *stop, mr_error *e);
+    /* Asked after epoch_end: the state at this very epoch's end must be in a checkpoint before any later one,
+     * since a resumed run will look for it there. */
+    bool (*needs_checkpoint)(const void *context);
     /* When the run is over and its last checkpoint written; not when it was interrupted. May change the
      * weights in place. */
     int (*run_end)(void *context, struct mr_trainer *t, mr_error *e);

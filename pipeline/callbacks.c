@@ -188,7 +188,8 @@ static int best_epoch_end(void *context, mr_trainer *t, const mr_epoch_record *r
     mr_best_weights *s = context;
     const mr_graph *g = t->model->graph;
     double value = mr_monitor_value(&s->monitor, r);
-    if (s->epoch && !mr_monitor_improves(&s->monitor, value, s->best))
+    s->improved = !s->epoch || mr_monitor_improves(&s->monitor, value, s->best);
+    if (!s->improved)
         return 0;
     if (!s->weights && !(s->weights = mr_state_alloc(g->weights)))
         return mr_fail(e, MR_ENOMEM, "out of memory for the best weights");
@@ -197,6 +198,11 @@ static int best_epoch_end(void *context, mr_trainer *t, const mr_epoch_record *r
     s->epoch = r->epoch;
     s->lost = false;
     return 0;
+}
+
+static bool best_needs_checkpoint(const void *context)
+{
+    return ((const mr_best_weights *)context)->improved;
 }
 
 /* The variables of M into the order of G, whose layers and variables are the same. */
@@ -293,6 +299,7 @@ mr_callback mr_best_weights_callback(mr_best_weights *s)
     return (mr_callback){.name = "best_weights",
                          .context = s,
                          .epoch_end = best_epoch_end,
+                         .needs_checkpoint = best_needs_checkpoint,
                          .run_end = best_run_end,
                          .save = best_save,
                          .restore = best_restore};

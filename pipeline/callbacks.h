@@ -59,6 +59,7 @@ typedef struct mr_best_weights {
     int epoch;        /* state: the best one, 0: none yet */
     mr_real *weights; /* of that epoch: the graph's variables, without slots; owned, mr_best_weights_clear */
     bool lost;        /* resumed without the checkpoint of the best epoch */
+    bool improved;    /* in the epoch that has just ended */
 } mr_best_weights;
 /* Copies the weights at each improvement; puts them back at the end of the run. */
 mr_callback mr_best_weights_callback(mr_best_weights *s);

@@ -15,9 +15,10 @@ struct mr_snapshots {
     const mr_snapshot_events *events;
     mr_checkpointer *writer;
     bool due;
-    bool failed;                  /* the newest snapshot could not be written … */
-    double retry_at, delay;       /* … and is due again then; the next delay */
-    double taken_at;              /* mr_now of the last hand-over, or of the start */
+    bool required;          /* the very next hand-over point takes one, if it has to wait for the writer */
+    bool failed;            /* the newest snapshot could not be written … */
+    double retry_at, delay; /* … and is due again then; the next delay */
+    double taken_at;        /* mr_now of the last hand-over, or of the start */
     int64_t epoch, samples, step; /* where the run stood at the last hand-over; step -1: none */
     int64_t late;                 /* snapshots that came due while an earlier one was still due */
 };
@@ -38,7 +39,7 @@ static int find_best(mr_checkpoint_options *o, mr_error *e)
             mr_checkpoint_read_state(&state, &score, path, NULL))
             continue; /* a damaged one is not the best */
         mr_run_state_clear(&state);
-        if (!isnan(score) && (o->best < 0 || score < o->best_score)) {
+        if (!isnan(score) && (o->best < 0 || score <= o->best_score)) { /* of equal ones the first */
             o->best = list.number[i];
             o->best_score = score;
         }
@@ -138,6 +139,11 @@ void mr_snapshots_ask(mr_snapshots *s)
     s->due = true;
 }
 
+void mr_snapshots_require(mr_snapshots *s)
+{
+    s->due = s->required = true;
+}
+
 void mr_snapshots_after_step(mr_snapshots *s, const mr_run_state *at)
 {
     collect_records(s);
@@ -182,7 +188,7 @@ static int hand_over(mr_snapshots *s, const mr_run_state *at, mr_error *e)
         mr_run_state_clear(&snapshot.state);
         return mr_fail(e, MR_ENOMEM, "out of memory for the training configuration");
     }
-    s->due = s->failed = false;
+    s->due = s->required = s->failed = false;
     s->taken_at = start;
     remember_place(s, at);
     mr_checkpointer_offer(s->writer, &snapshot, start);
@@ -191,8 +197,10 @@ static int hand_over(mr_snapshots *s, const mr_run_state *at, mr_error *e)
 
 int mr_snapshots_take(mr_snapshots *s, const mr_run_state *at, mr_error *e)
 {
+    if (s->required)
+        mr_checkpointer_wait(s->writer);
     collect_records(s);
-    bool waiting = s->failed && mr_now() < s->retry_at; /* the disk was full a moment ago */
+    bool waiting = !s->required && s->failed && mr_now() < s->retry_at; /* the disk was full a moment ago */
     return s->due && !waiting && mr_checkpointer_ready(s->writer) ? hand_over(s, at, e) : 0;
 }
 

@@ -41,6 +41,9 @@ mr_real *mr_snapshots_output(mr_snapshots *s);
 void mr_snapshots_after_step(mr_snapshots *s, const mr_run_state *at);
 void mr_snapshots_after_epoch(mr_snapshots *s, const mr_run_state *at);
 void mr_snapshots_ask(mr_snapshots *s);
+/* As mr_snapshots_ask, but for the state as it is at the next hand-over point and no later one: that one
+ * waits for the writer where it must. */
+void mr_snapshots_require(mr_snapshots *s);
 
 /* The hand-over point, between two updates: takes a snapshot if one is due and the writer is free. */
 int mr_snapshots_take(mr_snapshots *s, const mr_run_state *at, mr_error *e);

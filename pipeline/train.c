@@ -236,6 +236,16 @@ static int call_callbacks(struct run *r, const mr_epoch_record *record)
     return status;
 }
 
+static bool needs_checkpoint(const struct run *r)
+{
+    bool any = false;
+    for (int i = 0; i < r->o->callbacks; i++) {
+        const mr_callback *c = &r->o->callback[i];
+        any |= c->needs_checkpoint && c->needs_checkpoint(c->context);
+    }
+    return any;
+}
+
 /* The callbacks' memories, as they are after this epoch. */
 static int keep_callbacks(struct run *r)
 {
@@ -308,6 +318,8 @@ static int run_epoch(struct run *r)
     if (!r->snapshots)
         return 1;
     mr_snapshots_after_epoch(r->snapshots, &r->at);
+    if (needs_checkpoint(r))
+        mr_snapshots_require(r->snapshots);
     status = mr_snapshots_take(r->snapshots, &r->at, r->e);
     return status ? status : 1;
 }

@@ -151,11 +151,11 @@ SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_train_options.sh
 SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh
-SHELL_TESTS += tests/test_tensorboard.sh
+SHELL_TESTS += tests/test_tensorboard.sh tests/test_keras_training.sh
 SHELL_TESTS += tests/test_arrays.sh
 SHELL_TESTS += tests/test_outputs.sh
 TESTS += $(SHELL_TESTS)
-EXTRA_DIST += tests/tap.sh tests/read_events.py $(SHELL_TESTS)
+EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS)
 
 CMOCKA_TESTS += tests/test_sandbox
 tests_test_sandbox_SOURCES = tests/test_sandbox.c

@@ -53,6 +53,36 @@ assert weights("whole.h5") == weights("part.h5")
 END
 }
 
+# Killed at any moment, again and again, with checkpoints in the middle of epochs: the same decisions, the same bytes.
+killed_runs_decide_alike() {
+  local run=("${small[@]}" --learning-rate 0.05 --epochs 150 --early-stopping 12 --reduce-lr-on-plateau 3 --plateau-factor 0.7 --min-delta 0 \
+    --keep 2 --checkpoint-every 5steps)
+  millrace train "${run[@]}" --model whole.h5 --checkpoint-dir ka --history whole.csv
+  [ "$(cut -d, -f6 whole.csv | tail -n +2 | sort -u | wc -l)" -gt 2 ]   # the rate was reduced, more than once
+  [ "$(rows whole.csv)" -gt 13 ] && [ "$(rows whole.csv)" -lt 150 ]
+  local kills=0 pid status
+  for i in $(seq 25); do
+    rm -f part.h5
+    "$MILLRACE_BUILD/millrace" train "${run[@]}" --model part.h5 --checkpoint-dir kb --resume --history part.csv --tensorboard ktb >>log 2>&1 &
+    pid=$!
+    [ "$i" = 25 ] || { sleep "0.$((20 + 17 * i % 50))"; kill -9 $pid 2>/dev/null; }
+    status=0; wait $pid || status=$?
+    [ $status = 0 ] && break
+    kills=$((kills + 1))
+  done
+  echo "$kills kills"
+  [ $status = 0 ]
+  cut -d, -f1-6,9- whole.csv >w; cut -d, -f1-6,9- part.csv >p; cmp w p
+  "$python" - <<'END'
+import h5py
+def weights(f):
+    out = {}
+    h5py.File(f, "r").visititems(lambda n, o: out.update({n: o[()].tobytes()}) if isinstance(o, h5py.Dataset) and "weights" in n else None)
+    return out
+assert weights("whole.h5") == weights("part.h5")
+END
+}
+
 refused() {
   expect 2 "no metric 'f1'" millrace train "${small[@]}" --model x.h5 --keep-best f1
   expect 2 "constant learning rate" millrace train "${small[@]}" --model x.h5 --reduce-lr-on-plateau 2 --schedule cosine
@@ -60,4 +90,4 @@ refused() {
   expect 2 "needs validation data" millrace train --train-dir cells/training --image-size 32x32 --stages 1 --filters 8,16 --quiet --model x.h5 --early-stopping 2 --monitor val_loss
 }
 
-run_cases early_stopping reduces_the_rate keeps_the_best resumed_runs_decide_alike refused
+run_cases early_stopping reduces_the_rate keeps_the_best resumed_runs_decide_alike killed_runs_decide_alike refused
