@@ -21,9 +21,9 @@ static int check(const mr_cli *c, bool constant, mr_error *e)
 }
 
 /* Wrong names are wrong usage. */
-static int monitor(mr_monitor *out, const char *metric, double min_delta, bool validates, mr_error *e)
+static int monitor(mr_monitor *out, const char *metric, double min_delta, const mr_cli_epochs *epochs, mr_error *e)
 {
-    int status = mr_monitor_create(out, metric, min_delta, validates, e);
+    int status = mr_monitor_create(out, metric, min_delta, epochs->validates, epochs->columns, e);
     if (status && e)
         e->code = MR_EUSAGE;
     return status ? MR_EUSAGE : 0;
@@ -36,14 +36,14 @@ static double score(void *context, const mr_epoch_record *r)
     return m->larger ? -value : value;
 }
 
-static int begin_best(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates, mr_says says,
+static int begin_best(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs, mr_says says,
                       mr_error *e)
 {
     bool restores = c->early_stopping && !c->no_restore_best;
-    const char *metric = c->keep_best ? c->keep_best : monitored(c, validates);
+    const char *metric = c->keep_best ? c->keep_best : monitored(c, epochs->validates);
     if (!c->keep_best && !restores)
         return 0;
-    int status = monitor(&b->best.monitor, metric, 0, validates, e);
+    int status = monitor(&b->best.monitor, metric, 0, epochs, e);
     if (status)
         return status;
     b->best.checkpoints = o->checkpoints.dir;
@@ -54,8 +54,7 @@ static int begin_best(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o,
     return 0;
 }
 
-static int begin_plateau(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
-                         mr_says says, mr_error *e)
+static int begin_plateau(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs, mr_says says, mr_error *e)
 {
     if (!c->reduce_lr_on_plateau)
         return 0;
@@ -65,35 +64,33 @@ static int begin_plateau(mr_cli_callbacks *b, const mr_cli *c, mr_train_options 
                               .factor = c->plateau_factor,
                               .least = c->min_lr,
                               .says = says};
-    int status = monitor(&b->plateau.monitor, monitored(c, validates), delta, validates, e);
+    int status = monitor(&b->plateau.monitor, monitored(c, epochs->validates), delta, epochs, e);
     if (!status)
         b->list[o->callbacks++] = mr_plateau_callback(&b->plateau);
     return status;
 }
 
-static int begin_stopping(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
-                          mr_says says, mr_error *e)
+static int begin_stopping(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs, mr_says says, mr_error *e)
 {
     if (!c->early_stopping)
         return 0;
     b->stopping = (mr_early_stopping){.patience = c->early_stopping, .says = says};
-    int status = monitor(&b->stopping.monitor, monitored(c, validates), c->min_delta, validates, e);
+    int status = monitor(&b->stopping.monitor, monitored(c, epochs->validates), c->min_delta, epochs, e);
     if (!status)
         b->list[o->callbacks++] = mr_early_stopping_callback(&b->stopping);
     return status;
 }
 
-int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
-                           bool constant, mr_says says, mr_error *e)
+int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs, bool constant, mr_says says, mr_error *e)
 {
     o->callback = b->list;
     o->callbacks = 0;
     int status = check(c, constant, e);
     if (!status)
-        status = begin_best(b, c, o, validates, says, e);
+        status = begin_best(b, c, o, epochs, says, e);
     if (!status)
-        status = begin_plateau(b, c, o, validates, says, e);
-    return status ? status : begin_stopping(b, c, o, validates, says, e);
+        status = begin_plateau(b, c, o, epochs, says, e);
+    return status ? status : begin_stopping(b, c, o, epochs, says, e);
 }
 
 void mr_cli_callbacks_close(mr_cli_callbacks *b)

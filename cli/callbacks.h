@@ -16,9 +16,14 @@ typedef struct mr_cli_callbacks {
     mr_callback list[4];
 } mr_cli_callbacks;
 
+typedef struct mr_cli_epochs { /* what there will be to look at after an epoch */
+    bool validates;
+    const mr_history_columns *columns; /* borrowed as long as the callbacks live */
+} mr_cli_epochs;
+
 /* Fills O's callbacks, and its score for the best checkpoint. CONSTANT: the optimizer's rate is no schedule.
  */
-int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, bool validates,
+int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs,
                            bool constant, mr_says says, mr_error *e);
 void mr_cli_callbacks_close(mr_cli_callbacks *b);
 

@@ -11,7 +11,7 @@
 #define SEES (MR_FOR_TRAIN | MR_FOR_EVALUATE)
 #define PREDICT MR_FOR_PREDICT
 static const char data[] = "Data", preprocessing[] = "Preprocessing", model[] = "Model", training[] = "Training",
-                  optimizer[] = "Optimizer", callbacks[] = "Callbacks (METRIC: loss, accuracy, val_loss, val_accuracy)", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
+                  optimizer[] = "Optimizer", callbacks[] = "Callbacks (METRIC: loss, accuracy, val_loss, val_accuracy, or another column of --history)", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
                   checkpoints[] = "Checkpoints", inference[] = "Inference", everywhere[] = "Everywhere";
 enum { MOST_INT = 1 << 30 };
 static const double huge = 1e300;

@@ -336,7 +336,6 @@ static int open_tensorboard(struct job *j, mr_error *e)
 {
     const mr_run_state *resumed = j->options.resume;
     mr_tensorboard *t = &j->callbacks.tensorboard;
-    j->columns = columns_of(j);
     int status = mr_tensorboard_open(t, j->c->tensorboard, resumed ? resumed->epoch : 0, j->columns, e);
     if (!status && t->file)
         j->callbacks.list[j->options.callbacks++] = mr_tensorboard_callback(t);
@@ -381,7 +380,10 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
     if (!status)
-        status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, j->data.has_validation,
+        j->columns = columns_of(j);
+    const mr_cli_epochs epochs = {j->data.has_validation, &j->columns};
+    if (!status)
+        status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, &epochs,
                                         mr_schedule_is_constant(j->trainer->optimizer->schedule),
                                         (mr_says){told, j}, e);
     if (!status)

@@ -11,41 +11,53 @@
 
 /* --- what is looked at ------------------------------------------------------------------------- */
 
-static const struct metric {
-    const char *name;
-    bool larger, validation;
-    size_t at;
-} metrics[] = {
-    {"loss", false, false, offsetof(mr_epoch_record, loss)},
-    {"accuracy", true, false, offsetof(mr_epoch_record, accuracy)},
-    {"val_loss", false, true, offsetof(mr_epoch_record, val_loss)},
-    {"val_accuracy", true, true, offsetof(mr_epoch_record, val_accuracy)},
+struct look_up {
+    const char *metric;
+    bool found;
+    double value;
 };
 
-static const struct metric *find_metric(const char *name)
+static void compare(void *context, const char *name, double value)
 {
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        if (!strcmp(metrics[i].name, name))
-            return &metrics[i];
-    return NULL;
+    struct look_up *l = context;
+    if (strcmp(name, l->metric) != 0)
+        return;
+    l->found = true;
+    l->value = value;
 }
 
-int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, bool validates, mr_error *e)
+static struct look_up look_up(const char *metric, const mr_history_columns *columns, const mr_epoch_record *r)
 {
-    const struct metric *m = find_metric(metric);
-    if (!m)
+    struct look_up l = {.metric = metric, .value = NAN};
+    mr_history_visit(columns, r, compare, &l);
+    return l;
+}
+
+/* Columns that say nothing of how good the model is. */
+static bool is_no_metric(const char *name)
+{
+    return !strcmp(name, "learning_rate") || !strcmp(name, "seconds") || !strcmp(name, "images_per_second");
+}
+
+int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, bool validates,
+                      const mr_history_columns *columns, mr_error *e)
+{
+    static const mr_history_columns none = {0};
+    columns = columns ? columns : &none;
+    if (is_no_metric(metric) || !look_up(metric, columns, NULL).found)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "there is no metric '%s'", metric),
-                       "loss, accuracy, val_loss or val_accuracy");
-    if (m->validation && !validates)
+                       "loss, accuracy, val_loss, val_accuracy; or a column of --history, as val_recall/CLASS");
+    if (!strncmp(metric, "val_", 4) && !validates)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "'%s' needs validation data", metric),
                        "give --validation-split or --validation-dir, or look at loss or accuracy");
-    *out = (mr_monitor){.metric = m->name, .larger = m->larger, .min_delta = min_delta};
+    bool loss = !strcmp(metric, "loss") || !strcmp(metric, "val_loss");
+    *out = (mr_monitor){.metric = metric, .columns = columns, .larger = !loss, .min_delta = min_delta};
     return 0;
 }
 
 double mr_monitor_value(const mr_monitor *m, const mr_epoch_record *r)
 {
-    return *(const double *)((const char *)r + find_metric(m->metric)->at);
+    return look_up(m->metric, m->columns, r).value;
 }
 
 bool mr_monitor_improves(const mr_monitor *m, double value, double best)

@@ -10,14 +10,17 @@
 #include "pipeline/trainer.h"
 
 typedef struct mr_monitor {
-    const char *metric; /* "val_loss", …: see mr_monitor_create (static string) */
+    const char *metric; /* "val_loss", …: see mr_monitor_create (borrowed) */
+    const mr_history_columns *columns; /* of the history that it is one of (borrowed) */
     bool larger;        /* the larger the better */
     double min_delta;   /* a change of at most this is no improvement */
 } mr_monitor;
 
-/* METRIC: loss, accuracy, val_loss or val_accuracy. MR_EINVAL for others, and for val_… without validation.
- */
-int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, bool validates, mr_error *e);
+/* METRIC: a column of the history, losses the smaller the better, all others the larger: loss, accuracy,
+ * val_loss, val_accuracy, and what COLUMNS (NULL: nothing) has beside. MR_EINVAL for others, and for val_…
+ * without validation. METRIC and COLUMNS must outlive the monitor. */
+int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, bool validates,
+                      const mr_history_columns *columns, mr_error *e);
 /* Its value in R; NAN where there is none. */
 double mr_monitor_value(const mr_monitor *m, const mr_epoch_record *r);
 /* Whether VALUE is an improvement over BEST. NAN never is. */

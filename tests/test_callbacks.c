@@ -18,7 +18,7 @@ static mr_monitor monitor(const char *metric, double min_delta)
 {
     mr_monitor m;
     mr_error e = {0};
-    must(mr_monitor_create(&m, metric, min_delta, true, &e), &e);
+    must(mr_monitor_create(&m, metric, min_delta, true, NULL, &e), &e);
     return m;
 }
 
@@ -237,9 +237,9 @@ static void wrong(void **state)
     (void)state;
     mr_monitor m;
     mr_error e = {0};
-    assert_int_equal(mr_monitor_create(&m, "val_losses", 0, true, &e), MR_EINVAL);
+    assert_int_equal(mr_monitor_create(&m, "val_losses", 0, true, NULL, &e), MR_EINVAL);
     mr_error_clear(&e);
-    assert_int_equal(mr_monitor_create(&m, "val_loss", 0, false, &e), MR_EINVAL);
+    assert_int_equal(mr_monitor_create(&m, "val_loss", 0, false, NULL, &e), MR_EINVAL);
     assert_non_null(strstr(e.message, "validation"));
     mr_early_stopping s = {.monitor = monitor("loss", 0), .patience = 1};
     mr_callback c = mr_early_stopping_callback(&s);

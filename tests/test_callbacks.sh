@@ -34,6 +34,18 @@ assert min(losses) != losses[-1], "the last epoch is the best: this shows nothin
 END
 }
 
+# By any column of the history: here the recall of one class.
+keeps_the_best_of_a_class() {
+  millrace train "${small[@]}" --model m.h5 --epochs 6 --learning-rate 0.3 --top 2 --keep-best val_recall/Uninfected --history h.csv
+  millrace evaluate --model m.h5 --data cells/validation --json --quiet >again.json
+  python3 - <<'END'
+import csv, json
+recalls = [float(r["val_recall/Uninfected"]) for r in csv.DictReader(open("h.csv"))]
+again = json.load(open("again.json"))["classes"][1]["recall"]
+assert abs(max(recalls) - again) < 1e-8 and min(recalls) < max(recalls), (recalls, again)
+END
+}
+
 # Stopped and resumed after every epoch: the same bytes in every weight, the same decisions.
 resumed_runs_decide_alike() {
   local run=("${small[@]}" --learning-rate 0.3 --early-stopping 2 --keep 9)
@@ -85,9 +97,11 @@ END
 
 refused() {
   expect 2 "no metric 'f1'" millrace train "${small[@]}" --model x.h5 --keep-best f1
+  expect 2 "no metric 'seconds'" millrace train "${small[@]}" --model x.h5 --keep-best seconds
+  expect 2 "no metric 'val_recall/Nobody'" millrace train "${small[@]}" --model x.h5 --keep-best val_recall/Nobody
   expect 2 "constant learning rate" millrace train "${small[@]}" --model x.h5 --reduce-lr-on-plateau 2 --schedule cosine
   expect 2 "--monitor is for" millrace train "${small[@]}" --model x.h5 --monitor loss
   expect 2 "needs validation data" millrace train --train-dir cells/training --image-size 32x32 --stages 1 --filters 8,16 --quiet --model x.h5 --early-stopping 2 --monitor val_loss
 }
 
-run_cases early_stopping reduces_the_rate keeps_the_best resumed_runs_decide_alike killed_runs_decide_alike refused
+run_cases early_stopping reduces_the_rate keeps_the_best keeps_the_best_of_a_class resumed_runs_decide_alike killed_runs_decide_alike refused
