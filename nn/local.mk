@@ -80,6 +80,7 @@ libnn_la_SOURCES += $(nn_layer_sources)
 # The fast convolutions, in float alone: what the plan's fused steps are made of.
 nn_kernel_sources = \
   nn/kernels/conv.c nn/kernels/conv.h nn/kernels/conv_internal.h \
+  nn/kernels/conv_area.c \
   nn/kernels/conv_backward.c \
   nn/kernels/conv_body.h \
   nn/kernels/conv_cut.c \
@@ -89,9 +90,11 @@ nn_kernel_sources = \
   nn/kernels/isa.c \
   nn/kernels/mixed.h nn/kernels/mixed_body.h nn/kernels/mixed_internal.h \
   nn/kernels/mixed_avx2.c \
+  nn/kernels/mixed_backward.c nn/kernels/mixed_weights.c \
   nn/kernels/mixed_avx512.c \
   nn/kernels/mixed_conv.c \
   nn/kernels/mixed_cut.c \
+  nn/kernels/mixed_elementwise.c \
   nn/kernels/mixed_isa.c \
   nn/kernels/mixed_pack.c \
   nn/kernels/mixed_pool.c \

@@ -218,7 +218,7 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     mr_conv_reference_forward(d, &plain, w, &expected);
     mr_bf16 *packed = scratch_of(mr_mixed_packed(d) * sizeof *packed);
     void *scratch = scratch_of(mr_mixed_scratch(d, mr_team_size(team)));
-    mr_mixed_pack(d, w, NULL, packed);
+    mr_mixed_pack(d, team, w, NULL, packed);
     mr_mixed_forward(d, team, &in, packed, &out, scratch);
     assert_close(y, want, z.out, z.depth, "y");
     if (out.sums)
@@ -243,6 +243,168 @@ static void forward_equals_reference(void **state)
     }
 }
 
+enum { NORM_BEHIND = 1, NORM_BEFORE = 2, ADD_DX = 4, ADD_DY = 8, STORE = 16, NO_DX = 32, NO_DW = 64, BIAS_GRADIENT = 128,
+       HALF = 256 };
+
+/* The gradient by the output as a product reads it. */
+static float *gradient_as_read(const float *dy, const float *x, const float *add, const mr_mixed_gradient *g,
+                               size_t count, int k)
+{
+    float *out = malloc((count + 1) * sizeof *out);
+    for (size_t i = 0; i < count; i++) {
+        size_t c = i % (size_t)k;
+        out[i] = rounded((g->a ? g->a[c] * dy[i] + (g->b[c] * x[i] + g->c[c]) : dy[i]) + (g->add.at ? add[i] : 0));
+    }
+    return out;
+}
+
+static void check_dx_sums(const double *got, const double *want, int count, size_t numbers)
+{
+    for (int i = 0; i < count; i++)
+        if (!(fabs(got[i] - want[i]) <= 2e-5 * (30 * sqrt((double)numbers) + fabs(want[i]))))
+            fail_msg("dx sums[%d]: %.9g, not %.9g", i, got[i], want[i]);
+}
+
+static void check_backward(const mr_conv *d, int options, mr_team *team)
+{
+    struct sizes z = sizes_of(d);
+    size_t c = (size_t)d->c, k = (size_t)d->k;
+    bool half = options & HALF;
+    float *x = numbers(z.in), *w = numbers(z.weights), *y = numbers(z.out), *dy = numbers(z.out),
+          *add = numbers(z.out), *old_dx = numbers(z.in);
+    float *scale = factors(c, true), *shift = factors(c, false), *mean = factors(c, false);
+    float *factor[3] = {factors(k, true), factors(k, true), factors(k, false)};
+    float *dw[2] = {calloc(z.weights, sizeof(float)), calloc(z.weights, sizeof(float))};
+    float *db[2] = {calloc(k, sizeof(float)), calloc(k, sizeof(float))};
+    double *sums[2] = {calloc(2 * c, sizeof(double)), calloc(2 * c, sizeof(double))};
+    mr_numbers t[] = {tensor(x, z.in, half),    tensor(y, z.out, half),     tensor(dy, z.out, half),
+                      tensor(add, z.out, half), tensor(old_dx, z.in, half), tensor(dy, z.out, half)};
+    mr_mixed_input in = {.x = t[0], .low = -INFINITY, .high = INFINITY};
+    mr_mixed_gradient g = {.dy = t[2]};
+    mr_mixed_input_gradient out = {.dx = t[4], .low = -INFINITY, .high = INFINITY};
+    mr_conv_input_gradient want = {.dx = old_dx, .low = -INFINITY, .high = INFINITY};
+    if (options & NORM_BEHIND)
+        g.x = t[1], g.a = factor[0], g.b = factor[1], g.c = factor[2];
+    if (options & ADD_DY)
+        g.add = t[3];
+    if (options & STORE)
+        g.store = t[5];
+    if (options & NORM_BEFORE) {
+        in.scale = out.scale = want.scale = scale;
+        in.shift = out.shift = want.shift = shift;
+        in.low = out.low = want.low = 0;
+        out.x = t[0], want.x = x;
+        out.mean = want.mean = mean;
+        out.sums = sums[0], want.sums = sums[1];
+    }
+    if (options & ADD_DX)
+        out.add = t[4], want.add = old_dx;
+    bool no_dx = options & NO_DX, no_dw = options & NO_DW, bias = options & BIAS_GRADIENT;
+    float *read = read_through(x, z.in, d->c, &in), *whole = gradient_as_read(dy, y, add, &g, z.out, d->k);
+    mr_conv_input plain = {.x = read, .low = -INFINITY, .high = INFINITY};
+    mr_conv_gradient plain_g = {.dy = whole};
+    mr_conv_reference_backward(d, &plain_g, &plain, w, no_dw ? NULL : dw[1], bias ? db[1] : NULL,
+                               no_dx ? NULL : &want);
+    mr_bf16 *packed = scratch_of(mr_mixed_packed_backward(d) * sizeof *packed);
+    void *scratch = scratch_of(mr_mixed_backward_scratch(d, mr_team_size(team)));
+    mr_mixed_pack_backward(d, team, w, packed);
+    mr_mixed_backward(d, team, &g, &in, packed, no_dw ? NULL : dw[0], bias ? db[0] : NULL, no_dx ? NULL : &out,
+                      scratch);
+    assert_close((mr_numbers){dw[0], false}, dw[1], z.weights, 16 * z.out / k, "dw");
+    assert_close((mr_numbers){db[0], false}, db[1], k, 16 * z.out / k, "db");
+    if (!no_dx)
+        assert_close(t[4], old_dx, z.in, 16 * (size_t)d->r * (size_t)d->s * k, "dx");
+    if (options & STORE)
+        assert_close(t[5], whole, z.out, 1, "store");
+    if (out.sums && !no_dx)
+        check_dx_sums(sums[0], sums[1], 2 * d->c, z.in);
+    free(x), free(w), free(y), free(dy), free(add), free(old_dx), free(scale), free(shift), free(mean);
+    for (int i = 0; i < 2; i++)
+        free(dw[i]), free(db[i]), free(sums[i]);
+    for (int i = 0; i < 3; i++)
+        free(factor[i]);
+    for (int i = 0; i < 6; i++)
+        free(t[i].at);
+    free(read), free(whole), free(packed), free(scratch);
+}
+
+static void backward_equals_reference(void **state)
+{
+    for (int t = 0; t < TABLES; t++) {
+        if (!mr_mixed_kernels_use(tables[t]))
+            continue;
+        mr_conv d;
+        for (int i = 0; (d = conv_shape(i)).n; i++) {
+            bool plain = d.r == 1 && d.s == 1 && d.stride_h == 1;
+            if (t < 2 && i > 12)
+                continue; /* the plain ones are slow */
+            check_backward(&d, HALF, *state);
+            check_backward(&d, NORM_BEHIND | NORM_BEFORE | BIAS_GRADIENT | HALF, *state);
+            check_backward(&d, NORM_BEFORE | ADD_DX | ADD_DY | HALF | (plain ? STORE : 0), *state);
+            check_backward(&d, NORM_BEHIND | NO_DX, *state);
+            check_backward(&d, NORM_BEHIND | NO_DW | ADD_DX | BIAS_GRADIENT, *state);
+        }
+    }
+}
+
+/* The bytes must not depend on the number of threads. */
+static void same_bytes_for_any_team(void **state)
+{
+    (void)state;
+    mr_conv d = shape(6, 24, 24, 16, 32, 3, 1, true, 1);
+    struct sizes z = sizes_of(&d);
+    float *x = numbers(z.in), *w = numbers(z.weights), *dy = numbers(z.out), *dw[2];
+    float *scale = factors(16, true), *shift = factors(16, false);
+    mr_numbers y[2], dx[2], x_tensor = tensor(x, z.in, true), dy_tensor = tensor(dy, z.out, true);
+    double sums[2][64];
+    for (int i = 0; i < 2; i++) {
+        mr_team *team;
+        assert_int_equal(mr_team_create(&team, i ? 3 : 1, NULL), 0);
+        y[i] = tensor(dy, z.out, true), dx[i] = tensor(x, z.in, true), dw[i] = calloc(z.weights, sizeof(float));
+        mr_bf16 *packed = scratch_of(2 * mr_mixed_packed(&d)), *back = scratch_of(2 * mr_mixed_packed_backward(&d));
+        void *scratch = scratch_of(mr_mixed_scratch(&d, 3)), *more = scratch_of(mr_mixed_backward_scratch(&d, 3));
+        mr_mixed_input in = {x_tensor, scale, shift, 0, INFINITY};
+        mr_mixed_output out = {.y = y[i], .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
+        mr_mixed_input_gradient g = {.dx = dx[i]};
+        mr_mixed_pack(&d, team, w, NULL, packed);
+        mr_mixed_pack_backward(&d, team, w, back);
+        mr_mixed_forward(&d, team, &in, packed, &out, scratch);
+        mr_mixed_backward(&d, team, &(mr_mixed_gradient){.dy = dy_tensor}, &in, back, dw[i], NULL, &g, more);
+        mr_team_destroy(team);
+        free(packed), free(back), free(scratch), free(more);
+    }
+    assert_memory_equal(y[0].at, y[1].at, z.out * sizeof(mr_bf16));
+    assert_memory_equal(dw[0], dw[1], z.weights * sizeof(float));
+    assert_memory_equal(dx[0].at, dx[1].at, z.in * sizeof(mr_bf16));
+    assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
+    for (int i = 0; i < 2; i++)
+        free(y[i].at), free(dw[i]), free(dx[i].at);
+    free(x), free(w), free(dy), free(scale), free(shift), free(x_tensor.at), free(dy_tensor.at);
+}
+
+static void check_pool_backward(const mr_pool *p, const mr_mixed_input *in, const mr_conv_input *plain,
+                                const uint8_t *places, mr_team *team, void *scratch)
+{
+    struct sizes z = sizes_of(&p->window);
+    size_t c = (size_t)p->window.c;
+    float *dy = numbers(z.out), *dx = numbers(z.in), *mean = factors(c, false);
+    double *sums = calloc(2 * c, sizeof *sums), *want_sums = calloc(2 * c, sizeof *sums);
+    mr_numbers dy_tensor = tensor(dy, z.out, true), dx_tensor = tensor(dx, z.in, true);
+    mr_mixed_gradient g = {.dy = dy_tensor};
+    mr_conv_gradient plain_g = {.dy = dy};
+    mr_mixed_input_gradient out = {.dx = dx_tensor, .add = dx_tensor, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input_gradient want = {.dx = dx, .add = dx, .low = -INFINITY, .high = INFINITY};
+    if (in->scale) {
+        out = (mr_mixed_input_gradient){dx_tensor, dx_tensor, in->x, in->scale, in->shift, 0, INFINITY, mean, sums};
+        want = (mr_conv_input_gradient){dx, dx, plain->x, in->scale, in->shift, 0, INFINITY, mean, want_sums};
+    }
+    mr_pool_reference_backward(p, &plain_g, plain, &want);
+    mr_mixed_pool_backward(p, team, &g, p->mean ? NULL : places, &out, scratch);
+    assert_close(dx_tensor, dx, z.in, 4, "pooled dx");
+    check_dx_sums(sums, want_sums, 2 * (int)c, z.in);
+    free(dy), free(dx), free(mean), free(sums), free(want_sums), free(dy_tensor.at), free(dx_tensor.at);
+}
+
 static void check_pool(const mr_pool *p, bool norm, mr_team *team)
 {
     const mr_conv *d = &p->window;
@@ -259,9 +421,12 @@ static void check_pool(const mr_pool *p, bool norm, mr_team *team)
         plain = (mr_conv_input){x, scale, shift, 0, INFINITY};
     }
     mr_pool_reference_forward(p, &plain, want, unused);
-    mr_mixed_pool_forward(p, team, &in, y, NULL, sums, scratch);
+    uint8_t *places = malloc(z.out);
+    mr_mixed_pool_forward(p, team, &in, y, p->mean ? NULL : places, sums, scratch);
     assert_close(y, want, z.out, 1, "pooled");
     assert_sums(sums, y, z.out, d->c);
+    check_pool_backward(p, &in, &plain, places, team, scratch);
+    free(places);
     free(x), free(scale), free(shift), free(want), free(sums), free(unused), free(x_tensor.at), free(y.at),
         free(scratch);
 }
@@ -312,7 +477,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounds_to_nearest_even),
         cmocka_unit_test(forward_equals_reference),
+        cmocka_unit_test(backward_equals_reference),
         cmocka_unit_test(pooling_equals_reference),
+        cmocka_unit_test(same_bytes_for_any_team),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -42,7 +42,7 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
     packed += op->packed;
     float *bias = packed + packed_bytes(&d) / sizeof(float), *scale = bias + d.k;
     bool folded = mr_conv_op_fold(r, op, scale, bias);
-    mr_mixed_pack(&d, mr_run_weight(r, op->layer, 0), folded ? scale : NULL, (mr_bf16 *)packed);
+    mr_mixed_pack(&d, r->team, mr_run_weight(r, op->layer, 0), folded ? scale : NULL, (mr_bf16 *)packed);
 }
 
 static void forward_conv(const mr_run *r, const mr_op *op)

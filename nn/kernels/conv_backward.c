@@ -38,61 +38,6 @@ struct per_thread {
     float *sums;    /* [2][padded_c] of the block */
 };
 
-/* Rows (columns) of gradient that a block needs: its own FIRST … END-1, and those that its part of dx meets.
- */
-struct span {
-    int first, end;
-};
-
-static int floor_divide(int a, int b)
-{
-    return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-
-/* Output positions that input positions FIRST … END-1 meet. */
-static struct span met(int first, int end, int pad, int extent, int stride)
-{
-    return (struct span){-floor_divide(-(first + pad - (extent - 1)), stride),
-                         floor_divide(end - 1 + pad, stride) + 1};
-}
-
-static struct span join(struct span a, struct span b)
-{
-    return (struct span){mr_at_most(a.first, b.first), mr_at_least(a.end, b.end)};
-}
-
-/* The rows (columns) of dx that belong to output rows FIRST … FIRST+COUNT-1 of TOTAL; the last block takes
- * what is left. */
-static struct span owned(int first, int count, int total, int stride, int all)
-{
-    int end = first + count == total ? all : mr_at_most(all, (first + count) * stride);
-    return (struct span){mr_at_most(all, first * stride), end};
-}
-
-struct area {
-    struct span rows, columns;     /* of dx */
-    struct span g_rows, g_columns; /* of gradient */
-};
-
-static struct area find_area(const mr_cut *cut, const mr_block *b, bool data)
-{
-    const mr_conv *d = &cut->d;
-    struct area a = {.g_rows = {b->row, b->row + b->rows}, .g_columns = {b->column, b->column + b->columns}};
-    a.rows = owned(b->row, b->rows, d->p, d->stride_h, d->h);
-    a.columns = owned(b->column, b->columns, d->q, d->stride_w, d->w);
-    if (data) {
-        int high = (d->r - 1) * d->dilation_h + 1, wide = (d->s - 1) * d->dilation_w + 1;
-        a.g_rows = join(a.g_rows, met(a.rows.first, a.rows.end, d->pad_top, high, d->stride_h));
-        a.g_columns = join(a.g_columns, met(a.columns.first, a.columns.end, d->pad_left, wide, d->stride_w));
-    }
-    return a;
-}
-
-static size_t length(struct span s)
-{
-    return (size_t)(s.end - s.first);
-}
-
 /* The largest gradient patch and dx class over all blocks. */
 static void find_sizes(struct backward *f)
 {
@@ -103,10 +48,10 @@ static void find_sizes(struct backward *f)
                             ? f->cut.across_columns - 2
                             : 1) {
             mr_block b = mr_cut_block(&f->cut, y * f->cut.across_columns + x);
-            struct area a = find_area(&f->cut, &b, true);
-            size_t g = length(a.g_rows) * length(a.g_columns) * (size_t)f->cut.images * (size_t)d->k;
+            struct mr_area a = mr_find_area(&f->cut, &b, true);
+            size_t g = mr_span_length(a.g_rows) * mr_span_length(a.g_columns) * (size_t)f->cut.images * (size_t)d->k;
             size_t pixels =
-                (length(a.rows) / (size_t)d->stride_h + 1) * (length(a.columns) / (size_t)d->stride_w + 1);
+                (mr_span_length(a.rows) / (size_t)d->stride_h + 1) * (mr_span_length(a.columns) / (size_t)d->stride_w + 1);
             f->gradient_floats = g > f->gradient_floats ? g : f->gradient_floats;
             pixels *= (size_t)f->cut.images;
             f->dx_pixels = pixels > f->dx_pixels ? pixels : f->dx_pixels;
@@ -164,14 +109,14 @@ static const float *moved(const float *p, ptrdiff_t by)
     return p ? p + by : NULL;
 }
 
-static void load_gradient_row(const struct backward *f, int image, int row, struct span columns, float *out)
+static void load_gradient_row(const struct backward *f, int image, int row, struct mr_span columns, float *out)
 {
     const mr_conv *d = &f->cut.d;
     const mr_conv_gradient *g = f->gradient;
     int first = mr_at_least(0, columns.first), end = mr_at_most(d->q, columns.end);
     size_t k = (size_t)d->k;
     if (row < 0 || row >= d->p || first >= end) {
-        memset(out, 0, length(columns) * k * sizeof *out);
+        memset(out, 0, mr_span_length(columns) * k * sizeof *out);
         return;
     }
     memset(out, 0, (size_t)(first - columns.first) * k * sizeof *out);
@@ -184,12 +129,12 @@ static void load_gradient_row(const struct backward *f, int image, int row, stru
 }
 
 /* The patch's origin is output pixel (a->g_rows.first, a->g_columns.first) of the block's first image. */
-static mr_patch load_gradient(const struct backward *f, const mr_block *b, const struct area *a,
+static mr_patch load_gradient(const struct backward *f, const mr_block *b, const struct mr_area *a,
                               float *buffer)
 {
     const mr_conv *d = &f->cut.d;
-    ptrdiff_t row = (ptrdiff_t)length(a->g_columns) * d->k;
-    mr_patch patch = {buffer, (ptrdiff_t)length(a->g_rows) * row, row, d->k};
+    ptrdiff_t row = (ptrdiff_t)mr_span_length(a->g_columns) * d->k;
+    mr_patch patch = {buffer, (ptrdiff_t)mr_span_length(a->g_rows) * row, row, d->k};
     for (int i = 0; i < b->images; i++)
         for (int y = a->g_rows.first; y < a->g_rows.end; y++)
             load_gradient_row(f, b->image + i, y, a->g_columns,
@@ -293,7 +238,7 @@ static void reduce_rows(void *argument, size_t first, size_t end, int thread)
 /* ---- by data ------------------------------------------------------------ */
 
 /* Pixels of dx in the block that belong to class (A, B). Returns their number. */
-static size_t find_pixels(const struct backward *f, const mr_block *b, const struct area *area,
+static size_t find_pixels(const struct backward *f, const mr_block *b, const struct mr_area *area,
                           const mr_patch *dy, int a, int class_b, struct per_thread *t)
 {
     const mr_conv *d = &f->cut.d;
@@ -350,7 +295,7 @@ static const float *run_class(const struct backward *f, struct mr_tile *tile, st
     return tile->w;
 }
 
-static void add_data(const struct backward *f, const mr_block *b, const struct area *area, const mr_patch *dy,
+static void add_data(const struct backward *f, const mr_block *b, const struct mr_area *area, const mr_patch *dy,
                      struct per_thread *t)
 {
     const mr_conv *d = &f->cut.d;
@@ -403,7 +348,7 @@ static void look_ahead(const struct backward *f, int number, mr_ahead *a)
 static void backward_block(const struct backward *f, int task, int number, bool first, struct per_thread *t)
 {
     mr_block b = mr_cut_block(&f->cut, number);
-    struct area area = find_area(&f->cut, &b, f->dx != NULL);
+    struct mr_area area = mr_find_area(&f->cut, &b, f->dx != NULL);
     mr_patch dy = load_gradient(f, &b, &area, t->gradient);
     look_ahead(f, number + 1, &t->ahead);
     mr_patch own = dy;

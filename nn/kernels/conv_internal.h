@@ -102,6 +102,23 @@ typedef struct mr_class {
 } mr_class;
 void mr_find_class(const mr_conv *d, int a, int b, mr_class *class);
 
+/* Rows (columns) FIRST … END-1. */
+struct mr_span {
+    int first, end;
+};
+static inline size_t mr_span_length(struct mr_span s)
+{
+    return (size_t)(s.end - s.first);
+}
+
+/* What a block needs and gives in backward: the part of dx that is its own, and the gradient of its own
+ * pixels and (with DATA) of those that its part of dx meets; these may lie outside of the output. */
+struct mr_area {
+    struct mr_span rows, columns;     /* of dx */
+    struct mr_span g_rows, g_columns; /* of gradient */
+};
+struct mr_area mr_find_area(const mr_cut *cut, const mr_block *b, bool data);
+
 /* Memory that the next block reads, prefetched a little with every tile of this one: so that loading a block,
  * which is bound by memory, and computing on it, which is not, overlap. */
 typedef struct mr_ahead {

@@ -42,10 +42,11 @@ MR_INLINE half_vec h_round(vec v)
 MR_INLINE void dot_pixels(const struct mr_mixed_tile *t, int first, const int pixels, int channel_tile)
 {
     const mr_bf16 *w = t->w + channel_tile * MR_TILE_NUMBERS, *a = t->a + first * t->a_step;
+    float *stage = t->stage + first * t->stage_step + channel_tile * MR_TILE_ROWS;
     vec sum[8];
     MR_UNROLL
     for (int i = 0; i < pixels; i++)
-        sum[i] = v_zero();
+        sum[i] = t->add ? v_load(stage + i * t->stage_step) : v_zero();
     for (size_t r = 0; r < t->runs; r++)
         for (size_t step = 0; step < t->steps; step++, w += t->channel_tiles * MR_TILE_NUMBERS)
             for (int l = 0; l < MR_TILE_DEPTH; l += 2) {
@@ -60,7 +61,7 @@ MR_INLINE void dot_pixels(const struct mr_mixed_tile *t, int first, const int pi
             }
     MR_UNROLL
     for (int i = 0; i < pixels; i++)
-        v_store(t->stage + (first + i) * MR_STAGE + channel_tile * MR_TILE_ROWS, sum[i]);
+        v_store(stage + i * t->stage_step, sum[i]);
 }
 
 static void dot_tile(const struct mr_mixed_tile *t)
@@ -97,14 +98,23 @@ static void end_amx(void)
 }
 
 /* Tile registers are named by literals: 0 to 3 sums (pixels by channels), 4, 5 pixels, 6, 7 weights. */
+#define START(number, from)                                                                                  \
+    do {                                                                                                     \
+        if (t->add)                                                                                          \
+            _tile_loadd(number, from, bytes_out);                                                            \
+        else                                                                                                 \
+            _tile_zero(number);                                                                              \
+    } while (0)
+
 static void amx_2_2(const struct mr_mixed_tile *t)
 {
     const mr_bf16 *w = t->w;
-    const ptrdiff_t bytes = t->a_step * 2, down = t->a_step * MR_TILE_ROWS;
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    const ptrdiff_t bytes = t->a_step * 2, down = t->a_step * MR_TILE_ROWS, bytes_out = t->stage_step * 4;
+    float *below = t->stage + MR_TILE_ROWS * t->stage_step;
+    START(0, t->stage);
+    START(1, t->stage + MR_TILE_ROWS);
+    START(2, below);
+    START(3, below + MR_TILE_ROWS);
     for (size_t r = 0; r < t->runs; r++) {
         const mr_bf16 *a = t->a + t->run[r];
         for (size_t step = 0; step < t->steps; step++, a += MR_TILE_DEPTH, w += 2 * MR_TILE_NUMBERS) {
@@ -118,18 +128,19 @@ static void amx_2_2(const struct mr_mixed_tile *t)
             _tile_dpbf16ps(3, 5, 7);
         }
     }
-    _tile_stored(0, t->stage, MR_STAGE * 4);
-    _tile_stored(1, t->stage + MR_TILE_ROWS, MR_STAGE * 4);
-    _tile_stored(2, t->stage + MR_TILE_ROWS * MR_STAGE, MR_STAGE * 4);
-    _tile_stored(3, t->stage + MR_TILE_ROWS * MR_STAGE + MR_TILE_ROWS, MR_STAGE * 4);
+    _tile_stored(0, t->stage, bytes_out);
+    _tile_stored(1, t->stage + MR_TILE_ROWS, bytes_out);
+    _tile_stored(2, below, bytes_out);
+    _tile_stored(3, below + MR_TILE_ROWS, bytes_out);
 }
 
 static void amx_2_1(const struct mr_mixed_tile *t)
 {
     const mr_bf16 *w = t->w;
-    const ptrdiff_t bytes = t->a_step * 2, down = t->a_step * MR_TILE_ROWS;
-    _tile_zero(0);
-    _tile_zero(2);
+    const ptrdiff_t bytes = t->a_step * 2, down = t->a_step * MR_TILE_ROWS, bytes_out = t->stage_step * 4;
+    float *below = t->stage + MR_TILE_ROWS * t->stage_step;
+    START(0, t->stage);
+    START(2, below);
     for (size_t r = 0; r < t->runs; r++) {
         const mr_bf16 *a = t->a + t->run[r];
         for (size_t step = 0; step < t->steps; step++, a += MR_TILE_DEPTH, w += MR_TILE_NUMBERS) {
@@ -140,16 +151,16 @@ static void amx_2_1(const struct mr_mixed_tile *t)
             _tile_dpbf16ps(2, 5, 6);
         }
     }
-    _tile_stored(0, t->stage, MR_STAGE * 4);
-    _tile_stored(2, t->stage + MR_TILE_ROWS * MR_STAGE, MR_STAGE * 4);
+    _tile_stored(0, t->stage, bytes_out);
+    _tile_stored(2, below, bytes_out);
 }
 
 static void amx_1_2(const struct mr_mixed_tile *t)
 {
     const mr_bf16 *w = t->w;
-    const ptrdiff_t bytes = t->a_step * 2;
-    _tile_zero(0);
-    _tile_zero(1);
+    const ptrdiff_t bytes = t->a_step * 2, bytes_out = t->stage_step * 4;
+    START(0, t->stage);
+    START(1, t->stage + MR_TILE_ROWS);
     for (size_t r = 0; r < t->runs; r++) {
         const mr_bf16 *a = t->a + t->run[r];
         for (size_t step = 0; step < t->steps; step++, a += MR_TILE_DEPTH, w += 2 * MR_TILE_NUMBERS) {
@@ -160,15 +171,15 @@ static void amx_1_2(const struct mr_mixed_tile *t)
             _tile_dpbf16ps(1, 4, 7);
         }
     }
-    _tile_stored(0, t->stage, MR_STAGE * 4);
-    _tile_stored(1, t->stage + MR_TILE_ROWS, MR_STAGE * 4);
+    _tile_stored(0, t->stage, bytes_out);
+    _tile_stored(1, t->stage + MR_TILE_ROWS, bytes_out);
 }
 
 static void amx_1_1(const struct mr_mixed_tile *t)
 {
     const mr_bf16 *w = t->w;
-    const ptrdiff_t bytes = t->a_step * 2;
-    _tile_zero(0);
+    const ptrdiff_t bytes = t->a_step * 2, bytes_out = t->stage_step * 4;
+    START(0, t->stage);
     for (size_t r = 0; r < t->runs; r++) {
         const mr_bf16 *a = t->a + t->run[r];
         for (size_t step = 0; step < t->steps; step++, a += MR_TILE_DEPTH, w += MR_TILE_NUMBERS) {
@@ -177,7 +188,7 @@ static void amx_1_1(const struct mr_mixed_tile *t)
             _tile_dpbf16ps(0, 4, 6);
         }
     }
-    _tile_stored(0, t->stage, MR_STAGE * 4);
+    _tile_stored(0, t->stage, bytes_out);
 }
 
 static void amx_tile(const struct mr_mixed_tile *t)
@@ -186,6 +197,79 @@ static void amx_tile(const struct mr_mixed_tile *t)
         (t->channel_tiles == 2 ? amx_2_2 : amx_2_1)(t);
     else
         (t->channel_tiles == 2 ? amx_1_2 : amx_1_1)(t);
+}
+
+/* ---- layouts for the weights' gradient ---------------------------------------- */
+
+/* Two pixels of 16 channels, channel by channel. */
+MR_INLINE __m512i pair_up(half_vec even, half_vec odd)
+{
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(even), _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+}
+
+/* 16 x 16 numbers of 32 bits: by 2 and by 4 within quarters of a register, then the quarters. */
+MR_INLINE void transpose_16(__m512i r[16])
+{
+    __m512i t[16];
+    MR_UNROLL
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    MR_UNROLL
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    MR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    MR_UNROLL
+    for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+static void wide_transpose(const mr_bf16 *x, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out,
+                           size_t pitch)
+{
+    const part n = v_part((size_t)channels);
+    for (size_t i = 0; i < pixels; i += MR_TILE_DEPTH) {
+        __m512i r[16];
+        MR_UNROLL
+        for (size_t j = 0; j < 16; j++)
+            r[j] = pair_up(h_load_part(x + at[i + 2 * j], n), h_load_part(x + at[i + 2 * j + 1], n));
+        transpose_16(r);
+        MR_UNROLL
+        for (size_t j = 0; j < 16; j++)
+            _mm512_storeu_si512(out + j * pitch + i, r[j]);
+    }
+}
+
+MR_INLINE half_vec pixel_or_zero(const mr_bf16 *g, ptrdiff_t at, part n)
+{
+    return at < 0 ? _mm256_setzero_si256() : h_load_part(g + at, n);
+}
+
+static void wide_interleave(const mr_bf16 *g, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out)
+{
+    const size_t step = channels > MR_TILE_ROWS ? 2 * MR_TILE_NUMBERS : MR_TILE_NUMBERS;
+    for (int k = 0; k < channels; k += MR_TILE_ROWS, out += MR_TILE_NUMBERS) {
+        const part n = v_part((size_t)(channels - k));
+        for (size_t i = 0; i < pixels; i += 2) {
+            mr_bf16 *row = out + i / MR_TILE_DEPTH * step + i % MR_TILE_DEPTH / 2 * MR_TILE_DEPTH;
+            _mm512_storeu_si512(row, pair_up(pixel_or_zero(g + k, at[i], n), pixel_or_zero(g + k, at[i + 1], n)));
+        }
+    }
 }
 
 static void no_configuration(void)
@@ -197,13 +281,21 @@ const struct mr_mixed_table mr_mixed_avx512 = {.name = "avx512",
                                                .end = no_configuration,
                                                .tile = dot_tile,
                                                .finish = finish_mixed,
-                                               .load = load_mixed};
+                                               .load = load_mixed,
+                                               .load_gradient = load_gradient_mixed,
+                                               .give = give_mixed,
+                                               .transpose = wide_transpose,
+                                               .interleave = wide_interleave};
 const struct mr_mixed_table mr_mixed_amx = {.name = "amx",
                                             .begin = begin_amx,
                                             .end = end_amx,
                                             .tile = amx_tile,
                                             .finish = finish_mixed,
-                                            .load = load_mixed};
+                                            .load = load_mixed,
+                                            .load_gradient = load_gradient_mixed,
+                                            .give = give_mixed,
+                                            .transpose = wide_transpose,
+                                            .interleave = wide_interleave};
 
 #if defined __clang__
 #pragma clang attribute pop

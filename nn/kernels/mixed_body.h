@@ -100,6 +100,91 @@ MR_INLINE void finish_as(const struct mr_mixed_finish *f, const bool half, const
         finish_channels(f, k, v_part((size_t)(f->channels - k)), half, add, sums);
 }
 
+/* ---- backward ---------------------------------------------------------------- */
+
+MR_INLINE void load_gradient_channels(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
+                                      const bool from_half, const bool to_half, size_t k, part n)
+{
+    const vec a = g->a ? v_load_part(g->a + k, n) : v_zero(), b = g->a ? v_load_part(g->b + k, n) : v_zero(),
+              shift = g->a ? v_load_part(g->c + k, n) : v_zero();
+    for (size_t i = 0; i < pixels; i++) {
+        size_t at = i * c + k;
+        vec v = load_numbers(g->dy, at, from_half, n);
+        if (g->a)
+            v = v_fma(a, v, v_fma(b, load_numbers(g->x, at, from_half, n), shift));
+        if (g->add.at)
+            v = v_add(v, load_numbers(g->add, at, from_half, n));
+        if (g->store.at)
+            store_numbers(g->store, at, from_half, v, n);
+        store_numbers(out, at, to_half, v, n);
+    }
+}
+
+MR_INLINE void load_gradient_as(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
+                                const bool from_half, const bool to_half)
+{
+    size_t k = 0;
+    for (; k + LANES <= c; k += LANES)
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, v_part(LANES));
+    if (k < c)
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, v_part(c - k));
+}
+
+static void load_gradient_mixed(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out)
+{
+    if (g->dy.half && out.half)
+        load_gradient_as(g, pixels, c, out, true, true);
+    else if (g->dy.half)
+        load_gradient_as(g, pixels, c, out, true, false);
+    else
+        load_gradient_as(g, pixels, c, out, false, out.half);
+}
+
+MR_INLINE void give_channels(const struct mr_mixed_give *g, int k, part n, const bool half, const bool mask)
+{
+    const vec low = v_set(g->low), high = v_set(g->high);
+    const vec scale = mask ? v_load_part(g->scale + k, n) : low, shift = mask ? v_load_part(g->shift + k, n) : low;
+    const vec mean = g->sums ? v_load_part(g->mean + k, n) : low;
+    vec sum = g->sums ? v_load(g->sums + k) : low, product = g->sums ? v_load(g->products + k) : low;
+    for (int i = 0; i < g->pixels; i++) {
+        if (g->at[i] < 0)
+            continue;
+        size_t at = (size_t)g->at[i] + (size_t)k;
+        vec v = v_load(g->stage + i * MR_STAGE + k);
+        if (g->add.at)
+            v = v_add(v, load_numbers(g->add, at, half, n));
+        if (mask) {
+            vec x = load_numbers(g->x, at, half, n);
+            v = v_inside(v_fma(scale, x, shift), low, high, v);
+            sum = v_add(sum, v);
+            product = v_fma(v, v_sub(x, mean), product);
+        }
+        store_numbers(g->dx, at, half, v, n);
+    }
+    if (g->sums) {
+        v_store(g->sums + k, sum);
+        v_store(g->products + k, product);
+    }
+}
+
+MR_INLINE void give_as(const struct mr_mixed_give *g, const bool half, const bool mask)
+{
+    for (int k = 0; k < g->channels; k += LANES)
+        give_channels(g, k, v_part((size_t)(g->channels - k)), half, mask);
+}
+
+static void give_mixed(const struct mr_mixed_give *g)
+{
+    if (g->dx.half && g->scale)
+        give_as(g, true, true);
+    else if (g->dx.half)
+        give_as(g, true, false);
+    else
+        give_as(g, false, g->scale != NULL);
+}
+
+/* ---- forward's choice ---------------------------------------------------------- */
+
 static void finish_mixed(const struct mr_mixed_finish *f)
 {
     const bool add = f->add.at, sums = f->sums;

@@ -74,12 +74,12 @@ static size_t add_segment(const struct forward *f, const mr_block *b, struct per
     const mr_conv *d = &f->cut.d;
     int count = (rows - 1) * together + b->columns;
     t->segment[t->segments++] = (struct mr_segment){first, step, count, at};
-    for (int i = 0; i < count; i++) {
-        int y = i / together, x = i % together;
-        t->at[at++] = x < b->columns ? output + ((ptrdiff_t)y * d->q + x) * d->k : -1;
+    for (int y = 0; y < rows; y++) {
+        for (int x = 0; x < b->columns; x++)
+            t->at[at++] = output + ((ptrdiff_t)y * d->q + x) * d->k;
+        for (int x = b->columns; x < together && y < rows - 1; x++)
+            t->at[at++] = -1;
     }
-    for (int i = 0; i < MR_STAGE; i++)
-        t->at[at++] = -1;
     return at;
 }
 
@@ -133,7 +133,8 @@ static void run_block(const struct forward *f, const struct per_thread *t, const
                                  .runs = f->runs.count,
                                  .steps = mr_mixed_steps(f->runs.length),
                                  .w = f->packed,
-                                 .stage = t->stage};
+                                 .stage = t->stage,
+                                 .stage_step = MR_STAGE};
     for (int k = 0; k < k_all; k += MR_STAGE) {
         struct mr_mixed_finish finish = {.stage = t->stage,
                                          .channels = mr_at_most(MR_STAGE, k_all - k),

@@ -17,6 +17,15 @@ void mr_mixed_cut(mr_cut *cut, const mr_conv *d)
     mr_cut_blocks(cut, d, weights > LARGE_WEIGHTS ? LARGE_NUMBERS : NUMBERS, LEAST_PIXELS);
 }
 
+void mr_mixed_cut_backward(mr_cut *cut, const mr_conv *d)
+{
+    size_t weights = (size_t)d->r * (size_t)d->s * (size_t)d->c * (size_t)d->k;
+    size_t numbers = weights > LARGE_WEIGHTS ? LARGE_NUMBERS : NUMBERS;
+    if (d->k > d->c)
+        numbers = numbers * (size_t)d->c / (size_t)d->k;
+    mr_cut_blocks(cut, d, numbers, LEAST_PIXELS);
+}
+
 static bool is_identity(const mr_mixed_input *in)
 {
     return !in->scale && in->low == -INFINITY && in->high == INFINITY;

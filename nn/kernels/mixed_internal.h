@@ -42,6 +42,44 @@ static inline size_t mr_mixed_padded(int channels)
     return ((size_t)channels + MR_TILE_ROWS - 1) / MR_TILE_ROWS * MR_TILE_ROWS;
 }
 
+/* Cuts D for its backward pass, where the gradient has to be in the cache, too. */
+void mr_mixed_cut_backward(mr_cut *cut, const mr_conv *d);
+
+/* Numbers of the packed weights of one class (backward by data). */
+size_t mr_mixed_packed_class(const mr_conv *d, const mr_class *class);
+
+/* The gradient by the weights (mixed_weights.c). A product sums along the rows of a tile, here over pixels:
+ * the input is transposed to [channel][pixel], so that each tap is the same numbers read from another offset,
+ * and the gradient's pixels are interleaved in pairs. Pixels are strung together row by row with the input's
+ * border between the rows, where the gradient is zero; a strided convolution's input is taken apart first
+ * into stride_h x stride_w phases, which again have no strides. */
+typedef struct mr_mixed_weights {
+    const mr_cut *cut;
+    size_t rows;       /* of one task's sums: taps times whole tiles of c */
+    size_t c, k;       /* in whole tiles */
+    size_t floats;     /* of one task's sums: stages of k by [rows][32 or 16], then the bias's [16][32 or 16] */
+    size_t most_pixels, most_pitch;
+} mr_mixed_weights;
+
+typedef struct mr_mixed_weights_memory { /* of a thread */
+    mr_bf16 *transposed;  /* [c][pitch] of one phase */
+    mr_bf16 *interleaved; /* [stages of k][pixels / 32][tiles] */
+    mr_bf16 *ones;        /* [most_pixels] */
+    ptrdiff_t *x_at;      /* [pitch] where each pixel of a phase lies in the patch */
+    ptrdiff_t *g_at;      /* [most_pixels] */
+} mr_mixed_weights_memory;
+
+void mr_mixed_weights_start(mr_mixed_weights *w, const mr_cut *cut);
+void mr_mixed_weights_lay_out(const mr_mixed_weights *w, mr_layout *l, mr_mixed_weights_memory *m);
+/* SUMS (+)= the block's part, of dw (unless DW is false) and of the bias (with BIAS). G's origin is the
+ * block's first pixel. */
+void mr_mixed_weights_add(const mr_mixed_weights *w, const mr_mixed_weights_memory *m, const mr_block *b,
+                          const mr_mixed_patch *x, const mr_mixed_patch *g, float *sums, bool add, bool dw,
+                          bool bias);
+/* dw, dbias += the sums of all tasks in their order. */
+void mr_mixed_weights_reduce(const mr_mixed_weights *w, mr_team *team, const float *task_sums, float *dw,
+                             float *dbias);
+
 /* Pixels that are equally far apart in a patch, so that tiles can read them: COUNT from number FIRST of the
  * patch on, STEP apart. Some of them may be none of the output's (a row's border, when rows are strung
  * together). */

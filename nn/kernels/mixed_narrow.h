@@ -58,7 +58,7 @@ static void no_configuration(void)
 static void narrow_pixel(const struct mr_mixed_tile *t, const mr_bf16 *a, int channel_tile, float *out)
 {
     const mr_bf16 *w = t->w + channel_tile * MR_TILE_NUMBERS;
-    for (int k = 0; k < MR_TILE_ROWS; k++)
+    for (int k = 0; k < MR_TILE_ROWS && !t->add; k++)
         out[k] = 0;
     for (size_t r = 0; r < t->runs; r++)
         for (size_t step = 0; step < t->steps; step++, w += t->channel_tiles * MR_TILE_NUMBERS)
@@ -76,13 +76,32 @@ static void narrow_tile(const struct mr_mixed_tile *t)
 {
     for (int i = 0; i < t->pixel_tiles * MR_TILE_ROWS; i++)
         for (int k = 0; k < t->channel_tiles; k++)
-            narrow_pixel(t, t->a + i * t->a_step, k, t->stage + i * MR_STAGE + k * MR_TILE_ROWS);
+            narrow_pixel(t, t->a + i * t->a_step, k, t->stage + i * t->stage_step + k * MR_TILE_ROWS);
+}
+
+static void narrow_transpose(const mr_bf16 *x, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out,
+                             size_t pitch)
+{
+    for (int c = 0; c < MR_TILE_ROWS; c++)
+        for (size_t i = 0; i < pixels; i++)
+            out[(size_t)c * pitch + i] = c < channels ? x[at[i] + c] : 0;
+}
+
+static void narrow_interleave(const mr_bf16 *g, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out)
+{
+    for (size_t i = 0; i < pixels; i += MR_TILE_DEPTH)
+        for (int k = 0; k < channels; k += MR_TILE_ROWS, out += MR_TILE_NUMBERS)
+            for (size_t l = 0; l < MR_TILE_DEPTH; l++)
+                for (int j = 0; j < MR_TILE_ROWS; j++)
+                    out[l / 2 * MR_TILE_DEPTH + 2 * (size_t)j + l % 2] =
+                        at[i + l] >= 0 && k + j < channels ? g[at[i + l] + k + j] : 0;
 }
 
 #define MR_NARROW_MIXED_TABLE(title)                                                                         \
     {                                                                                                        \
         .name = title, .begin = no_configuration, .end = no_configuration, .tile = narrow_tile,              \
-        .finish = finish_mixed, .load = load_mixed,                                                          \
+        .finish = finish_mixed, .load = load_mixed, .load_gradient = load_gradient_mixed,                    \
+        .give = give_mixed, .transpose = narrow_transpose, .interleave = narrow_interleave,                  \
     }
 
 #endif

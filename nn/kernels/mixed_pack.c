@@ -2,34 +2,125 @@
 /* Weights in the order in which the tiles of mixed_table.h read them. */
 #include "nn/kernels/mixed_internal.h"
 
-size_t mr_mixed_packed(const mr_conv *d)
+/* A matrix [runs][length][columns] as tiles. Its number (run, l, column) lies at W + tap[run*per_run + l / inner] + l % inner *
+ * down + column * right: a run is PER_RUN stretches of INNER numbers. */
+struct pack {
+    const float *w, *scale;
+    mr_bf16 *packed;
+    size_t runs, length, inner, per_run;
+    const ptrdiff_t *tap;
+    ptrdiff_t down, right;
+    int columns, tiles;
+};
+
+static size_t numbers_of(size_t runs, size_t length, int columns)
 {
-    return mr_input_run_count(d) * mr_mixed_steps(mr_input_run_length(d)) * MR_TILE_DEPTH *
-           mr_mixed_padded(d->k);
+    return runs * mr_mixed_steps(length) * MR_TILE_DEPTH * mr_mixed_padded(columns);
 }
 
-/* Pairs FIRST, FIRST+1 of LENGTH rows of W [length][k], 16 channels from K0 on. */
-static void pack_tile(const float *w, const float *scale, size_t length, size_t first, int k, int k0,
-                      mr_bf16 *out)
+/* 32 numbers of RUN from FIRST on, 16 columns from K0 on. */
+static void pack_tile(const struct pack *p, size_t run, size_t first, int k0, mr_bf16 *out)
 {
-    int inside = mr_at_most(MR_TILE_ROWS, k - k0);
+    int inside = mr_at_most(MR_TILE_ROWS, p->columns - k0);
     memset(out, 0, MR_TILE_NUMBERS * sizeof *out);
-    for (size_t l = 0; l < MR_TILE_DEPTH && first + l < length; l++) {
-        const float *row = w + (first + l) * (size_t)k + k0;
+    for (size_t l = 0; l < MR_TILE_DEPTH && first + l < p->length; l++) {
+        size_t number = first + l;
+        const float *row = p->w + p->tap[run * p->per_run + number / p->inner] +
+                           (ptrdiff_t)(number % p->inner) * p->down + k0 * p->right;
         mr_bf16 *to = out + l / 2 * MR_TILE_DEPTH + l % 2;
         for (int i = 0; i < inside; i++)
-            to[2 * i] = mr_to_bf16(scale ? row[i] * scale[k0 + i] : row[i]);
+            to[2 * i] = mr_to_bf16(p->scale ? row[i * p->right] * p->scale[k0 + i] : row[i * p->right]);
     }
 }
 
-void mr_mixed_pack(const mr_conv *d, const float *w, const float *scale, mr_bf16 *packed)
+/* One tile of columns: those of a stage lie side by side. */
+static void pack_columns(void *argument, int tile, int thread)
 {
-    size_t runs = mr_input_run_count(d), length = mr_input_run_length(d);
-    int tiles = (int)(mr_mixed_padded(d->k) / MR_TILE_ROWS);
-    for (int tile = 0; tile < tiles; tile += 2)
-        for (size_t r = 0; r < runs; r++)
-            for (size_t l = 0; l < length; l += MR_TILE_DEPTH)
-                for (int t = tile; t < tile + 2 && t < tiles; t++, packed += MR_TILE_NUMBERS)
-                    pack_tile(w + r * length * (size_t)d->k, scale, length, l, d->k, t * MR_TILE_ROWS,
-                              packed);
+    (void)thread;
+    const struct pack *p = argument;
+    size_t steps = mr_mixed_steps(p->length), stage = (size_t)(tile / 2);
+    size_t beside = (size_t)mr_at_most(2, p->tiles - tile / 2 * 2);
+    mr_bf16 *out = p->packed + (stage * 2 * p->runs * steps + (size_t)(tile % 2)) * MR_TILE_NUMBERS;
+    for (size_t r = 0; r < p->runs; r++)
+        for (size_t step = 0; step < steps; step++, out += beside * MR_TILE_NUMBERS)
+            pack_tile(p, r, step * MR_TILE_DEPTH, tile * MR_TILE_ROWS, out);
+}
+
+/* ---- forward ------------------------------------------------------------------- */
+
+size_t mr_mixed_packed(const mr_conv *d)
+{
+    return numbers_of(mr_input_run_count(d), mr_input_run_length(d), d->k);
+}
+
+void mr_mixed_pack(const mr_conv *d, mr_team *team, const float *w, const float *scale, mr_bf16 *packed)
+{
+    ptrdiff_t run[MR_CONV_MOST_TAPS];
+    size_t length = mr_input_run_length(d);
+    struct pack p = {.w = w,
+                     .scale = scale,
+                     .packed = packed,
+                     .runs = mr_input_run_count(d),
+                     .length = length,
+                     .inner = length,
+                     .per_run = 1,
+                     .tap = run,
+                     .down = d->k,
+                     .right = 1,
+                     .columns = d->k,
+                     .tiles = (int)(mr_mixed_padded(d->k) / MR_TILE_ROWS)};
+    for (size_t i = 0; i < p.runs; i++)
+        run[i] = (ptrdiff_t)(i * length) * d->k;
+    mr_team_run(team, p.tiles, pack_columns, &p);
+}
+
+/* ---- backward by data: class by class --------------------------------------------- */
+
+size_t mr_mixed_packed_class(const mr_conv *d, const mr_class *class)
+{
+    size_t runs = class->taps ? (size_t)(class->taps / class->per_run) : 0;
+    return numbers_of(runs, (size_t) class->per_run * (size_t)d->k, d->c);
+}
+
+size_t mr_mixed_packed_backward(const mr_conv *d)
+{
+    mr_class class;
+    size_t numbers = 0;
+    for (int a = 0; a < d->stride_h; a++)
+        for (int b = 0; b < d->stride_w; b++) {
+            mr_find_class(d, a, b, &class);
+            numbers += mr_mixed_packed_class(d, &class);
+        }
+    return numbers;
+}
+
+static void pack_class(const mr_conv *d, mr_team *team, const mr_class *class, const float *w, mr_bf16 *packed)
+{
+    ptrdiff_t tap[MR_CONV_MOST_TAPS];
+    for (int i = 0; i < class->taps; i++)
+        tap[i] = ((ptrdiff_t) class->r[i] * d->s + class->s[i]) * d->c * d->k;
+    struct pack p = {.w = w,
+                     .packed = packed,
+                     .runs = (size_t)(class->taps / class->per_run),
+                     .length = (size_t) class->per_run * (size_t)d->k,
+                     .inner = (size_t)d->k,
+                     .per_run = (size_t) class->per_run,
+                     .tap = tap,
+                     .down = 1,
+                     .right = d->k,
+                     .columns = d->c,
+                     .tiles = (int)(mr_mixed_padded(d->c) / MR_TILE_ROWS)};
+    mr_team_run(team, p.tiles, pack_columns, &p);
+}
+
+void mr_mixed_pack_backward(const mr_conv *d, mr_team *team, const float *w, mr_bf16 *packed)
+{
+    mr_class class;
+    for (int a = 0; a < d->stride_h; a++)
+        for (int b = 0; b < d->stride_w; b++) {
+            mr_find_class(d, a, b, &class);
+            if (class.taps)
+                pack_class(d, team, &class, w, packed);
+            packed += mr_mixed_packed_class(d, &class);
+        }
 }

@@ -25,7 +25,9 @@ struct mr_mixed_tile {
     size_t runs, steps;
     const mr_bf16 *w;
     int pixel_tiles, channel_tiles;
-    float *stage; /* [32][32], 64-byte aligned */
+    float *stage; /* 64-byte aligned; STAGE_STEP floats from pixel to pixel */
+    ptrdiff_t stage_step;
+    bool add; /* to what is there */
 };
 
 /* What becomes of a stage: mr_mixed_output for CHANNELS channels from the one on at which y, add, bias point.
@@ -40,6 +42,17 @@ struct mr_mixed_finish {
     float *sums, *products;
 };
 
+/* mr_mixed_input_gradient for a stage, as mr_mixed_finish. SCALE NULL: no mask. */
+struct mr_mixed_give {
+    const float *stage;
+    const ptrdiff_t *at;
+    int pixels, channels;
+    mr_numbers dx, add, x;
+    const float *scale, *shift, *mean;
+    float low, high;
+    float *sums, *products;
+};
+
 struct mr_mixed_table {
     const char *name;
     /* Around a thread's tiles: AMX's configuration. */
@@ -50,6 +63,16 @@ struct mr_mixed_table {
     /* y = clamp(scale*x + shift, low, high), as mr_kernel_table.load; Y [pixels][c]. */
     void (*load)(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                  mr_numbers y);
+    /* The gradient that G stands for, OUT [pixels][c]; G's tensors are all of one type. */
+    void (*load_gradient)(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out);
+    void (*give)(const struct mr_mixed_give *g);
+    /* OUT [c of 16][pixels], PITCH apart: number c of pixel i is X[at[i] + c]. CHANNELS <= 16, the rest is
+     * zero; PIXELS a multiple of 32. */
+    void (*transpose)(const mr_bf16 *x, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out,
+                      size_t pitch);
+    /* Pixels in pairs as the second operand of a product: for each 32 of them, each tile of 16 channels:
+     * [16 pairs][16 channels][2]. AT < 0: a pixel of zeros. CHANNELS <= 32. */
+    void (*interleave)(const mr_bf16 *g, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out);
 };
 
 extern const struct mr_mixed_table mr_mixed_portable, mr_mixed_avx2, mr_mixed_avx512, mr_mixed_amx;
