@@ -154,7 +154,7 @@ const mr_option mr_options[] = {
 
     {"threads", MR_INT, RUNS, AT(threads), 1, 1024, "N", "that compute [all processors]", everywhere},
     {"decode-threads", MR_INT, RUNS, AT(decode_threads), 1, 1024, "N", "that decode images", everywhere},
-    {"precision", MR_TEXT, MR_FOR_EVALUATE | PREDICT, AT(precision), 0, 0, "NAME",
+    {"precision", MR_TEXT, RUNS, AT(precision), 0, 0, "NAME",
      "float32, or mixed_bfloat16: fast where the processor has AMX [the model's]", everywhere},
     {"on-error", MR_TEXT, RUNS, AT(on_error), 0, 0, "skip|fail", "what a bad image does [skip]", everywhere},
     {"max-errors", MR_TEXT, RUNS, AT(max_errors), 0, 0, "N|P%", "how many may be bad [5%]", everywhere},

@@ -98,7 +98,7 @@ static json_t *layer_config(mr_dialect *d, const mr_graph *g, const json_t *laye
                    : json_true()); /* as it is now: training may have frozen it */
     mr_keras_set(d, out, "dtype", json_string(mr_graph_policy(g, l)));
     json_object_foreach ((json_t *)config, key, v)
-        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
+        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
             !mr_keras_goes_without_saying(class, key, v))
             mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
     return out;

@@ -153,7 +153,7 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
     mr_keras_set(&w->d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
     json_object_foreach (json_object_get(layer, "config"), key, v)
-        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 &&
+        if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
             !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
             mr_keras_set(&w->d, out, key, value_json(key, v));
     return out;

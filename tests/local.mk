@@ -148,6 +148,7 @@ tests_test_stream_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIB
 
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh
+SHELL_TESTS += tests/test_mixed_training.sh
 SHELL_TESTS += tests/test_train_options.sh
 SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh

@@ -23,7 +23,7 @@ static int place_backward(mr_program *p, int number, mr_error *e)
     size_t packed = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float));
     bool by_weights = op->conv.norm_by_weights >= 0;
     size_t scratch =
-        by_weights ? mr_norm_by_weights_scratch(&d, threads) : packed + mr_conv_backward_scratch(&d, threads);
+        by_weights ? mr_norm_by_weights_scratch(&d, threads, false) : packed + mr_conv_backward_scratch(&d, threads);
     int status = new_scratch(p, scratch, time, &op->backward_scratch, e);
     if (by_weights || op->layer->param[0].trainable)
         mr_program_reads_again(p, number, op->input);
@@ -138,7 +138,7 @@ static void backward(const mr_run *r, const mr_op *op)
     float *dbias = op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL;
     if (op->conv.norm_by_weights >= 0) {
         mr_norm_factors f = mr_norm_factors_of(r, &r->p->op[op->conv.norm_by_weights]);
-        mr_norm_by_weights(&d, r->team, &g, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias, packed);
+        mr_norm_by_weights(&d, r->team, &g, NULL, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias, packed);
         if (residual && op->take.store >= 0)
             give_residual(r, op);
         return;

@@ -99,7 +99,7 @@ static int gradient_buffer(struct planning *s, int v)
 {
     mr_value *value = &s->p->value[v];
     if (value->gradient < 0)
-        value->gradient = mr_program_buffer(s->p, (size_t)s->p->batch * value->sample * sizeof(float), s->e);
+        value->gradient = mr_program_buffer(s->p, mr_value_bytes(s->p, v), s->e);
     return value->gradient < 0 ? value->gradient : 0;
 }
 
@@ -165,7 +165,7 @@ static int plan_residual(struct planning *s, mr_op *op)
         op->take.first = same || !can_store(op);
         op->take.store = op->take.first ? -1 : out->gradient;
     }
-    op->conv.shares_gradient = !residual->written && !same;
+    op->conv.shares_gradient = !residual->written && !same && residual->half == out->half;
     op->conv.give_residual = (mr_give){q, residual->written, false};
     if (op->conv.shares_gradient)
         residual->gradient = out->gradient;
@@ -205,7 +205,7 @@ static bool norm_by_weights(const mr_program *p, const mr_op *op)
     if (op->class != &mr_op_conv || v->role != MR_ROLE_LAZY || v->givers != 1 || v->low > -INFINITY ||
         v->high < INFINITY)
         return false;
-    return v->needs_gradient && p->op[v->norm].layer && !needs(p, v->source);
+    return v->needs_gradient && p->op[v->norm].layer && !needs(p, v->source) && !p->value[v->source].half;
 }
 
 static int plan_op(struct planning *s, int number)

@@ -21,7 +21,7 @@ typedef struct mr_value {
     float low, high; /* lazy: the activation; -INFINITY, INFINITY: none */
     int maker;       /* stored: the operation that writes it; -1: a model input */
     size_t sample;   /* numbers of one sample */
-    bool half;       /* stored: in bf16 */
+    bool half;       /* it, and the gradient by it, is in bf16 */
     int channels;
     int buffer;      /* stored; -1: a model input */
     int sums;        /* stored: buffer of the statistics its maker takes, double [2][channels]; -1: none */
@@ -211,7 +211,7 @@ static inline int mr_stored(const mr_program *p, int v)
 
 /* While running: memory of a buffer; NULL for -1. */
 void *mr_run_buffer(const mr_run *r, int buffer);
-/* The numbers of a stored value or an alias of one, which are not in bf16. */
+/* The numbers of a stored value or an alias of one, which (but for mr_run_numbers and the like) are not in bf16. */
 float *mr_run_value(const mr_run *r, int v);
 /* A stored value or an alias of one, whichever its type. */
 static inline mr_numbers mr_run_numbers(const mr_run *r, int v)
@@ -226,6 +226,11 @@ static inline const float *mr_run_weight(const mr_run *r, const mr_layer *l, int
 static inline float *mr_run_weight_gradient(const mr_run *r, const mr_layer *l, int i)
 {
     return i >= 0 && l->param[i].trainable ? r->p->gradients + l->param[i].offset : NULL;
+}
+/* The gradient by value V. */
+static inline mr_numbers mr_run_gradient(const mr_run *r, int v)
+{
+    return (mr_numbers){mr_run_buffer(r, r->p->value[v].gradient), r->p->value[v].half};
 }
 /* What the kernels need of a value that they read, of the gradient that they take and of the one that they
  * give. */
@@ -245,9 +250,11 @@ mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op);
 /* norm_by_weights.c: adds to DW and DBIAS (NULL: not wanted) and sets F's sums; X is what the normalisation
  * reads. */
 mr_conv mr_norm_by_weights_geometry(const mr_conv *d);
-size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads);
-void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g, const float *x,
-                        const float *w, const mr_norm_factors *f, float *dw, float *dbias, void *scratch);
+size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads, bool mixed);
+/* MIXED: the gradient, in the place of G, in mixed precision; or NULL. */
+void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g,
+                        const mr_mixed_gradient *mixed, const float *x, const float *w,
+                        const mr_norm_factors *f, float *dw, float *dbias, void *scratch);
 
 /* SCALE and SHIFT [channels] of a BatchNormalization L with its moving statistics. */
 void mr_norm_fold(const mr_run *r, const mr_layer *l, float *scale, float *shift, size_t channels);

@@ -36,11 +36,12 @@ static size_t pixels_of(const mr_conv *d)
     return (size_t)d->n * (size_t)d->h * (size_t)d->w;
 }
 
-size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads)
+size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads, bool mixed)
 {
     mr_conv wide = mr_norm_by_weights_geometry(d);
     return piece(pixels_of(&wide) * (size_t)wide.c * sizeof(float)) +
-           piece(weights_of(&wide) * sizeof(float)) + mr_conv_backward_scratch(&wide, threads);
+           piece(weights_of(&wide) * sizeof(float)) +
+           (mixed ? mr_mixed_backward_scratch : mr_conv_backward_scratch)(&wide, threads);
 }
 
 struct widen {
@@ -83,8 +84,9 @@ static void take_apart(const mr_conv *d, const float *wide, const float *w, cons
     }
 }
 
-void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g, const float *x,
-                        const float *w, const mr_norm_factors *f, float *dw, float *dbias, void *scratch)
+void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g,
+                        const mr_mixed_gradient *mixed, const float *x, const float *w,
+                        const mr_norm_factors *f, float *dw, float *dbias, void *scratch)
 {
     mr_conv wide = mr_norm_by_weights_geometry(d);
     char *at = scratch;
@@ -96,6 +98,10 @@ void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient 
     mr_team_ranges(team, pixels_of(d), 1024, widen_pixels, &s);
     memset(sums, 0, weights_of(&wide) * sizeof *sums);
     mr_conv_input in = {.x = input, .low = -INFINITY, .high = INFINITY};
-    mr_conv_backward(&wide, team, g, &in, NULL, sums, dbias, NULL, at);
+    mr_mixed_input in_mixed = {.x = {input, false}, .low = -INFINITY, .high = INFINITY};
+    if (mixed)
+        mr_mixed_backward(&wide, team, mixed, &in_mixed, NULL, sums, dbias, NULL, at);
+    else
+        mr_conv_backward(&wide, team, g, &in, NULL, sums, dbias, NULL, at);
     take_apart(d, sums, w, f, dw);
 }

@@ -176,6 +176,18 @@ static void set_gradient_factors(const mr_run *r, const mr_op *op, size_t channe
     }
 }
 
+static void apply_half(const mr_run *r, const mr_op *op, const mr_norm_factors *f)
+{
+    mr_numbers to = mr_run_gradient(r, op->norm.source);
+    mr_mixed_gradient g = {.dy = mr_run_gradient(r, op->norm.value),
+                           .x = mr_run_numbers(r, op->norm.source),
+                           .add = {op->norm.apply_add ? to.at : NULL, to.half},
+                           .a = f->a,
+                           .b = f->b,
+                           .c = f->c};
+    mr_mixed_materialise_gradient(r->team, &g, rows_of(r, op), (size_t)r->p->value[op->norm.value].channels, to);
+}
+
 static void backward(const mr_run *r, const mr_op *op)
 {
     const mr_program *p = r->p;
@@ -192,7 +204,10 @@ static void backward(const mr_run *r, const mr_op *op)
                           .b = f.b,
                           .c = f.c,
                           .add = op->norm.apply_add ? to : NULL};
-    mr_materialise_gradient(r->team, &g, rows_of(r, op), c, to);
+    if (source->half)
+        apply_half(r, op, &f);
+    else
+        mr_materialise_gradient(r->team, &g, rows_of(r, op), c, to);
 }
 
 /* An earlier call of the same layer has written new statistics: this one goes on from them. */

@@ -191,7 +191,7 @@ int mr_program_create(mr_program **out, const mr_plan *plan, mr_error *e)
     p->team = plan->team;
     p->options = plan->options;
     p->training = plan->options.kind == MR_PLAN_TRAINING;
-    p->mixed = plan->graph->mixed && !p->training;
+    p->mixed = plan->graph->mixed;
     p->outputs = plan->outputs;
     p->output = plan->output;
     p->gradients = plan->gradients;

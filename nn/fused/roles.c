@@ -533,6 +533,21 @@ static int allocate(mr_program *p, mr_error *e)
     return 0;
 }
 
+/* A residual is of the same type as what it is added to: their gradients are added, too. */
+static void match_residuals(mr_program *p)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (int i = 0; i < p->ops; i++) {
+            if (p->op[i].class != &mr_op_conv || p->op[i].conv.residual < 0)
+                continue;
+            mr_value *a = &p->value[p->op[i].out], *b = &p->value[mr_stored(p, p->op[i].conv.residual)];
+            changed |= a->half != b->half;
+            a->half = b->half = a->half && b->half;
+        }
+    }
+}
+
 /* Mixed precision: what convolutions and pools write for each other is kept in bf16. */
 static void choose_types(mr_program *p)
 {
@@ -544,6 +559,11 @@ static void choose_types(mr_program *p)
             p->value[mr_stored(p, p->op[i].call.input[k])].half = false;
     for (int i = 0; i < p->outputs; i++)
         p->value[mr_stored(p, p->output[i])].half = false;
+    if (p->training)
+        match_residuals(p);
+    for (int i = 0; i < p->values; i++)
+        if (p->value[i].role == MR_ROLE_LAZY || p->value[i].role == MR_ROLE_ALIAS)
+            p->value[i].half = p->value[mr_stored(p, i)].half;
 }
 
 int mr_program_assign(mr_program *p, mr_error *e)
