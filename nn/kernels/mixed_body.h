@@ -20,32 +20,56 @@ MR_INLINE void store_numbers(mr_numbers y, size_t at, const bool half, vec v, pa
         v_store_part((float *)y.at + at, v, n);
 }
 
-/* One vector of channels for all pixels: its factors stay in registers. */
+/* Channels are gone through in strips of some vectors whose factors stay in registers: four, so that a cache
+ * line once touched is used up, then single ones, the last of them in part. */
+enum { STRIP = 4 };
+
+/* FROM NULL: zeros, which are not used. */
+MR_INLINE void load_factors(vec *to, const float *from, size_t k, const int vectors, part n)
+{
+    MR_UNROLL
+    for (int j = 0; j < vectors; j++)
+        to[j] = from ? v_load_part(from + k + (size_t)(j * LANES), n) : v_zero();
+}
+
+/* VECTORS of channels from K on for all pixels; N: lanes of each. */
 MR_INLINE void load_channels(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
-                             mr_numbers y, const bool from_half, const bool to_half, size_t k, part n)
+                             mr_numbers y, const bool from_half, const bool to_half, size_t k,
+                             const int vectors, part n)
 {
     const vec low = v_set(f->low), high = v_set(f->high);
+    vec scale[STRIP], shift[STRIP];
     if (!f->scale) {
         for (size_t i = 0; i < pixels; i++)
-            store_numbers(y, i * c + k, to_half,
-                          v_clamp(load_numbers(x, i * x_step + k, from_half, n), low, high), n);
+            MR_UNROLL
+            for (int j = 0; j < vectors; j++) {
+                size_t at = k + (size_t)(j * LANES);
+                vec v = load_numbers(x, i * x_step + at, from_half, n);
+                store_numbers(y, i * c + at, to_half, v_clamp(v, low, high), n);
+            }
         return;
     }
-    const vec scale = v_load_part(f->scale + k, n), shift = v_load_part(f->shift + k, n);
-    for (size_t i = 0; i < pixels; i++) {
-        vec v = v_fma(load_numbers(x, i * x_step + k, from_half, n), scale, shift);
-        store_numbers(y, i * c + k, to_half, v_clamp(v, low, high), n);
-    }
+    load_factors(scale, f->scale, k, vectors, n);
+    load_factors(shift, f->shift, k, vectors, n);
+    for (size_t i = 0; i < pixels; i++)
+        MR_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            size_t at = k + (size_t)(j * LANES);
+            vec v = v_fma(load_numbers(x, i * x_step + at, from_half, n), scale[j], shift[j]);
+            store_numbers(y, i * c + at, to_half, v_clamp(v, low, high), n);
+        }
 }
 
 MR_INLINE void load_as(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                        mr_numbers y, const bool from_half, const bool to_half)
 {
     size_t k = 0;
+    for (; k + STRIP * LANES <= c; k += STRIP * LANES)
+        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, STRIP, v_part(LANES));
     for (; k + LANES <= c; k += LANES)
-        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, v_part(LANES));
+        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, 1, v_part(LANES));
     if (k < c)
-        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, v_part(c - k));
+        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, 1, v_part(c - k));
 }
 
 static void load_mixed(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
@@ -61,73 +85,94 @@ static void load_mixed(const struct mr_affine *f, mr_numbers x, size_t x_step, s
         load_as(f, x, x_step, pixels, c, y, false, false);
 }
 
-/* One vector of channels of a stage. Sums are taken of what was stored, which is what the normalisation will
+/* VECTORS of channels of a stage. Sums are taken of what was stored, which is what the normalisation will
  * read. */
-MR_INLINE void finish_channels(const struct mr_mixed_finish *f, int k, part n, const bool half,
+MR_INLINE void finish_channels(const struct mr_mixed_finish *f, int k, const int vectors, part n, const bool half,
                                const bool add, const bool sums)
 {
     const vec low = v_set(f->low), high = v_set(f->high);
-    const vec bias = f->bias ? v_load_part(f->bias + k, n) : v_zero();
-    vec sum = sums ? v_load(f->sums + k) : v_zero(), product = sums ? v_load(f->products + k) : v_zero();
+    vec bias[STRIP], sum[STRIP], product[STRIP];
+    MR_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        bias[j] = f->bias ? v_load_part(f->bias + k + j * LANES, n) : v_zero();
+        sum[j] = sums ? v_load(f->sums + k + j * LANES) : v_zero();
+        product[j] = sums ? v_load(f->products + k + j * LANES) : v_zero();
+    }
     for (int i = 0; i < f->pixels; i++) {
         if (f->at[i] < 0)
             continue;
-        size_t at = (size_t)f->at[i] + (size_t)k;
-        vec v = v_add(v_load(f->stage + i * MR_STAGE + k), bias);
-        if (add)
-            v = v_add(v, load_numbers(f->add, at, f->add.half, n));
-        v = v_clamp(v, low, high);
-        if (half) {
-            half_vec h = h_round(v);
-            h_store_part((mr_bf16 *)f->y.at + at, h, n);
-            v = sums ? h_widen(h) : v;
-        } else
-            v_store_part((float *)f->y.at + at, v, n);
-        if (sums) {
-            sum = v_add(sum, v);
-            product = v_fma(v, v, product);
+        MR_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            size_t at = (size_t)(f->at[i] + k + j * LANES);
+            vec v = v_add(v_load(f->stage + i * MR_STAGE + k + j * LANES), bias[j]);
+            if (add)
+                v = v_add(v, load_numbers(f->add, at, f->add.half, n));
+            v = v_clamp(v, low, high);
+            if (half) {
+                half_vec h = h_round(v);
+                h_store_part((mr_bf16 *)f->y.at + at, h, n);
+                v = sums ? h_widen(h) : v;
+            } else
+                v_store_part((float *)f->y.at + at, v, n);
+            if (sums) {
+                sum[j] = v_add(sum[j], v);
+                product[j] = v_fma(v, v, product[j]);
+            }
         }
     }
-    if (sums) {
-        v_store(f->sums + k, sum);
-        v_store(f->products + k, product);
+    MR_UNROLL
+    for (int j = 0; sums && j < vectors; j++) {
+        v_store(f->sums + k + j * LANES, sum[j]);
+        v_store(f->products + k + j * LANES, product[j]);
     }
 }
 
 MR_INLINE void finish_as(const struct mr_mixed_finish *f, const bool half, const bool add, const bool sums)
 {
-    for (int k = 0; k < f->channels; k += LANES)
-        finish_channels(f, k, v_part((size_t)(f->channels - k)), half, add, sums);
+    int k = 0;
+    for (; k + 2 * LANES <= f->channels; k += 2 * LANES)
+        finish_channels(f, k, 2, v_part(LANES), half, add, sums);
+    for (; k + LANES <= f->channels; k += LANES)
+        finish_channels(f, k, 1, v_part(LANES), half, add, sums);
+    if (k < f->channels)
+        finish_channels(f, k, 1, v_part((size_t)(f->channels - k)), half, add, sums);
 }
 
 /* ---- backward ---------------------------------------------------------------- */
 
 MR_INLINE void load_gradient_channels(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
-                                      const bool from_half, const bool to_half, size_t k, part n)
+                                      const bool from_half, const bool to_half, size_t k, const int vectors,
+                                      part n)
 {
-    const vec a = g->a ? v_load_part(g->a + k, n) : v_zero(), b = g->a ? v_load_part(g->b + k, n) : v_zero(),
-              shift = g->a ? v_load_part(g->c + k, n) : v_zero();
-    for (size_t i = 0; i < pixels; i++) {
-        size_t at = i * c + k;
-        vec v = load_numbers(g->dy, at, from_half, n);
-        if (g->a)
-            v = v_fma(a, v, v_fma(b, load_numbers(g->x, at, from_half, n), shift));
-        if (g->add.at)
-            v = v_add(v, load_numbers(g->add, at, from_half, n));
-        if (g->store.at)
-            store_numbers(g->store, at, from_half, v, n);
-        store_numbers(out, at, to_half, v, n);
-    }
+    vec a[STRIP], b[STRIP], shift[STRIP];
+    load_factors(a, g->a, k, vectors, n);
+    load_factors(b, g->b, k, vectors, n);
+    load_factors(shift, g->c, k, vectors, n);
+    for (size_t i = 0; i < pixels; i++)
+        MR_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            size_t at = i * c + k + (size_t)(j * LANES);
+            vec v = load_numbers(g->dy, at, from_half, n);
+            if (g->a)
+                v = v_fma(a[j], v, v_fma(b[j], load_numbers(g->x, at, from_half, n), shift[j]));
+            if (g->add.at)
+                v = v_add(v, load_numbers(g->add, at, from_half, n));
+            if (g->store.at)
+                store_numbers(g->store, at, from_half, v, n);
+            store_numbers(out, at, to_half, v, n);
+        }
 }
 
 MR_INLINE void load_gradient_as(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
                                 const bool from_half, const bool to_half)
 {
     size_t k = 0;
+    for (; k + STRIP * LANES <= c; k += STRIP * LANES)
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, STRIP, v_part(LANES));
     for (; k + LANES <= c; k += LANES)
-        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, v_part(LANES));
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, 1, v_part(LANES));
     if (k < c)
-        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, v_part(c - k));
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, 1, v_part(c - k));
 }
 
 static void load_gradient_mixed(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out)
@@ -140,37 +185,55 @@ static void load_gradient_mixed(const mr_mixed_gradient *g, size_t pixels, size_
         load_gradient_as(g, pixels, c, out, false, out.half);
 }
 
-MR_INLINE void give_channels(const struct mr_mixed_give *g, int k, part n, const bool half, const bool mask)
+MR_INLINE void give_channels(const struct mr_mixed_give *g, int k, const int vectors, part n, const bool half,
+                             const bool mask)
 {
     const vec low = v_set(g->low), high = v_set(g->high);
-    const vec scale = mask ? v_load_part(g->scale + k, n) : low, shift = mask ? v_load_part(g->shift + k, n) : low;
-    const vec mean = g->sums ? v_load_part(g->mean + k, n) : low;
-    vec sum = g->sums ? v_load(g->sums + k) : low, product = g->sums ? v_load(g->products + k) : low;
+    const bool sums = mask && g->sums;
+    vec scale[STRIP], shift[STRIP], mean[STRIP], sum[STRIP], product[STRIP];
+    MR_UNROLL
+    for (int j = 0; j < vectors; j++) {
+        int at = k + j * LANES;
+        scale[j] = mask ? v_load_part(g->scale + at, n) : v_zero();
+        shift[j] = mask ? v_load_part(g->shift + at, n) : v_zero();
+        mean[j] = sums ? v_load_part(g->mean + at, n) : v_zero();
+        sum[j] = sums ? v_load(g->sums + at) : v_zero();
+        product[j] = sums ? v_load(g->products + at) : v_zero();
+    }
     for (int i = 0; i < g->pixels; i++) {
         if (g->at[i] < 0)
             continue;
-        size_t at = (size_t)g->at[i] + (size_t)k;
-        vec v = v_load(g->stage + i * MR_STAGE + k);
-        if (g->add.at)
-            v = v_add(v, load_numbers(g->add, at, half, n));
-        if (mask) {
-            vec x = load_numbers(g->x, at, half, n);
-            v = v_inside(v_fma(scale, x, shift), low, high, v);
-            sum = v_add(sum, v);
-            product = v_fma(v, v_sub(x, mean), product);
+        MR_UNROLL
+        for (int j = 0; j < vectors; j++) {
+            size_t at = (size_t)(g->at[i] + k + j * LANES);
+            vec v = v_load(g->stage + i * MR_STAGE + k + j * LANES);
+            if (g->add.at)
+                v = v_add(v, load_numbers(g->add, at, half, n));
+            if (mask) {
+                vec x = load_numbers(g->x, at, half, n);
+                v = v_inside(v_fma(scale[j], x, shift[j]), low, high, v);
+                sum[j] = v_add(sum[j], v);
+                product[j] = v_fma(v, v_sub(x, mean[j]), product[j]);
+            }
+            store_numbers(g->dx, at, half, v, n);
         }
-        store_numbers(g->dx, at, half, v, n);
     }
-    if (g->sums) {
-        v_store(g->sums + k, sum);
-        v_store(g->products + k, product);
+    MR_UNROLL
+    for (int j = 0; sums && j < vectors; j++) {
+        v_store(g->sums + k + j * LANES, sum[j]);
+        v_store(g->products + k + j * LANES, product[j]);
     }
 }
 
 MR_INLINE void give_as(const struct mr_mixed_give *g, const bool half, const bool mask)
 {
-    for (int k = 0; k < g->channels; k += LANES)
-        give_channels(g, k, v_part((size_t)(g->channels - k)), half, mask);
+    int k = 0;
+    for (; k + 2 * LANES <= g->channels; k += 2 * LANES)
+        give_channels(g, k, 2, v_part(LANES), half, mask);
+    for (; k + LANES <= g->channels; k += LANES)
+        give_channels(g, k, 1, v_part(LANES), half, mask);
+    if (k < g->channels)
+        give_channels(g, k, 1, v_part((size_t)(g->channels - k)), half, mask);
 }
 
 static void give_mixed(const struct mr_mixed_give *g)
