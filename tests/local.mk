@@ -142,9 +142,11 @@ CMOCKA_TESTS += tests/test_training
 tests_test_training_SOURCES = tests/test_training.c
 tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_stream
-tests_test_stream_SOURCES = tests/test_stream.c tests/files.h
+CMOCKA_TESTS += tests/test_stream tests/test_stream_threads
+tests_test_stream_SOURCES = tests/test_stream.c tests/stream_files.h tests/files.h
 tests_test_stream_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_stream_threads_SOURCES = tests/test_stream_threads.c tests/stream_files.h tests/files.h
+tests_test_stream_threads_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh

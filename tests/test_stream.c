@@ -1,131 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public face: the same predictions as the program's from files, bytes and pixels; order, ends, bounds
- * and ownership with many threads. Whatever would hang is ended by the alarm. */
-#include "tests/files.h"
+/* The public face: the same predictions as the program's from files, bytes and pixels, and as evaluate's;
+ * what is refused, and how. */
+#include "tests/stream_files.h"
 
 #include "io/image.h"
-#include "io/model_file.h"
-#include "io/sample.h"
-#include "nn/arch/arch.h"
+#include "pipeline/train.h"
 
 #include <math.h>
-#include <millrace/stream.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <time.h>
-
-enum { SIDE = 32, FILES = 40, BATCH = 8, WATCHDOG_SECONDS = 400 };
-#ifdef MR_SANITIZED
-enum { PUSHES = 400 };
-#else
-enum { PUSHES = 4000 };
-#endif
-
-static char folder[256], model_file[512], bare_file[512], paths[FILES][600];
-static struct {
-    uint8_t *bytes;
-    size_t size;
-} files[FILES];
-
-/* --- a model and its images ---------------------------------------------------------------------------- */
-
-static void must(int status, const mr_error *e)
-{
-    if (status < 0)
-        fail_msg("%s", e->message);
-}
-
-static void save_models(void)
-{
-    mr_error e = {0};
-    mr_model *m;
-    mr_arch_options o = mr_arch_options_default();
-    o.height = o.width = SIDE;
-    o.stages[0] = o.stages[1] = 1;
-    o.stage_count = 2;
-    o.filters[0] = 8;
-    o.filters[1] = 8;
-    o.filters[2] = 16;
-    o.filter_count = 3;
-    must(mr_model_from_config(&m, mr_arch_find("resnet")->config(&o, &e), &e), &e);
-    must(mr_graph_initialize(m->graph, 7, &e), &e);
-    must(mr_model_save(m, bare_file, NULL, &e), &e);
-    m->has_preprocess = true;
-    m->preprocess = mr_preprocess_default();
-    m->preprocess.height = m->preprocess.width = SIDE;
-    m->preprocess.interpolation = MR_BILINEAR;
-    m->preprocess.rescale = 1 / 127.5;
-    m->preprocess.offset = -1;
-    m->classes = 2;
-    m->class_names = calloc(2, sizeof *m->class_names);
-    m->class_names[0] = strdup("cat");
-    m->class_names[1] = strdup("dog");
-    must(mr_model_save(m, model_file, NULL, &e), &e);
-    mr_model_free(m);
-}
-
-static int make_files(void **state)
-{
-    (void)state;
-    mr_error e = {0};
-    alarm(WATCHDOG_SECONDS);
-    snprintf(folder, sizeof folder, "%s", temporary_folder());
-    snprintf(model_file, sizeof model_file, "%s/m.h5", folder);
-    snprintf(bare_file, sizeof bare_file, "%s/bare.h5", folder);
-    save_models();
-    must(mr_sample_write(below(folder, "cells"), FILES, 3, NULL, NULL, &e), &e);
-    char line[600];
-    snprintf(line, sizeof line, "find %s/cells -name '*.jpg' | LC_ALL=C sort", folder);
-    FILE *list = popen(line, "r");
-    for (int i = 0; i < FILES; i++) {
-        assert_non_null(fgets(paths[i], sizeof paths[i], list));
-        paths[i][strcspn(paths[i], "\n")] = '\0';
-        files[i].bytes = read_file(paths[i], &files[i].size);
-    }
-    pclose(list);
-    return 0;
-}
-
-static int remove_files(void **state)
-{
-    (void)state;
-    for (int i = 0; i < FILES; i++)
-        free(files[i].bytes);
-    remove_folder(folder);
-    return 0;
-}
-
-static mr_stream *open_stream(const mr_stream_options *o)
-{
-    mr_error e = {0};
-    mr_stream *s;
-    must(mr_stream_open(&s, model_file, o, &e), &e);
-    assert_non_null(s);
-    return s;
-}
-
-static mr_stream_options small_options(void)
-{
-    mr_stream_options o = mr_stream_options_default();
-    o.batch_size = BATCH;
-    o.threads = o.decode_threads = 2;
-    return o;
-}
-
-static mr_result *receive(mr_stream *s)
-{
-    mr_error e = {0};
-    mr_result *r;
-    must(mr_stream_receive(s, &r, -1, &e), &e);
-    assert_non_null(r);
-    return r;
-}
-
-static void push(mr_stream *s, mr_input in)
-{
-    mr_error e = {0};
-    must(mr_stream_push(s, &in, -1, &e), &e);
-}
 
 /* --- equal to the program --------------------------------------------------------------------------- */
 
@@ -239,150 +120,44 @@ static void equal_from_pixels(void **state)
     expect_program(s);
 }
 
-/* --- many threads --------------------------------------------------------------------------------------- */
-
-enum { PUSHERS = 4, RECEIVERS = 3 };
-
-static struct crowd {
-    mr_stream *s;
-    _Atomic int pusher, released;
-    _Atomic int seen[PUSHERS * PUSHES]; /* times each tag came back */
-    uint64_t serial[PUSHERS * PUSHES];
-} crowd;
-
-static void count_release(void *context)
+/* Validation in training and evaluate see the same numbers: the same kernels, whatever the batch. */
+static int collect_row(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e)
 {
-    (void)context;
-    atomic_fetch_add(&crowd.released, 1);
+    int *done = context;
+    (void)e;
+    for (int i = 0; i < ex->count; i++, ++*done)
+        assert_memory_equal(mr_plan_output(plan, 0) + (size_t)i * 2, program_says[*done],
+                            sizeof program_says[0]);
+    return 0;
 }
 
-static void *push_many(void *context)
-{
-    (void)context;
-    int me = atomic_fetch_add(&crowd.pusher, 1);
-    for (int i = 0; i < PUSHES; i++) {
-        int file = (i * 7 + me) % FILES, tag = me * PUSHES + i;
-        mr_input in = {.tag = (void *)(intptr_t)tag};
-        if (i % 3 == 0)
-            in.path = paths[file];
-        else
-            in.bytes = files[file].bytes, in.size = files[file].size;
-        if (i % 3 == 1)
-            in.release = count_release;
-        int status;
-        while ((status = mr_stream_push(crowd.s, &in, me % 2 ? -1 : 1, NULL)) == MR_EAGAIN)
-            ;
-        if (status)
-            return (void *)1;
-        if (i % 97 == 0)
-            mr_stream_flush(crowd.s);
-    }
-    return NULL;
-}
-
-static void *receive_many(void *context)
-{
-    (void)context;
-    mr_result *r;
-    uint64_t last = 0;
-    bool first = true, ordered = true;
-    int status;
-    while ((status = mr_stream_receive(crowd.s, &r, 50, NULL)) != 0) {
-        if (status == MR_EAGAIN)
-            continue;
-        if (status < 0)
-            return (void *)1;
-        ordered = ordered && (first || r->serial > last) && !r->error;
-        first = false;
-        last = r->serial;
-        crowd.serial[(intptr_t)r->tag] = r->serial;
-        atomic_fetch_add(&crowd.seen[(intptr_t)r->tag], 1);
-        mr_result_free(r);
-    }
-    return ordered ? NULL : (void *)1;
-}
-
-static void many_threads_push_and_receive(void **state)
+static void equal_to_evaluation(void **state)
 {
     (void)state;
-    pthread_t pusher[PUSHERS], receiver[RECEIVERS];
-    void *failed;
-    mr_stream_options o = small_options();
-    o.capacity = 3 * BATCH;
-    o.linger_ms = 1;
-    crowd.s = open_stream(&o);
-    for (int i = 0; i < PUSHERS; i++)
-        pthread_create(&pusher[i], NULL, push_many, NULL);
-    for (int i = 0; i < RECEIVERS; i++)
-        pthread_create(&receiver[i], NULL, receive_many, NULL);
-    for (int i = 0; i < PUSHERS; i++) {
-        pthread_join(pusher[i], &failed);
-        assert_null(failed);
-    }
-    mr_stream_finish(crowd.s);
-    for (int i = 0; i < RECEIVERS; i++) {
-        pthread_join(receiver[i], &failed);
-        assert_null(failed);
-    }
-    mr_stream_close(crowd.s);
-    for (int i = 0; i < PUSHERS * PUSHES; i++) {
-        assert_int_equal(crowd.seen[i], 1);
-        assert_true(i % PUSHES == 0 || crowd.serial[i] > crowd.serial[i - 1]); /* each pusher's own order */
-    }
-    assert_int_equal(crowd.released, PUSHERS * ((PUSHES + 1) / 3));
-}
-
-/* --- bounds and ends --------------------------------------------------------------------------------------
- */
-
-static void push_is_bounded(void **state)
-{
-    (void)state;
-    mr_stream_options o = small_options();
-    o.capacity = 2 * BATCH + 1;
-    o.linger_ms = 0;
-    mr_stream *s = open_stream(&o);
-    int pushed = 0;
     mr_error e = {0};
-    while (mr_stream_push(s, &(mr_input){.path = paths[pushed % FILES]}, 0, &e) == 0)
-        pushed++;
-    assert_int_equal(pushed, o.capacity);
-    assert_int_equal(e.code, MR_EAGAIN);
-    assert_int_equal(mr_stream_push(s, &(mr_input){.path = paths[0]}, 20, NULL), MR_EAGAIN);
-    mr_result_free(receive(s));
-    assert_int_equal(mr_stream_push(s, &(mr_input){.path = paths[0]}, 0, NULL), 0);
-    mr_stream_finish(s);
-    for (int i = 0; i < o.capacity; i++)
-        mr_result_free(receive(s));
-    mr_stream_close(s);
+    mr_model *m;
+    mr_team *team;
+    mr_trainer *t;
+    mr_sample samples[FILES];
+    int done = 0;
+    ask_program();
+    for (int i = 0; i < FILES; i++)
+        samples[i] = (mr_sample){.path = paths[i], .label = i % 2};
+    mr_dataset set = {.samples = samples, .count = FILES, .classes = 2};
+    must(mr_model_load(&m, model_file, &e), &e);
+    must(mr_team_create(&team, 2, &e), &e);
+    must(mr_trainer_create(&t, m, team, &(mr_trainer_options){.batch_size = 13}, &e), &e);
+    mr_pass pass = {.loader = mr_loader_options_default(), .context = &done, .batch = collect_row};
+    pass.loader.batch_size = 13;
+    pass.loader.preprocess = m->preprocess;
+    must(mr_infer_pass(t, (mr_data){.set = &set}, &pass, NULL, &e), &e);
+    assert_int_equal(done, FILES);
+    mr_trainer_free(t);
+    mr_team_destroy(team);
+    mr_model_free(m);
 }
 
-static void batches_wait_for_a_flush(void **state)
-{
-    (void)state;
-    mr_stream_options o = small_options();
-    o.linger_ms = -1;
-    mr_stream *s = open_stream(&o);
-    mr_result *r;
-    for (int i = 0; i < 3; i++)
-        push(s, (mr_input){.path = paths[i]});
-    assert_int_equal(mr_stream_receive(s, &r, 100, NULL), MR_EAGAIN);
-    mr_stream_flush(s);
-    for (int i = 0; i < 3; i++)
-        mr_result_free(receive(s));
-    for (int i = 0; i < BATCH; i++) /* a full one goes by itself */
-        push(s, (mr_input){.path = paths[i]});
-    for (int i = 0; i < BATCH; i++)
-        mr_result_free(receive(s));
-    mr_stream_flush(s);
-    mr_stream_flush(s); /* of nothing: nothing */
-    push(s, (mr_input){.path = paths[0]});
-    mr_stream_finish(s);
-    mr_result_free(receive(s));
-    assert_int_equal(mr_stream_receive(s, &r, -1, NULL), 0);
-    assert_int_equal(mr_stream_push(s, &(mr_input){.path = paths[0]}, -1, NULL), MR_EINVAL);
-    mr_stream_close(s);
-}
+/* --- images that cannot be used ------------------------------------------------------------ */
 
 static void unusable_images_have_results(void **state)
 {
@@ -440,75 +215,7 @@ static void impossible_images_are_refused(void **state)
     mr_stream_close(s);
 }
 
-static void count_one(void *context)
-{
-    ++*(_Atomic int *)context;
-}
-
-/* Borrowed data come back once each, whether they were computed or lie somewhere inside when all ends. */
-static void close_gives_everything_back(void **state)
-{
-    (void)state;
-    for (int round = 0; round < 12; round++) {
-        static _Atomic int released;
-        released = 0;
-        mr_stream_options o = small_options();
-        o.linger_ms = round % 3 - 1;
-        mr_stream *s = open_stream(&o);
-        int pushed = 0;
-        for (; pushed < 4 * round; pushed++)
-            push(s, (mr_input){.bytes = files[pushed % FILES].bytes,
-                               .size = files[pushed % FILES].size,
-                               .release = count_one,
-                               .release_context = &released});
-        if (round % 2)
-            mr_stream_finish(s);
-        if (round % 4 == 3)
-            mr_result_free(receive(s));
-        mr_stream_close(s);
-        assert_int_equal(released, pushed);
-    }
-}
-
-static void *push_until_refused(void *context)
-{
-    int status;
-    while ((status = mr_stream_push(context, &(mr_input){.path = paths[0]}, -1, NULL)) == 0)
-        ;
-    return (void *)(intptr_t)status;
-}
-
-static void *receive_until_refused(void *context)
-{
-    mr_result *r;
-    int status;
-    while ((status = mr_stream_receive(context, &r, -1, NULL)) == 1)
-        mr_result_free(r);
-    return (void *)(intptr_t)status;
-}
-
-static void stop_wakes_those_who_wait(void **state)
-{
-    (void)state;
-    for (int pushing = 0; pushing < 2; pushing++) {
-        mr_stream_options o = small_options();
-        mr_stream *s = open_stream(&o);
-        pthread_t thread[2];
-        for (int i = 0; i < 2; i++)
-            pthread_create(&thread[i], NULL, pushing ? push_until_refused : receive_until_refused, s);
-        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-        mr_stream_stop(s);
-        for (int i = 0; i < 2; i++) {
-            void *status;
-            pthread_join(thread[i], &status);
-            assert_int_equal((intptr_t)status, MR_ECANCELED);
-        }
-        mr_stream_close(s);
-    }
-}
-
-/* --- opening
- * ------------------------------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------------------------ */
 
 static void expect_refusal(const char *file, const mr_stream_options *o, int code, const char *says)
 {
@@ -602,13 +309,9 @@ int main(void)
         cmocka_unit_test(equal_from_paths),
         cmocka_unit_test(equal_from_bytes),
         cmocka_unit_test(equal_from_pixels),
-        cmocka_unit_test(many_threads_push_and_receive),
-        cmocka_unit_test(push_is_bounded),
-        cmocka_unit_test(batches_wait_for_a_flush),
+        cmocka_unit_test(equal_to_evaluation),
         cmocka_unit_test(unusable_images_have_results),
         cmocka_unit_test(impossible_images_are_refused),
-        cmocka_unit_test(close_gives_everything_back),
-        cmocka_unit_test(stop_wakes_those_who_wait),
         cmocka_unit_test(contract_is_obeyed),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(layers_come_along),
