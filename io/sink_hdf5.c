@@ -10,7 +10,8 @@
  *
  * A killed process leaves no readable HDF5 file. So it grows under another name beside FILE and gets its own
  * when it is closed; and every row goes into a journal (io/sink_journal.c) first, from which a resumed run
- * builds it anew. */
+ * builds it anew. To the same bytes: what is written at a time depends on the rows alone, never on the
+ * batches in which they came, and no times are kept in the file. */
 #include "io/durable.h"
 #include "io/hdf5.h"
 #include "io/sink_kind.h"
@@ -44,8 +45,8 @@ typedef struct hdf5_sink {
     column *column; /* [columns] */
     int columns;
     uint64_t rows; /* in the file */
-    /* Rows gathered since the last flush. */
-    size_t count, capacity;
+    /* Rows gathered since the last write. */
+    size_t count, capacity, bytes;
     int32_t *class;
     float *confidence, **floats; /* floats: of the columns from FLOATS on */
     size_t *path, *status;       /* places in TEXT */
@@ -97,6 +98,7 @@ static hid_t create_set(hid_t file, const char *name, const column *c)
     hid_t space = H5Screate_simple(c->shape.rank, now, most), how = H5Pcreate(H5P_DATASET_CREATE),
           link = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_chunk(how, c->shape.rank, chunk);
+    H5Pset_obj_track_times(how, false);
     H5Pset_create_intermediate_group(link, 1);
     hid_t set = H5Dcreate2(file, name, c->type, space, link, how, H5P_DEFAULT);
     mr_hdf5_release(space);
@@ -204,25 +206,6 @@ static size_t put_text(hdf5_sink *s, const char *text)
     return at;
 }
 
-static int gather(hdf5_sink *s, const mr_sink_row *row, mr_error *e)
-{
-    bool failed = row->error != NULL, none = failed || !s->schema.classes;
-    int status = make_room(s, e);
-    if (status)
-        return status;
-    s->class[s->count] = failed ? -1 : row->predicted;
-    s->confidence[s->count] = none ? NAN : row->confidence;
-    int next = FLOATS;
-    if (s->schema.classes)
-        put_floats(s, next++, failed ? NULL : row->probability);
-    for (int i = 0; i < s->schema.tensors; i++)
-        put_floats(s, next++, failed ? NULL : row->tensor[i]);
-    s->path[s->count] = put_text(s, row->path);
-    s->status[s->count] = put_text(s, mr_row_status(row));
-    s->count++;
-    return mr_text_check(&s->text, s->file, e);
-}
-
 /* --- writing ------------------------------------------------------------------------------ */
 
 static herr_t append(hdf5_sink *s, column *c, const void *values)
@@ -266,9 +249,30 @@ static int write_gathered(hdf5_sink *s, mr_error *e)
             status = mr_hdf5_fail(e, MR_EIO, "cannot write %s", mr_text_string(&s->part_name));
     mr_hdf5_unlock();
     s->rows += s->count;
-    s->count = 0;
+    s->count = s->bytes = 0;
     mr_text_clear(&s->text);
     return status;
+}
+
+static int gather(hdf5_sink *s, const mr_sink_row *row, mr_error *e)
+{
+    bool failed = row->error != NULL, none = failed || !s->schema.classes;
+    int status = make_room(s, e);
+    if (status)
+        return status;
+    s->class[s->count] = failed ? -1 : row->predicted;
+    s->confidence[s->count] = none ? NAN : row->confidence;
+    int next = FLOATS;
+    if (s->schema.classes)
+        put_floats(s, next++, failed ? NULL : row->probability);
+    for (int i = 0; i < s->schema.tensors; i++)
+        put_floats(s, next++, failed ? NULL : row->tensor[i]);
+    s->path[s->count] = put_text(s, row->path);
+    s->status[s->count] = put_text(s, mr_row_status(row));
+    s->count++;
+    s->bytes += strlen(row->path) + sizeof(float) * mr_schema_floats(&s->schema);
+    status = mr_text_check(&s->text, s->file, e);
+    return status || s->bytes < SPEND ? status : write_gathered(s, e);
 }
 
 static int add(void *state, const mr_sink_row *row, mr_error *e)
@@ -281,8 +285,7 @@ static int add(void *state, const mr_sink_row *row, mr_error *e)
 static int flush(void *state, mr_error *e)
 {
     hdf5_sink *s = state;
-    int status = mr_row_file_flush(s->journal, e);
-    return status ? status : write_gathered(s, e);
+    return mr_row_file_flush(s->journal, e);
 }
 
 /* --- opening -------------------------------------------------------------------------------- */
@@ -305,13 +308,11 @@ static int replay(hdf5_sink *s, const char *journal, uint64_t kept_bytes, mr_err
             break;
         mr_journal_row(bytes, &s->schema, floats, tensor, &row);
         status = gather(s, &row, e);
-        if (!status && s->text.length > SPEND)
-            status = write_gathered(s, e);
     }
     mr_row_reader_close(r);
     free(floats);
     free(tensor);
-    return status ? status : write_gathered(s, e);
+    return status;
 }
 
 static int make_file(hdf5_sink *s, mr_error *e)
@@ -393,7 +394,9 @@ static int open_sink(void **state, const char *file, const mr_row_format *format
 static int close_sink(void *state, bool complete, mr_error *e)
 {
     hdf5_sink *s = state;
-    int status = flush(s, e), closed = close_file(s, e);
+    int status = flush(s, e);
+    status = status ? status : write_gathered(s, e);
+    int closed = close_file(s, e);
     status = status ? status : closed;
     if (!status)
         status = mr_durable_publish(mr_text_string(&s->part_name), s->file, e);

@@ -106,7 +106,7 @@ budget_holds() {
 }
 
 resume_after_kills() {
-  local ending=$1 want=$2 i=0 rc=137 got=r.$1
+  local want=$2 i=0 rc=137 got=r.$1
   rm -f "$got" "$got".*
   while [ "$rc" = 137 ] && [ $i -lt "$kills" ]; do
     i=$((i + 1))
@@ -114,18 +114,8 @@ resume_after_kills() {
     [ "$rc" = 137 ] || [ "$rc" = 3 ]
   done
   [ "$rc" != 137 ] || predict --images many --batch-size 8 --output "$got" --resume || [ $? = 3 ]
-  if [ "$ending" = h5 ]; then
-    /usr/bin/python3 - "$got" "$want" <<'PY'
-import sys, h5py, numpy as np
-a, b = map(h5py.File, sys.argv[1:])
-assert sorted(a) == sorted(b)
-for k in a:
-    assert a[k].shape == b[k].shape and all(x == y or (x != x and y != y) for x, y in zip(a[k][:].ravel(), b[k][:].ravel())), k
-PY
-    [ ! -e "$got.journal" ] && [ ! -e "$got.part" ]
-  else
-    cmp "$got" "$want"
-  fi
+  cmp "$got" "$want"
+  [ ! -e "$got.journal" ] && [ ! -e "$got.part" ]
 }
 undisturbed() { predict --images many --batch-size 8 --output "w.$1" || [ $? = 3 ]; }
 killed_csv() { undisturbed csv; resume_after_kills csv w.csv; }
