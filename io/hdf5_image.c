@@ -4,6 +4,8 @@
  * written and never freed here. */
 #include "io/hdf5.h"
 
+#include "io/hdf5_check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,11 +72,14 @@ int mr_hdf5_open_image(hid_t *file, void *bytes, size_t size, const char *what, 
     char name[40]; /* libhdf5 takes files in memory that have one name for the same file */
     snprintf(name, sizeof name, "millrace image %u", number++);
     *file = -1;
+    int status = mr_hdf5_check_bytes(bytes, size, what, e);
+    if (status)
+        return status;
     hid_t list = H5Pcreate(H5P_FILE_ACCESS);
     if (list >= 0 && H5Pset_fapl_core(list, 1 << 16, false) >= 0 &&
         H5Pset_fclose_degree(list, H5F_CLOSE_STRONG) >= 0 &&
         H5Pset_file_image_callbacks(list, &callbacks) >= 0 && H5Pset_file_image(list, bytes, size) >= 0)
         *file = H5Fopen(name, H5F_ACC_RDONLY, list);
     mr_hdf5_release(list);
-    return *file < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "'%s' is not an HDF5 file, or a damaged one", what) : 0;
+    return *file < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "'%s' is a damaged HDF5 file", what) : 0;
 }

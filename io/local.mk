@@ -41,6 +41,13 @@ io_keras_sources = \
   io/hdf5.c io/hdf5.h \
   io/hdf5_attribute.c \
   io/hdf5_heap.c \
+  io/hdf5_check.c io/hdf5_check.h io/hdf5_walk.h \
+  io/hdf5_check_data.c \
+  io/hdf5_check_filter.c \
+  io/hdf5_check_group.c \
+  io/hdf5_check_message.c \
+  io/hdf5_check_object.c \
+  io/hdf5_check_type.c \
   io/hdf5_checksum.c io/hdf5_checksum.h \
   io/hdf5_file.c io/hdf5_file.h \
   io/hdf5_image.c \

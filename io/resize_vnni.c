@@ -15,7 +15,11 @@
 /* Sums in small arrays stay in registers only where the loop over them is gone. */
 #define UNROLL _Pragma("GCC unroll 4")
 
+#ifdef __clang__ /* has no such preference to state */
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#else
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,prefer-vector-width=256")))
+#endif
 
 static bool has_vnni(void)
 {

@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Control characters, also the ones that take two bytes in UTF-8 (U+0080 … U+009F): a terminal obeys both. */
 static void one_line(char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < 0x20 || *c == 0x7f)
+            *c = '?';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+            c[0] = c[1] = '?';
 }
 
 int mr_fail(mr_error *e, int code, const char *format, ...)

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four columns at once. */
 #if defined __x86_64__
-#pragma GCC target("avx2")
 #include <immintrin.h>
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
+#else
+#pragma GCC target("avx2")
+#endif
 
 #define LANES 4
 #define lanes_max(a, b) ((lanes_double)_mm256_max_pd((__m256d)(a), (__m256d)(b)))
@@ -35,4 +39,7 @@ static bool usable(void)
 
 extern const mr_warp_kernel mr_warp_avx2;
 const mr_warp_kernel mr_warp_avx2 = {"avx2", usable, span_rgb8, span_gray8, span_floats};
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #endif

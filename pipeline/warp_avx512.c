@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Eight columns at once. */
 #if defined __x86_64__
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl")
 #include <immintrin.h>
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512bw,avx512vl"))), apply_to = function)
+#else
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl")
+#endif
 
 #define LANES 8
 #define lanes_max(a, b) ((lanes_double)_mm512_max_pd((__m512d)(a), (__m512d)(b)))
@@ -34,4 +38,7 @@ static bool usable(void)
 
 extern const mr_warp_kernel mr_warp_avx512;
 const mr_warp_kernel mr_warp_avx512 = {"avx512", usable, span_rgb8, span_gray8, span_floats};
+#ifdef __clang__
+#pragma clang attribute pop
+#endif
 #endif

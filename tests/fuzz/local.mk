@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target is built against the mutating driver in each build, and against libFuzzer with --enable-fuzzing.
+FUZZ_LIBS = libpipeline.la libio.la libnn.la $(MR_LIBS)
+FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/fuzz.c tests/fuzz/forward.c
+FUZZ_PLAIN = $(FUZZ_COMMON) tests/fuzz/mutate.c
+FUZZ_OPTIONS = tests/fuzz/options.c cli/options.c cli/options.h cli/options_table.c
+
+mutate_targets = tests/fuzz/mutate_image tests/fuzz/mutate_geometry tests/fuzz/mutate_config \
+  tests/fuzz/mutate_model tests/fuzz/mutate_arrays tests/fuzz/mutate_options
+tests_fuzz_mutate_image_SOURCES = tests/fuzz/image.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_image_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_geometry_SOURCES = tests/fuzz/geometry.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_geometry_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_config_SOURCES = tests/fuzz/config.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_config_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_model_SOURCES = tests/fuzz/model.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_model_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_arrays_SOURCES = tests/fuzz/arrays.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_arrays_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_PLAIN)
+tests_fuzz_mutate_options_LDADD = $(FUZZ_LIBS)
+
+FUZZ_ENTRY = $(FUZZ_COMMON) tests/fuzz/libfuzzer.c
+fuzz_targets = tests/fuzz/fuzz_image tests/fuzz/fuzz_geometry tests/fuzz/fuzz_config \
+  tests/fuzz/fuzz_model tests/fuzz/fuzz_arrays tests/fuzz/fuzz_options
+tests_fuzz_fuzz_image_SOURCES = tests/fuzz/image.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_image_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_image_LDFLAGS = $(MR_FUZZER)
+tests_fuzz_fuzz_geometry_SOURCES = tests/fuzz/geometry.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_geometry_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_geometry_LDFLAGS = $(MR_FUZZER)
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/config.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_config_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(MR_FUZZER)
+tests_fuzz_fuzz_model_SOURCES = tests/fuzz/model.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_model_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_model_LDFLAGS = $(MR_FUZZER)
+tests_fuzz_fuzz_arrays_SOURCES = tests/fuzz/arrays.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_arrays_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_arrays_LDFLAGS = $(MR_FUZZER)
+tests_fuzz_fuzz_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_ENTRY)
+tests_fuzz_fuzz_options_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_options_LDFLAGS = $(MR_FUZZER)
+
+
+# What stands before libhdf5.
+CMOCKA_TESTS += tests/test_hdf5_check
+tests_test_hdf5_check_SOURCES = tests/test_hdf5_check.c
+tests_test_hdf5_check_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+check_PROGRAMS += $(mutate_targets)
+EXTRA_PROGRAMS += $(fuzz_targets)
+TESTS += tests/fuzz/test_mutations.sh
+EXTRA_DIST += tests/fuzz/test_fuzz.sh tests/fuzz/test_mutations.sh tests/fuzz/corpus
+
+.PHONY: fuzz-check fuzz-long
+# In a build with --enable-fuzzing: each target for some seconds, or FUZZ_SECONDS=N.
+fuzz-check: $(fuzz_targets)
+	$(MAKE) check TESTS=tests/fuzz/test_fuzz.sh check_PROGRAMS= check_LTLIBRARIES=
+# An hour each.
+fuzz-long:
+	FUZZ_SECONDS=$${FUZZ_SECONDS-3600} $(MAKE) fuzz-check

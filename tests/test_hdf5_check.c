@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The check before libhdf5: what the library writes in all its ways is accepted or refused by name, and damage that
+ * leads the library out of bounds is found. The files are made here, by the library itself. */
+#include "tests/shared.h"
+
+#include "io/hdf5.h"
+#include "io/hdf5_check.h"
+
+struct bytes {
+    uint8_t *at;
+    size_t size;
+};
+
+/* --- files ------------------------------------------------------------------------- */
+
+static void add_text(hid_t object, const char *name, const char *text)
+{
+    mr_error e = {0};
+    assert_int_equal(mr_hdf5_write_text(object, name, text, true, &e), 0);
+}
+
+static void add_dataset(hid_t at, const char *name, int rank, const hsize_t *dims, const hsize_t *chunk)
+{
+    hid_t space = H5Screate_simple(rank, dims, NULL), list = H5Pcreate(H5P_DATASET_CREATE);
+    size_t count = 1;
+    for (int i = 0; i < rank; i++)
+        count *= dims[i];
+    float *values = calloc(count, sizeof *values);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(i % 97);
+    if (chunk) {
+        H5Pset_chunk(list, rank, chunk);
+        H5Pset_shuffle(list);
+        H5Pset_deflate(list, 4);
+        H5Pset_fletcher32(list);
+    }
+    hid_t set = H5Dcreate2(at, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    assert_true(set >= 0);
+    assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    free(values);
+    H5Dclose(set);
+    H5Pclose(list);
+    H5Sclose(space);
+}
+
+static void fill_file(hid_t file, int links)
+{
+    hsize_t dims[2] = {30, 20}, chunk[2] = {8, 8};
+    mr_names names = {0};
+    mr_error e = {0};
+    hid_t group = H5Gcreate2(file, "group", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    add_text(file, "text", "some text");
+    add_text(group, "more", "more text");
+    mr_names_add(&names, "first", &e);
+    mr_names_add(&names, "second one", &e);
+    assert_int_equal(mr_hdf5_write_names(group, "names", &names, &e), 0);
+    mr_names_free(&names);
+    add_dataset(group, "plain", 2, dims, NULL);
+    add_dataset(group, "packed", 2, dims, chunk);
+    H5Lcreate_soft("/group/plain", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_hard(file, "/group/plain", file, "hard", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_hard(file, "/", group, "circle", H5P_DEFAULT, H5P_DEFAULT); /* a group inside itself is allowed */
+    for (int i = 0; i < links; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "link %d", i);
+        H5Gclose(H5Gcreate2(group, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    }
+    H5Gclose(group);
+}
+
+static struct bytes take_file(const char *path)
+{
+    struct bytes b;
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    b.size = (size_t)ftell(f);
+    rewind(f);
+    b.at = malloc(b.size);
+    assert_int_equal(fread(b.at, 1, b.size, f), b.size);
+    fclose(f);
+    return b;
+}
+
+/* LATEST: as libver="latest"; LINKS: that many groups more. */
+static struct bytes make_file(bool latest, int links)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/millrace-check-%ld.h5", (long)getpid());
+    mr_hdf5_lock();
+    hid_t list = H5Pcreate(H5P_FILE_ACCESS);
+    if (latest)
+        H5Pset_libver_bounds(list, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, list);
+    assert_true(file >= 0);
+    fill_file(file, links);
+    H5Fclose(file);
+    H5Pclose(list);
+    mr_hdf5_unlock();
+    struct bytes b = take_file(path);
+    unlink(path);
+    return b;
+}
+
+/* The place of the COUNT-th MARK. */
+static uint8_t *find(const struct bytes *b, const char *mark, int count)
+{
+    size_t n = strlen(mark);
+    for (size_t i = 0; i + n <= b->size; i++)
+        if (!memcmp(b->at + i, mark, n) && --count == 0)
+            return b->at + i;
+    fail_msg("no %s in the file", mark);
+    return NULL;
+}
+
+static void put(uint8_t *at, uint64_t value, int bytes)
+{
+    for (int i = 0; i < bytes; i++)
+        at[i] = (uint8_t)(value >> (8 * i));
+}
+
+static uint64_t get(const uint8_t *at, int bytes)
+{
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value |= (uint64_t)at[i] << (8 * i);
+    return value;
+}
+
+static void assert_accepted(const struct bytes *b)
+{
+    mr_error e = {0};
+    int status = mr_hdf5_check_bytes(b->at, b->size, "x.h5", &e);
+    if (status)
+        fail_msg("%s", e.message);
+}
+
+static void assert_refused(const struct bytes *b, const char *word)
+{
+    mr_error e = {0};
+    assert_true(mr_hdf5_check_bytes(b->at, b->size, "x.h5", &e) < 0);
+    if (!strstr(e.message, word) || !strstr(e.message, "'x.h5'"))
+        fail_msg("'%s' does not say '%s'", e.message, word);
+}
+
+/* --- cases ------------------------------------------------------------------------- */
+
+static void what_the_library_writes_is_accepted(void **state)
+{
+    (void)state;
+    for (int links = 0; links <= 400; links += 100) { /* B-trees of several levels, too */
+        struct bytes b = make_file(false, links);
+        assert_accepted(&b);
+        free(b.at);
+    }
+}
+
+static void features_of_libver_latest_are_refused_by_name(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(true, 0);
+    assert_refused(&b, "data layout");
+    free(b.at);
+    b = make_file(true, 100);
+    assert_refused(&b, "fractal heap");
+    free(b.at);
+}
+
+static void files_and_bytes_are_checked_alike(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 20);
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/millrace-check-%ld.h5", (long)getpid());
+    for (int damaged = 0; damaged < 2; damaged++) {
+        mr_error from_file = {0}, from_bytes = {0};
+        if (damaged)
+            put(find(&b, "SNOD", 1) + 6, 999, 2);
+        FILE *f = fopen(path, "wb+");
+        assert_int_equal(fwrite(b.at, 1, b.size, f), b.size);
+        fflush(f);
+        int status = mr_hdf5_check_fd(fileno(f), "x", &from_file);
+        assert_int_equal(status, mr_hdf5_check_bytes(b.at, b.size, "x", &from_bytes));
+        assert_int_equal(status < 0, damaged);
+        assert_string_equal(from_file.message, from_bytes.message);
+        fclose(f);
+    }
+    unlink(path);
+    free(b.at);
+}
+
+/* One field of one structure set wrong, by what the library would do with it. */
+static void damage_is_found_by_structure(void **state)
+{
+    static const struct {
+        const char *mark;
+        int nth, offset, bytes;
+        uint64_t value;
+        const char *word;
+    } damages[] = {
+        {"TREE", 1, 6, 2, 0xffff, "B-tree"},       /* entries: reads behind the node */
+        {"TREE", 1, 5, 1, 200, "B-tree"},          /* level: recursion without end */
+        {"TREE", 1, 24, 8, 1 << 20, "B-tree"},     /* a name outside of the heap */
+        {"TREE", 1, 32, 8, 96, "symbol table"},    /* a child that is something else */
+        {"SNOD", 1, 6, 2, 500, "symbol table"},    /* entries: writes behind the node */
+        {"SNOD", 1, 8, 8, 1 << 20, "entry"},       /* a name outside of the heap */
+        {"SNOD", 1, 16, 8, UINT64_MAX, "object header"},
+        {"SNOD", 1, 24, 4, 9, "entry"},            /* cached as what does not exist */
+        {"HEAP", 1, 8, 8, UINT64_MAX - 7, "heap"}, /* size */
+        {"HEAP", 1, 16, 8, 1 << 16, "free list"},
+        {"GCOL", 1, 8, 8, 1 << 30, "global heap"}, /* size of the collection */
+        {"GCOL", 1, 8, 8, 16, "global heap"},
+        {"GCOL", 1, 24, 8, 1 << 20, "global heap"}, /* size of an object */
+        {"GCOL", 1, 16, 2, 77, "string"},           /* the index that is looked for is not there */
+        {"\x89HDF", 1, 40, 8, 1 << 30, "truncated"},
+        {"\x89HDF", 1, 13, 1, 4, "superblock"},
+        {"\x89HDF", 1, 64, 8, 1 << 30, "object header"},
+    };
+    (void)state;
+    struct bytes b = make_file(false, 2);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        uint8_t *at = find(&b, damages[i].mark, damages[i].nth) + damages[i].offset;
+        uint64_t right = get(at, damages[i].bytes);
+        put(at, damages[i].value, damages[i].bytes);
+        assert_refused(&b, damages[i].word);
+        put(at, right, damages[i].bytes);
+    }
+    assert_accepted(&b);
+    free(b.at);
+}
+
+/* The shape of "plain", 30 x 20: claims of more than the file can hold are refused before anyone allocates. */
+/* A deflate stream that gives too little: the library would copy what is not there. */
+static void chunks_unpack_to_their_size(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 0);
+    for (size_t i = 0; i + 40 <= b.size; i++)
+        if (!memcmp(b.at + i, "TREE\1\0", 6)) {
+            uint8_t *stored = b.at + i + 24;
+            uint64_t right = get(stored, 4);
+            put(stored, right - 9, 4);
+            assert_refused(&b, "chunk");
+            put(stored, right, 4);
+            put(stored + 4, 7, 4); /* all filters left out of this chunk */
+            assert_refused(&b, "chunk");
+            put(stored + 4, 0, 4);
+            assert_accepted(&b);
+            free(b.at);
+            return;
+        }
+    fail_msg("no chunks in the file");
+}
+
+static void absurd_shapes_are_refused(void **state)
+{
+    static const uint8_t shape[16] = {30, 0, 0, 0, 0, 0, 0, 0, 20};
+    bool found = false;
+    (void)state;
+    struct bytes b = make_file(false, 0);
+    for (size_t i = 0; i + sizeof shape <= b.size; i++)
+        if (!memcmp(b.at + i, shape, sizeof shape)) {
+            found = true;
+            for (int bits = 30; bits <= 60; bits += 30) {
+                put(b.at + i, (uint64_t)1 << bits, 8);
+                put(b.at + i + sizeof shape, (uint64_t)1 << bits, 8); /* the largest that it may become */
+                assert_refused(&b, bits == 30 ? "than" : "data");
+            }
+            put(b.at + i, 30, 8);
+            put(b.at + i + sizeof shape, 30, 8);
+            i += 2 * sizeof shape - 1;
+        }
+    assert_true(found);
+    assert_accepted(&b);
+    free(b.at);
+}
+
+/* Endless: a heap's free block that follows itself, and a free object of no size in a collection. */
+static void circles_end(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 0);
+    uint8_t *heap = find(&b, "HEAP", 1), *data = b.at + get(heap + 24, 8);
+    put(heap + 16, 8, 8);
+    put(data + 8, 8, 8);
+    put(data + 16, 16, 8);
+    assert_refused(&b, "free list");
+    free(b.at);
+    b = make_file(false, 0);
+    uint8_t *collection = find(&b, "GCOL", 1), *object = collection + 16;
+    while (get(object, 2))
+        object += 16 + (get(object + 8, 8) + 7) / 8 * 8;
+    put(object + 8, 0, 8);
+    assert_refused(&b, "global heap");
+    free(b.at);
+}
+
+static void walk_with_library(struct bytes b)
+{
+    hid_t file;
+    mr_error e = {0};
+    float values[600];
+    mr_names names = {0};
+    if (mr_hdf5_open_image(&file, b.at, b.size, "x.h5", &e))
+        return;
+    static const char *const sets[] = {"group/plain", "group/packed", "soft", "group/circle/hard"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        mr_hdf5_read_floats(values, 600, file, sets[i], NULL);
+    if (!mr_hdf5_links(&names, file, NULL))
+        mr_names_free(&names);
+    char *text;
+    if (!mr_hdf5_find_text(&text, NULL, file, "text", NULL))
+        free(text);
+    mr_hdf5_close(file, "x.h5", NULL);
+}
+
+static void every_truncation_is_survived(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 0);
+    for (size_t size = 0; size < b.size; size += 13) {
+        struct bytes shorter = {malloc(size + 1), size};
+        memcpy(shorter.at, b.at, size);
+        assert_refused(&shorter, "HDF5 file");
+        free(shorter.at);
+    }
+    free(b.at);
+}
+
+/* Each byte that is not a dataset's, set to 255, 0 and one more: the check and the library live. */
+static void every_byte_may_be_wrong(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 0), copy = {malloc(b.size), b.size};
+    size_t accepted = 0;
+    mr_hdf5_lock();
+    for (size_t i = 0; i < b.size; i++) {
+        static const int how[] = {0xff, 0, -1};
+        for (size_t k = 0; k < 3; k++) {
+            memcpy(copy.at, b.at, b.size);
+            copy.at[i] = (uint8_t)(how[k] < 0 ? b.at[i] + 1 : how[k]);
+            mr_error e = {0};
+            if (mr_hdf5_check_bytes(copy.at, copy.size, "x.h5", &e) == 0 && ++accepted % 4 == 0)
+                walk_with_library(copy);
+        }
+    }
+    mr_hdf5_unlock();
+    assert_true(accepted > b.size); /* most bytes are data and padding */
+    free(copy.at);
+    free(b.at);
+}
+
+static void golden_files_are_accepted(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"golden/layers/mobilenet.h5", "golden/tutorial_resnet/start.h5", "golden/images/resize.h5",
+                                        "models/mlcommons__tiny__pretrainedResnet.h5"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        struct bytes b = take_file(shared_or_skip(files[i]));
+        assert_accepted(&b);
+        free(b.at);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_library_writes_is_accepted),
+        cmocka_unit_test(features_of_libver_latest_are_refused_by_name),
+        cmocka_unit_test(files_and_bytes_are_checked_alike),
+        cmocka_unit_test(damage_is_found_by_structure),
+        cmocka_unit_test(chunks_unpack_to_their_size),
+        cmocka_unit_test(absurd_shapes_are_refused),
+        cmocka_unit_test(circles_end),
+        cmocka_unit_test(every_truncation_is_survived),
+        cmocka_unit_test(every_byte_may_be_wrong),
+        cmocka_unit_test(golden_files_are_accepted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
