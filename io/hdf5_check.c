@@ -8,7 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SUPERBLOCK = 96, SLACK = 64 /* the superblock is taken whole, with what may lie behind it */, MAX_SEEN = 1 << 22 };
+enum {
+    SUPERBLOCK = 96,
+    SLACK = 64 /* the superblock is taken whole, with what may lie behind it */,
+    MAX_SEEN = 1 << 22,
+    AGAIN = 8,
+    AGAIN_LEAST = 1 << 26
+};
 
 int mr_h5_damaged(mr_h5_walk *w, uint64_t address, const char *structure)
 {
@@ -18,7 +24,8 @@ int mr_h5_damaged(mr_h5_walk *w, uint64_t address, const char *structure)
 
 int mr_h5_unsupported(mr_h5_walk *w, const char *feature)
 {
-    int status = mr_fail(w->e, MR_EUNSUPPORTED, "'%s' has %s, which millrace does not read", w->what, feature);
+    int status =
+        mr_fail(w->e, MR_EUNSUPPORTED, "'%s' has %s, which millrace does not read", w->what, feature);
     return mr_hint(w->e, status, "write it with h5py's or Keras's default settings");
 }
 
@@ -72,7 +79,8 @@ void mr_h5_drop(mr_h5_piece *p)
     *p = (mr_h5_piece){0};
 }
 
-/* --- what was walked ---------------------------------------------------------------------------------------- */
+/* --- what was walked
+ * ---------------------------------------------------------------------------------------- */
 
 static mr_h5_seen *place_of(mr_h5_seen *table, size_t room, uint64_t address)
 {
@@ -115,13 +123,15 @@ int mr_h5_see(mr_h5_walk *w, uint64_t address, mr_h5_seen **seen, bool *before)
     return 0;
 }
 
-/* --- superblock ----------------------------------------------------------------------------------------------- */
+/* --- superblock
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Version 0 (h5py's default) and 1, which adds the fan-out of chunk trees. */
 static int walk_old_superblock(mr_h5_walk *w, mr_h5_cursor *c, unsigned version)
 {
     mr_h5_get(c, 3); /* versions of free space, of the root's entry; reserved */
-    unsigned shared = (unsigned)mr_h5_get(c, 1), offsets = (unsigned)mr_h5_get(c, 1), lengths = (unsigned)mr_h5_get(c, 1);
+    unsigned shared = (unsigned)mr_h5_get(c, 1), offsets = (unsigned)mr_h5_get(c, 1),
+             lengths = (unsigned)mr_h5_get(c, 1);
     mr_h5_get(c, 1);
     w->leaf_k = (unsigned)mr_h5_get(c, 2);
     w->group_k = (unsigned)mr_h5_get(c, 2);
@@ -130,14 +140,16 @@ static int walk_old_superblock(mr_h5_walk *w, mr_h5_cursor *c, unsigned version)
         w->chunk_k = (unsigned)mr_h5_get(c, 2);
         mr_h5_get(c, 2);
     }
-    uint64_t base = mr_h5_get(c, 8), free_space = mr_h5_get(c, 8), end = mr_h5_get(c, 8), driver = mr_h5_get(c, 8);
-    if (shared || offsets != 8 || lengths != 8 || !w->leaf_k || !w->group_k || !w->chunk_k || w->leaf_k > 1024 || w->group_k > 1024)
+    uint64_t base = mr_h5_get(c, 8), free_space = mr_h5_get(c, 8), end = mr_h5_get(c, 8),
+             driver = mr_h5_get(c, 8);
+    if (shared || offsets != 8 || lengths != 8 || !w->leaf_k || !w->group_k || !w->chunk_k ||
+        w->leaf_k > 1024 || w->group_k > 1024)
         return mr_h5_unsupported(w, "a superblock of unusual sizes");
     if (base || driver != MR_H5_UNDEFINED || free_space != MR_H5_UNDEFINED)
         return mr_h5_unsupported(w, "a superblock with a base address, a driver or free space");
     if (end > w->size)
-        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there", w->what,
-                       (unsigned long long)w->size, (unsigned long long)end);
+        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there",
+                       w->what, (unsigned long long)w->size, (unsigned long long)end);
     w->size = end;
     return mr_h5_walk_entry(w, c, NULL, 0, 0);
 }
@@ -147,12 +159,13 @@ static int walk_new_superblock(mr_h5_walk *w, mr_h5_cursor *c)
 {
     unsigned offsets = (unsigned)mr_h5_get(c, 1), lengths = (unsigned)mr_h5_get(c, 1);
     mr_h5_get(c, 1);
-    uint64_t base = mr_h5_get(c, 8), extension = mr_h5_get(c, 8), end = mr_h5_get(c, 8), root = mr_h5_get(c, 8);
+    uint64_t base = mr_h5_get(c, 8), extension = mr_h5_get(c, 8), end = mr_h5_get(c, 8),
+             root = mr_h5_get(c, 8);
     if (offsets != 8 || lengths != 8 || base || extension != MR_H5_UNDEFINED)
         return mr_h5_unsupported(w, "a superblock with an extension or unusual sizes");
     if (end > w->size)
-        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there", w->what,
-                       (unsigned long long)w->size, (unsigned long long)end);
+        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there",
+                       w->what, (unsigned long long)w->size, (unsigned long long)end);
     w->size = end;
     return mr_h5_walk_object(w, root, 0, NULL);
 }
@@ -162,9 +175,11 @@ static int walk_file(mr_h5_walk *w)
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     mr_h5_piece p;
     w->budget = w->size + SLACK;
+    w->again = AGAIN_LEAST + AGAIN * w->size;
     w->leaf_k = 4, w->group_k = 16, w->chunk_k = 32;
-    int status = w->size < SUPERBLOCK ? mr_fail(w->e, MR_EFORMAT, "'%s' is not an HDF5 file: it is too short", w->what)
-                                      : mr_h5_take(w, &p, 0, SUPERBLOCK + (w->size > SUPERBLOCK + 4 ? 4 : 0), "superblock");
+    int status = w->size < SUPERBLOCK
+                     ? mr_fail(w->e, MR_EFORMAT, "'%s' is not an HDF5 file: it is too short", w->what)
+                     : mr_h5_take(w, &p, 0, SUPERBLOCK + (w->size > SUPERBLOCK + 4 ? 4 : 0), "superblock");
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at, p.size);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- chunks ------------------------------------------------------------------------------------------------- */
+/* --- chunks
+ * ------------------------------------------------------------------------------------------------- */
 
 struct chunks {
     mr_h5_walk *w;
@@ -35,7 +36,8 @@ static int walk_chunk_tree(struct chunks *k, uint64_t address, int level)
     unsigned used = (unsigned)mr_h5_get(&c, 2);
     mr_h5_get(&c, 8);
     mr_h5_get(&c, 8);
-    if (memcmp(p.at, "TREE", 4) || kind != 1 || used > fan_out || own > MR_H5_TREE_DEPTH || (level >= 0 && own != level))
+    if (memcmp(p.at, "TREE", 4) || kind != 1 || used > fan_out || own > MR_H5_TREE_DEPTH ||
+        (level >= 0 && own != level))
         status = mr_h5_damaged(k->w, address, "B-tree of chunks");
     for (unsigned i = 0; i < used && !status; i++) {
         uint64_t stored = mr_h5_get(&c, 4);
@@ -60,7 +62,8 @@ int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_fil
     return walk_chunk_tree(&k, layout->address, -1);
 }
 
-/* --- global heaps ------------------------------------------------------------------------------------------- */
+/* --- global heaps
+ * ------------------------------------------------------------------------------------------- */
 
 enum { OBJECTS = 1 << 16, OBJECT_HEAD = 16, LEAST_COLLECTION = 4096 };
 
@@ -85,34 +88,46 @@ static int read_objects(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
     return 0;
 }
 
-/* The collection's head and bytes. Only the first walk takes them off the budget. */
-static int read_collection(mr_h5_walk *w, uint64_t address)
+/* Size of the collection at ADDRESS, from its head. */
+static int measure_collection(mr_h5_walk *w, uint64_t address, uint64_t *size)
 {
     mr_h5_piece p;
-    mr_h5_seen *seen;
-    bool before;
-    int status = mr_h5_see(w, address, &seen, &before);
-    uint64_t budget = w->budget;
-    if (!status)
-        status = mr_h5_take(w, &p, address, 16, "global heap");
+    int status = mr_h5_take(w, &p, address, 16, "global heap");
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     mr_h5_get(&c, 3);
-    uint64_t size = mr_h5_get(&c, 8);
-    bool right = !memcmp(p.at, "GCOL", 4) && version == 1 && size >= LEAST_COLLECTION && mr_h5_inside(w, address, size);
+    *size = mr_h5_get(&c, 8);
+    bool right = !memcmp(p.at, "GCOL", 4) && version == 1 && *size >= LEAST_COLLECTION &&
+                 mr_h5_inside(w, address, *size);
     mr_h5_drop(&p);
-    if (!right)
-        return mr_h5_damaged(w, address, "global heap");
-    status = mr_h5_take(w, &p, address + 16, size - 16, "global heap");
+    return right ? 0 : mr_h5_damaged(w, address, "global heap");
+}
+
+/* Only the first walk takes the collection off the budget; later ones have one of their own. */
+static int read_collection(mr_h5_walk *w, uint64_t address)
+{
+    mr_h5_piece p;
+    mr_h5_seen *seen;
+    bool before = false;
+    uint64_t size = 0, first = w->budget;
+    int status = mr_h5_see(w, address, &seen, &before);
+    if (before && !status)
+        w->budget = w->again;
+    if (!status)
+        status = measure_collection(w, address, &size);
+    if (!status)
+        status = mr_h5_take(w, &p, address + 16, size - 16, "global heap");
+    if (before) {
+        w->again = w->budget;
+        w->budget = first;
+    }
     if (status)
         return status;
-    c = mr_h5_over(p.at, p.size);
+    mr_h5_cursor c = mr_h5_over(p.at, p.size);
     status = read_objects(w, &c, address);
     mr_h5_drop(&p);
-    if (before)
-        w->budget = budget;
     return status;
 }
 
@@ -134,7 +149,8 @@ static int know_collection(mr_h5_walk *w, uint64_t address)
 int mr_h5_check_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length)
 {
     int status = know_collection(w, address);
-    if (!status && (index == 0 || index >= OBJECTS || w->heap_object[index] == 0 || w->heap_object[index] - 1 < length))
+    if (!status &&
+        (index == 0 || index >= OBJECTS || w->heap_object[index] == 0 || w->heap_object[index] - 1 < length))
         status = mr_h5_damaged(w, address, "global heap without the string that is looked for");
     return status;
 }

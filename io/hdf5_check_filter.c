@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the filters make of a stored chunk. libhdf5 1.10 does not compare it with the chunk's size: from a deflate stream
- * that ends early, or a mask that leaves deflate out, it copies bytes that are not there. So the size is found here,
- * with an inflate whose output goes nowhere. */
+/* What the filters make of a stored chunk. libhdf5 1.10 does not compare it with the chunk's size: from a
+ * deflate stream that ends early, or a mask that leaves deflate out, it copies bytes that are not there. So
+ * the size is found here, with an inflate whose output goes nowhere. */
 #include "io/hdf5_walk.h"
 
 #include <string.h>
@@ -29,7 +29,8 @@ static uint64_t inflated_size(const uint8_t *p, uint64_t size, uint64_t limit)
 }
 
 /* The filters are undone from the last to the first; bit I of MASK leaves filter I out. */
-static bool gives(const mr_h5_filters *f, uint64_t mask, const uint8_t *bytes, uint64_t stored, uint64_t wanted)
+static bool gives(const mr_h5_filters *f, uint64_t mask, const uint8_t *bytes, uint64_t stored,
+                  uint64_t wanted)
 {
     uint64_t size = stored;
     bool raw = true; /* BYTES is what the next filter gets */
@@ -52,7 +53,8 @@ static bool gives(const mr_h5_filters *f, uint64_t mask, const uint8_t *bytes, u
     return size == wanted;
 }
 
-int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint64_t address, uint64_t stored, uint64_t wanted)
+int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint64_t address, uint64_t stored,
+                      uint64_t wanted)
 {
     mr_h5_piece p;
     if (f->count == 0) /* nothing to undo, so nothing to read */

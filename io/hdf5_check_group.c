@@ -66,10 +66,12 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, ui
     mr_h5_seen seen;
     int status = mr_h5_walk_object(w, object, depth + 1, &seen);
     if (!status && cached == 1) {
-        /* The entry repeats where the group's table is. A group that was converted to links keeps the old entry;
-         * the root's entry is what the library starts from. */
+        /* The entry repeats where the group's table is. A group that was converted to links keeps the old
+         * entry; the root's entry is what the library starts from. */
         uint64_t tree = mr_h5_get(&scratch, 8), names = mr_h5_get(&scratch, 8);
         bool converted = seen.tree == MR_H5_UNDEFINED && heap;
+        if (seen.tree == MR_H5_UNDEFINED && !heap)
+            return mr_h5_unsupported(w, "links to other files, or of another newer kind,");
         if (!converted && (tree != seen.tree || names != seen.heap || tree == MR_H5_UNDEFINED))
             status = mr_h5_damaged(w, address, "symbol table entry");
     }
@@ -108,7 +110,8 @@ static int walk_tree(struct table *t, uint64_t address, int level)
     unsigned used = (unsigned)mr_h5_get(&c, 2);
     mr_h5_get(&c, 8); /* siblings: not followed when reading */
     mr_h5_get(&c, 8);
-    if (memcmp(p.at, "TREE", 4) || kind != 0 || used > fan_out || own > MR_H5_TREE_DEPTH || (level >= 0 && own != level))
+    if (memcmp(p.at, "TREE", 4) || kind != 0 || used > fan_out || own > MR_H5_TREE_DEPTH ||
+        (level >= 0 && own != level))
         status = mr_h5_damaged(t->w, address, "B-tree of a group");
     for (unsigned i = 0; i < used && !status; i++) {
         uint64_t key = mr_h5_get(&c, 8), child = mr_h5_get(&c, 8);

@@ -6,12 +6,13 @@
 
 int mr_h5_read_space(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_space *out)
 {
-    unsigned version = (unsigned)mr_h5_get(c, 1), rank = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1),
-             kind = (unsigned)mr_h5_get(c, 1);
+    unsigned version = (unsigned)mr_h5_get(c, 1), rank = (unsigned)mr_h5_get(c, 1),
+             flags = (unsigned)mr_h5_get(c, 1), kind = (unsigned)mr_h5_get(c, 1);
     if (version == 1)
         mr_h5_get(c, 4);
     bool null = version == 2 && kind == 2;
-    if (version < 1 || version > 2 || rank > MR_H5_RANK || flags > 1 || (version == 2 && (kind > 2 || (kind != 1 && rank))))
+    if (version < 1 || version > 2 || rank > MR_H5_RANK || flags > 1 ||
+        (version == 2 && (kind > 2 || (kind != 1 && rank))))
         return mr_h5_damaged(w, address, "dataspace");
     *out = (mr_h5_space){.rank = (int)rank, .count = !null};
     for (unsigned i = 0; i < rank; i++) {
@@ -46,7 +47,8 @@ int mr_h5_read_layout(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_la
     unsigned version = (unsigned)mr_h5_get(c, 1);
     int status = 0;
     *out = (mr_h5_layout){.class = (int)mr_h5_get(c, 1)};
-    if ((version != 3 && version != 4) || out->class > MR_H5_CHUNKED || (version == 4 && out->class == MR_H5_CHUNKED))
+    if ((version != 3 && version != 4) || out->class > MR_H5_CHUNKED ||
+        (version == 4 && out->class == MR_H5_CHUNKED))
         return mr_h5_unsupported(w, "a dataset whose data layout is virtual or of another version");
     if (out->class == MR_H5_COMPACT) {
         out->size = mr_h5_get(c, 2);
@@ -83,7 +85,8 @@ int mr_h5_read_fill(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool old, 
     return c->ended ? mr_h5_damaged(w, address, "fill value") : 0;
 }
 
-/* Deflate, shuffle, fletcher32: what Keras and h5py use, and what the library takes without asking for more. */
+/* Deflate, shuffle, fletcher32: what Keras and h5py use, and what the library takes without asking for more.
+ */
 static int read_filter(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, unsigned version, unsigned *out)
 {
     unsigned id = (unsigned)mr_h5_get(c, 2), name = version == 1 || id >= 256 ? (unsigned)mr_h5_get(c, 2) : 0;
@@ -112,7 +115,8 @@ int mr_h5_read_filters(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_f
     return !status && c->ended ? mr_h5_damaged(w, address, "filters") : status;
 }
 
-/* --- attributes -------------------------------------------------------------------------------------------- */
+/* --- attributes --------------------------------------------------------------------------------------------
+ */
 
 /* The next SIZE bytes of C, padded to a multiple of 8 in version 1. */
 static mr_h5_cursor part(mr_h5_cursor *c, uint64_t size, unsigned version)

@@ -5,8 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NIL, SPACE, LINK_INFO, TYPE, OLD_FILL, FILL, LINK, EXTERNAL, LAYOUT, BOGUS, GROUP_INFO, FILTERS, ATTRIBUTE, COMMENT, OLD_TIME,
-       SHARED_TABLE, CONTINUATION, SYMBOL_TABLE, TIME, TREE_K, DRIVER, ATTRIBUTE_INFO, REFERENCES, FILE_SPACE, MESSAGES };
+enum {
+    NIL,
+    SPACE,
+    LINK_INFO,
+    TYPE,
+    OLD_FILL,
+    FILL,
+    LINK,
+    EXTERNAL,
+    LAYOUT,
+    BOGUS,
+    GROUP_INFO,
+    FILTERS,
+    ATTRIBUTE,
+    COMMENT,
+    OLD_TIME,
+    SHARED_TABLE,
+    CONTINUATION,
+    SYMBOL_TABLE,
+    TIME,
+    TREE_K,
+    DRIVER,
+    ATTRIBUTE_INFO,
+    REFERENCES,
+    FILE_SPACE,
+    MESSAGES
+};
 enum { SHARED = 2, MAX_PIECES = 4096, MAX_TAKEN = 1 << 20 };
 
 struct object {
@@ -33,7 +58,8 @@ static int bad(struct object *o, const char *structure)
     return mr_h5_damaged(o->w, o->address, structure);
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------ */
+/* --- messages
+ * ------------------------------------------------------------------------------------------------ */
 
 static int add_piece(struct object *o, mr_h5_cursor *c)
 {
@@ -51,7 +77,8 @@ static int refuse_dense(struct object *o, mr_h5_cursor *c, unsigned index_bytes)
     unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1);
     if (flags & 1)
         mr_h5_get(c, index_bytes);
-    uint64_t heap = mr_h5_get(c, 8), names = mr_h5_get(c, 8), order = flags & 2 ? mr_h5_get(c, 8) : MR_H5_UNDEFINED;
+    uint64_t heap = mr_h5_get(c, 8), names = mr_h5_get(c, 8),
+             order = flags & 2 ? mr_h5_get(c, 8) : MR_H5_UNDEFINED;
     if (version || flags > 3 || c->ended)
         return bad(o, "links or attributes");
     if (heap != MR_H5_UNDEFINED || names != MR_H5_UNDEFINED || order != MR_H5_UNDEFINED)
@@ -61,7 +88,8 @@ static int refuse_dense(struct object *o, mr_h5_cursor *c, unsigned index_bytes)
 
 static int walk_link(struct object *o, mr_h5_cursor *c)
 {
-    unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1), kind = flags & 8 ? (unsigned)mr_h5_get(c, 1) : 0;
+    unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1),
+             kind = flags & 8 ? (unsigned)mr_h5_get(c, 1) : 0;
     if (flags & 4)
         mr_h5_get(c, 8);
     if (flags & 16)
@@ -183,7 +211,8 @@ static int read_messages(struct object *o, mr_h5_cursor c)
     return status;
 }
 
-/* --- pieces of a header ----------------------------------------------------------------------------------------- */
+/* --- pieces of a header
+ * ----------------------------------------------------------------------------------------- */
 
 static int read_first_old(struct object *o, unsigned *expected)
 {
@@ -283,7 +312,8 @@ static int read_header(struct object *o)
     return status;
 }
 
-/* --- what the messages are together --------------------------------------------------------------------------------- */
+/* --- what the messages are together
+ * --------------------------------------------------------------------------------- */
 
 /* Deflate packs 1032 : 1 at best; something is added for small files. */
 static bool fits_file(const struct object *o, uint64_t bytes)
@@ -355,7 +385,8 @@ int mr_h5_walk_object(mr_h5_walk *w, uint64_t address, int depth, mr_h5_seen *re
     struct object *o = calloc(1, sizeof *o);
     if (!o)
         return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
-    *o = (struct object){.w = w, .address = address, .depth = depth, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
+    *o = (struct object){
+        .w = w, .address = address, .depth = depth, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
     status = read_header(o);
     if (!status)
         status = mr_h5_see(w, address, &seen, &before); /* the table may have moved */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datatype messages. The library allocates, copies and converts by their numbers, and compound, enumerated and array
- * types hold further types. */
+/* Datatype messages. The library allocates, copies and converts by their numbers, and compound, enumerated
+ * and array types hold further types. */
 #include "io/hdf5_walk.h"
 
 #include <string.h>
@@ -31,7 +31,8 @@ static int read_bits(struct reading *r, uint64_t size)
 static int read_float(struct reading *r, uint64_t size)
 {
     uint64_t offset = mr_h5_get(r->c, 2), precision = mr_h5_get(r->c, 2);
-    uint64_t exponent_at = mr_h5_get(r->c, 1), exponent = mr_h5_get(r->c, 1), mantissa_at = mr_h5_get(r->c, 1), mantissa = mr_h5_get(r->c, 1);
+    uint64_t exponent_at = mr_h5_get(r->c, 1), exponent = mr_h5_get(r->c, 1),
+             mantissa_at = mr_h5_get(r->c, 1), mantissa = mr_h5_get(r->c, 1);
     uint64_t sign = r->bits >> 8 & 0xff, end = offset + precision;
     mr_h5_get(r->c, 4);
     if (precision == 0 || end > 8 * size || sign >= end || exponent == 0 || exponent > 32 || mantissa == 0 ||
@@ -39,7 +40,8 @@ static int read_float(struct reading *r, uint64_t size)
         return bad(r);
     /* the three parts do not overlap */
     if ((exponent_at < mantissa_at + mantissa && mantissa_at < exponent_at + exponent) ||
-        (sign >= exponent_at && sign < exponent_at + exponent) || (sign >= mantissa_at && sign < mantissa_at + mantissa))
+        (sign >= exponent_at && sign < exponent_at + exponent) ||
+        (sign >= mantissa_at && sign < mantissa_at + mantissa))
         return bad(r);
     return 0;
 }

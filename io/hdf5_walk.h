@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the check of HDF5 files (io/hdf5_check.h): the file being walked and the structures that it is made of. Names
- * and numbers are those of the HDF5 file format specification, version 3. Every function returns 0 or a code with the
- * walk's error filled. */
+/* Inside the check of HDF5 files (io/hdf5_check.h): the file being walked and the structures that it is made
+ * of. Names and numbers are those of the HDF5 file format specification, version 3. Every function returns 0
+ * or a code with the walk's error filled. */
 #ifndef MR_IO_HDF5_WALK_H
 #define MR_IO_HDF5_WALK_H
 
@@ -20,10 +20,12 @@ typedef struct mr_h5_seen { /* an object header or global heap that was walked *
 typedef struct mr_h5_walk {
     const char *what;
     mr_error *e;
-    int fd;               /* -1: BYTES */
+    int fd; /* -1: BYTES */
     const uint8_t *bytes;
-    uint64_t size;        /* of the file; the superblock's end of file is not behind it */
-    uint64_t budget;      /* bytes of structures yet to be walked: each byte belongs to one of them */
+    uint64_t size;   /* of the file; the superblock's end of file is not behind it */
+    uint64_t budget; /* bytes of structures yet to be walked: each byte belongs to one of them */
+    uint64_t again;  /* bytes of global heaps yet to be read a second time: attributes may take turns between
+                        heaps */
     unsigned leaf_k, group_k, chunk_k; /* half the fan-out of symbol nodes and of the two kinds of B-trees */
     mr_h5_seen *seen;
     size_t seen_count, seen_room; /* room: a power of two */
@@ -89,8 +91,19 @@ static inline void mr_h5_skip(mr_h5_cursor *c, uint64_t bytes)
 
 /* --- messages ----------------------------------------------------------------------------------------- */
 
-enum { MR_H5_INTEGER, MR_H5_FLOAT, MR_H5_TIME, MR_H5_STRING, MR_H5_BITFIELD, MR_H5_OPAQUE, MR_H5_COMPOUND, MR_H5_REFERENCE,
-       MR_H5_ENUM, MR_H5_VARIABLE, MR_H5_ARRAY };
+enum {
+    MR_H5_INTEGER,
+    MR_H5_FLOAT,
+    MR_H5_TIME,
+    MR_H5_STRING,
+    MR_H5_BITFIELD,
+    MR_H5_OPAQUE,
+    MR_H5_COMPOUND,
+    MR_H5_REFERENCE,
+    MR_H5_ENUM,
+    MR_H5_VARIABLE,
+    MR_H5_ARRAY
+};
 
 typedef struct mr_h5_type {
     int class;
@@ -137,7 +150,8 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, ui
 /* The chunks of a dataset, each of layout->size bytes once its FILTERS are undone. */
 int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_filters *filters);
 /* The STORED bytes at ADDRESS, less the filters that MASK names, are WANTED bytes. */
-int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint64_t address, uint64_t stored, uint64_t wanted);
+int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint64_t address, uint64_t stored,
+                      uint64_t wanted);
 /* Object INDEX of the global heap collection at ADDRESS has at least LENGTH bytes. */
 int mr_h5_check_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The check before libhdf5: what the library writes in all its ways is accepted or refused by name, and damage that
- * leads the library out of bounds is found. The files are made here, by the library itself. */
+/* The check before libhdf5: what the library writes in all its ways is accepted or refused by name, and
+ * damage that leads the library out of bounds is found. The files are made here, by the library itself. */
 #include "tests/shared.h"
 
 #include "io/hdf5.h"
@@ -59,7 +59,8 @@ static void fill_file(hid_t file, int links)
     add_dataset(group, "packed", 2, dims, chunk);
     H5Lcreate_soft("/group/plain", file, "soft", H5P_DEFAULT, H5P_DEFAULT);
     H5Lcreate_hard(file, "/group/plain", file, "hard", H5P_DEFAULT, H5P_DEFAULT);
-    H5Lcreate_hard(file, "/", group, "circle", H5P_DEFAULT, H5P_DEFAULT); /* a group inside itself is allowed */
+    H5Lcreate_hard(file, "/", group, "circle", H5P_DEFAULT,
+                   H5P_DEFAULT); /* a group inside itself is allowed */
     for (int i = 0; i < links; i++) {
         char name[24];
         snprintf(name, sizeof name, "link %d", i);
@@ -166,6 +167,51 @@ static void features_of_libver_latest_are_refused_by_name(void **state)
     free(b.at);
 }
 
+static void links_to_other_files_are_refused_by_name(void **state)
+{
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/millrace-check-%ld.h5", (long)getpid());
+    mr_hdf5_lock();
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Lcreate_external("/etc/passwd", "/x", file, "elsewhere", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    mr_hdf5_unlock();
+    struct bytes b = take_file(path);
+    assert_refused(&b, "links to other files");
+    free(b.at);
+    unlink(path);
+}
+
+/* A second opening of the same file is not checked again; a changed one is. */
+static void a_changed_file_is_checked_again(void **state)
+{
+    (void)state;
+    struct bytes b = make_file(false, 3);
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/millrace-check-%ld.h5", (long)getpid());
+    for (int damaged = 0; damaged < 2; damaged++) {
+        hid_t file;
+        mr_error e = {0};
+        if (damaged)
+            put(find(&b, "SNOD", 1) + 6, 999, 2);
+        FILE *f = fopen(path, "wb");
+        assert_int_equal(fwrite(b.at, 1, b.size, f), b.size);
+        fclose(f);
+        mr_hdf5_lock();
+        for (int time = 0; time < 2; time++) {
+            int status = mr_hdf5_open(&file, path, &e);
+            assert_int_equal(status < 0, damaged);
+            if (!status)
+                mr_hdf5_close(file, path, NULL);
+        }
+        mr_hdf5_unlock();
+        usleep(20000); /* the clock of files has ticks */
+    }
+    unlink(path);
+    free(b.at);
+}
+
 static void files_and_bytes_are_checked_alike(void **state)
 {
     (void)state;
@@ -198,12 +244,12 @@ static void damage_is_found_by_structure(void **state)
         uint64_t value;
         const char *word;
     } damages[] = {
-        {"TREE", 1, 6, 2, 0xffff, "B-tree"},       /* entries: reads behind the node */
-        {"TREE", 1, 5, 1, 200, "B-tree"},          /* level: recursion without end */
-        {"TREE", 1, 24, 8, 1 << 20, "B-tree"},     /* a name outside of the heap */
-        {"TREE", 1, 32, 8, 96, "symbol table"},    /* a child that is something else */
-        {"SNOD", 1, 6, 2, 500, "symbol table"},    /* entries: writes behind the node */
-        {"SNOD", 1, 8, 8, 1 << 20, "entry"},       /* a name outside of the heap */
+        {"TREE", 1, 6, 2, 0xffff, "B-tree"},    /* entries: reads behind the node */
+        {"TREE", 1, 5, 1, 200, "B-tree"},       /* level: recursion without end */
+        {"TREE", 1, 24, 8, 1 << 20, "B-tree"},  /* a name outside of the heap */
+        {"TREE", 1, 32, 8, 96, "symbol table"}, /* a child that is something else */
+        {"SNOD", 1, 6, 2, 500, "symbol table"}, /* entries: writes behind the node */
+        {"SNOD", 1, 8, 8, 1 << 20, "entry"},    /* a name outside of the heap */
         {"SNOD", 1, 16, 8, UINT64_MAX, "object header"},
         {"SNOD", 1, 24, 4, 9, "entry"},            /* cached as what does not exist */
         {"HEAP", 1, 8, 8, UINT64_MAX - 7, "heap"}, /* size */
@@ -229,7 +275,6 @@ static void damage_is_found_by_structure(void **state)
     free(b.at);
 }
 
-/* The shape of "plain", 30 x 20: claims of more than the file can hold are refused before anyone allocates. */
 /* A deflate stream that gives too little: the library would copy what is not there. */
 static void chunks_unpack_to_their_size(void **state)
 {
@@ -252,6 +297,8 @@ static void chunks_unpack_to_their_size(void **state)
     fail_msg("no chunks in the file");
 }
 
+/* The shape of "plain", 30 x 20: claims of more than the file can hold are refused before anyone allocates.
+ */
 static void absurd_shapes_are_refused(void **state)
 {
     static const uint8_t shape[16] = {30, 0, 0, 0, 0, 0, 0, 0, 20};
@@ -353,7 +400,8 @@ static void every_byte_may_be_wrong(void **state)
 static void golden_files_are_accepted(void **state)
 {
     (void)state;
-    static const char *const files[] = {"golden/layers/mobilenet.h5", "golden/tutorial_resnet/start.h5", "golden/images/resize.h5",
+    static const char *const files[] = {"golden/layers/mobilenet.h5", "golden/tutorial_resnet/start.h5",
+                                        "golden/images/resize.h5",
                                         "models/mlcommons__tiny__pretrainedResnet.h5"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         struct bytes b = take_file(shared_or_skip(files[i]));
@@ -367,6 +415,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_library_writes_is_accepted),
         cmocka_unit_test(features_of_libver_latest_are_refused_by_name),
+        cmocka_unit_test(links_to_other_files_are_refused_by_name),
+        cmocka_unit_test(a_changed_file_is_checked_again),
         cmocka_unit_test(files_and_bytes_are_checked_alike),
         cmocka_unit_test(damage_is_found_by_structure),
         cmocka_unit_test(chunks_unpack_to_their_size),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_config, config.json, to_json(): text of any dialect of Keras to a graph that has run once, and back to text. */
+/* model_config, config.json, to_json(): text of any dialect of Keras to a graph that has run once, and back
+ * to text. */
 #include "tests/fuzz/fuzz.h"
 
 #include "io/json_tree.h"

@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* Activations and weights of a network that is worth running here: a fuzzer wants thousands of runs a second. */
+/* Activations and weights of a network that is worth running here: a fuzzer wants thousands of runs a second.
+ */
 enum { MAX_NUMBERS = 1 << 16, MEMORY = 64 << 20 };
 
 static size_t numbers_of(const mr_graph *g)
@@ -44,7 +45,8 @@ void fuzz_forward(mr_graph *g)
     mr_error e = {0};
     if (numbers_of(g) >= MAX_NUMBERS)
         return;
-    int status = mr_plan_create(&p, g, team(), (mr_plan_options){.kind = MR_PLAN_INFERENCE, .batch = 1, .memory_limit = MEMORY}, &e);
+    int status = mr_plan_create(
+        &p, g, team(), (mr_plan_options){.kind = MR_PLAN_INFERENCE, .batch = 1, .memory_limit = MEMORY}, &e);
     fuzz_judge(status, &e);
     if (!status)
         run(p, g);

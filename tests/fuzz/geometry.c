@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters of resizing and of augmentation, any at all: nothing is read or written outside of the images, and the
- * best kernel of this processor gives the bytes of the plain one. */
+/* Parameters of resizing and of augmentation, any at all: nothing is read or written outside of the images,
+ * and the best kernel of this processor gives the bytes of the plain one. */
 #include "tests/fuzz/fuzz.h"
 
 #include "io/resize.h"
@@ -38,12 +38,14 @@ static int side(fuzz_bytes *b)
 }
 
 /* SOURCE, whose rows have the padding that the resizer may read, to WIDTH x HEIGHT bytes; NULL: refused. */
-static uint8_t *resized(const mr_resize_kernels *kernels, const mr_image *source, int width, int height, mr_interpolation f)
+static uint8_t *resized(const mr_resize_kernels *kernels, const mr_image *source, int width, int height,
+                        mr_interpolation f)
 {
     mr_resizer *r = NULL;
     mr_error e = {0};
     size_t row = (size_t)source->width * (size_t)source->channels;
-    uint8_t *out = block((size_t)width * (size_t)height * (size_t)source->channels), *padded = block(row + MR_ROW_PADDING);
+    uint8_t *out = block((size_t)width * (size_t)height * (size_t)source->channels),
+            *padded = block(row + MR_ROW_PADDING);
     int status = mr_resizer_create(&r, kernels, &e);
     if (!status)
         status = mr_resizer_begin(r, source, width, height, f, &e);
@@ -71,10 +73,12 @@ static void resize(fuzz_bytes *b)
     source.width = side(b);
     source.height = side(b);
     int width = side(b), height = side(b);
-    source.pixels = noise((size_t)source.width * (size_t)source.height * (size_t)source.channels, fuzz_take(b, 2));
+    source.pixels =
+        noise((size_t)source.width * (size_t)source.height * (size_t)source.channels, fuzz_take(b, 2));
     uint8_t *plain = resized(&mr_resize_plain, &source, width, height, f);
     uint8_t *best = resized(mr_resize_best(), &source, width, height, f);
-    if (!plain != !best || (plain && memcmp(plain, best, (size_t)width * (size_t)height * (size_t)source.channels)))
+    if (!plain != !best ||
+        (plain && memcmp(plain, best, (size_t)width * (size_t)height * (size_t)source.channels)))
         fuzz_fail("the kernels of resizing differ");
     free(plain);
     free(best);
@@ -83,7 +87,8 @@ static void resize(fuzz_bytes *b)
 
 static void warp(fuzz_bytes *b)
 {
-    mr_warp w = {.height = fuzz_int(b, 1, SIDE), .width = fuzz_int(b, 1, SIDE), .channels = fuzz_int(b, 1, 5)};
+    mr_warp w = {
+        .height = fuzz_int(b, 1, SIDE), .width = fuzz_int(b, 1, SIDE), .channels = fuzz_int(b, 1, 5)};
     w.mode = (mr_fill_mode)fuzz_int(b, 0, MR_FILL_WRAP);
     w.flip_horizontal = fuzz_take(b, 1) & 1;
     w.flip_vertical = fuzz_take(b, 1) & 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JPEG and PNG: whole decoding, and decoding into a resize. Built as fuzz_jpeg and fuzz_png, which differ in their
- * seeds and dictionaries. */
+/* JPEG and PNG: whole decoding, and decoding into a resize. Built as fuzz_jpeg and fuzz_png, which differ in
+ * their seeds and dictionaries. */
 #include "tests/fuzz/fuzz.h"
 
 #include "io/image.h"
@@ -30,7 +30,8 @@ static uint32_t decode(const uint8_t *data, size_t size, mr_color_mode mode)
     fuzz_judge(status, &e);
     if (status)
         return (uint32_t)status;
-    if (image.width < 1 || image.height < 1 || (int64_t)image.width * image.height > MAX_PIXELS || image.channels != (int)mode)
+    if (image.width < 1 || image.height < 1 || (int64_t)image.width * image.height > MAX_PIXELS ||
+        image.channels != (int)mode)
         fuzz_fail("an image of impossible shape");
     return (uint32_t)crc32(0, image.pixels, (uInt)(image.width * image.height * image.channels));
 }
@@ -47,7 +48,9 @@ static uint32_t load(const uint8_t *data, size_t size, mr_interpolation interpol
     pre.dct_scaling = true;
     int status = mr_load_pixels(decoder(), data, size, &pre, pixels, &e);
     fuzz_judge(status, &e);
-    return status ? (uint32_t)status : (uint32_t)crc32(0, (const Bytef *)pixels, (uInt)(HEIGHT * WIDTH * (int)mode * sizeof *pixels));
+    return status ? (uint32_t)status
+                  : (uint32_t)crc32(0, (const Bytef *)pixels,
+                                    (uInt)(HEIGHT * WIDTH * (int)mode * sizeof *pixels));
 }
 
 /* The same bytes give the same pixels: whatever is not, was read from memory that nobody had written. */

@@ -51,12 +51,12 @@ tests_test_hdf5_check_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 check_PROGRAMS += $(mutate_targets)
 EXTRA_PROGRAMS += $(fuzz_targets)
 TESTS += tests/fuzz/test_mutations.sh
-EXTRA_DIST += tests/fuzz/test_fuzz.sh tests/fuzz/test_mutations.sh tests/fuzz/corpus
+EXTRA_DIST += tests/fuzz/test_fuzz.sh tests/fuzz/test_mutations.sh tests/fuzz/ignore.txt tests/fuzz/corpus
 
 .PHONY: fuzz-check fuzz-long
 # In a build with --enable-fuzzing: each target for some seconds, or FUZZ_SECONDS=N.
 fuzz-check: $(fuzz_targets)
-	$(MAKE) check TESTS=tests/fuzz/test_fuzz.sh check_PROGRAMS= check_LTLIBRARIES=
+	$(MAKE) check-TESTS TESTS=tests/fuzz/test_fuzz.sh
 # An hour each.
 fuzz-long:
 	FUZZ_SECONDS=$${FUZZ_SECONDS-3600} $(MAKE) fuzz-check

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole model files, .h5 and .keras (built as fuzz_h5 and fuzz_keras, which differ in their seeds). What opens is run,
- * written again in both formats, and must open again. */
+/* Whole model files, .h5 and .keras (built as fuzz_h5 and fuzz_keras, which differ in their seeds). What
+ * opens is run, written again in both formats, and must open again. */
 #include "tests/fuzz/fuzz.h"
 
 #include "io/model_file.h"
@@ -70,7 +70,8 @@ void fuzz_repair(uint8_t *data, size_t size)
         size_t length = little_endian(data + at + 20), local = little_endian(data + at + 42);
         if (local > size - 30 || memcmp(data + local, "PK\3\4", 4))
             continue;
-        size_t start = local + 30 + (little_endian(data + local + 26) & 0xffff) + (little_endian(data + local + 26) >> 16);
+        size_t start = local + 30 + (little_endian(data + local + 26) & 0xffff) +
+                       (little_endian(data + local + 26) >> 16);
         if (start > size || length > size - start)
             continue;
         uint32_t crc = (uint32_t)crc32(0, data + start, (uInt)length);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target without libFuzzer, in any build, under any sanitizer: on files as they are, and on seeded
- * mutations of them.
- *   mutate_TARGET [--count N] [--seed S] [--only I] FILE|FOLDER …
- * Mutation I (0 … N-1) is of file I modulo the number of files and depends on (S, I) and that file alone, so that a
- * failure is run again with --only I. The input that ended the process is left in mutate.crash. */
+/* Runs a fuzz target without libFuzzer, in any build, under any sanitizer: on files as they are, and on
+ * seeded mutations of them. mutate_TARGET [--count N] [--seed S] [--only I] FILE|FOLDER … Mutation I (0 …
+ * N-1) is of file I modulo the number of files and depends on (S, I) and that file alone, so that a failure
+ * is run again with --only I. The input that ended the process is left in mutate.crash. */
 #include "tests/fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -138,9 +137,11 @@ static struct {
 /* Places where a format keeps its structure; most of a model's bytes are weights, which say nothing. */
 static void find_signatures(const struct input *in)
 {
-    static const char *const marks[] = {"TREE", "SNOD", "HEAP", "GCOL", "OHDR", "\x89HDF", "PK\1\2", "PK\3\4", "PK\5\6",
-                                        "IHDR", "PLTE", "tRNS", "IDAT", "acTL", "\xff\xc0", "\xff\xc2", "\xff\xc4", "\xff\xda",
-                                        "\xff\xdb", "\xff\xdd", "\xff\xe0", "\xff\xee", "{\"", "_names", "_config"};
+    static const char *const marks[] = {"TREE",     "SNOD",     "HEAP",     "GCOL",     "OHDR",
+                                        "\x89HDF",  "PK\1\2",   "PK\3\4",   "PK\5\6",   "IHDR",
+                                        "PLTE",     "tRNS",     "IDAT",     "acTL",     "\xff\xc0",
+                                        "\xff\xc2", "\xff\xc4", "\xff\xda", "\xff\xdb", "\xff\xdd",
+                                        "\xff\xe0", "\xff\xee", "{\"",      "_names",   "_config"};
     marked.count = 0;
     for (size_t i = 0; i < in->size && marked.count < MAX_SIGNATURES; i++)
         for (size_t k = 0; k < sizeof marks / sizeof *marks; k++) {
@@ -169,8 +170,22 @@ static size_t place(const struct input *in)
 
 static void set_number(struct input *in)
 {
-    static const uint64_t values[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                      0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff};
+    static const uint64_t values[] = {0,
+                                      1,
+                                      2,
+                                      0x7f,
+                                      0x80,
+                                      0xff,
+                                      0x7fff,
+                                      0x8000,
+                                      0xffff,
+                                      0x7fffffff,
+                                      0x80000000,
+                                      0xffffffff,
+                                      0x100000000,
+                                      0x7fffffffffffffff,
+                                      0x8000000000000000,
+                                      0xffffffffffffffff};
     size_t width = (size_t)1 << below(4), at = place(in);
     uint64_t value = below(2) ? values[below(sizeof values / sizeof *values)] : below(in->size + 16);
     int big = below(4) == 0;
@@ -241,8 +256,10 @@ static void run_mutation(uint64_t seed, long number)
         change(&in);
     if (below(8))
         fuzz_repair(in.bytes, in.size);
-    snprintf(label, sizeof label, "mutation %ld of seed %llu, of %s\n", number, (unsigned long long)seed, path);
-    struct input exact = {malloc(in.size ? in.size : 1), in.size}; /* so that the sanitizer sees one step beyond */
+    snprintf(label, sizeof label, "mutation %ld of seed %llu, of %s\n", number, (unsigned long long)seed,
+             path);
+    struct input exact = {malloc(in.size ? in.size : 1),
+                          in.size}; /* so that the sanitizer sees one step beyond */
     memcpy(exact.bytes, in.bytes, in.size);
     free(in.bytes);
     run(&exact);
@@ -266,7 +283,8 @@ static void run_mutations(uint64_t seed, long first, long end)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"count", 1, NULL, 'n'}, {"seed", 1, NULL, 's'}, {"only", 1, NULL, 'o'}, {0}};
+    static const struct option options[] = {
+        {"count", 1, NULL, 'n'}, {"seed", 1, NULL, 's'}, {"only", 1, NULL, 'o'}, {0}};
     long count = 0, only = -1;
     uint64_t seed = 1;
     for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -287,6 +305,7 @@ int main(int argc, char **argv)
     for (int i = 0; i < files.count && only < 0; i++)
         run_file(files.path[i]);
     run_mutations(seed, only < 0 ? 0 : only, only < 0 ? count : only + 1);
-    printf("%d files, %ld mutations: %lu accepted, %lu refused\n", files.count, only < 0 ? count : 1, fuzz_accepted, fuzz_refused);
+    printf("%d files, %ld mutations: %lu accepted, %lu refused\n", files.count, only < 0 ? count : 1,
+           fuzz_accepted, fuzz_refused);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command line: the input's lines are the words, the first byte chooses the command. Every text that has a form of
- * its own is read by its reader too. */
+/* The command line: the input's lines are the words, the first byte chooses the command. Every text that has
+ * a form of its own is read by its reader too. */
 #include "tests/fuzz/fuzz.h"
 
 #include "cli/options.h"

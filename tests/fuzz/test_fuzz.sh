@@ -4,7 +4,7 @@
 # (make fuzz-long). What it finds is left in fuzz-artifacts/ of the build folder and fails the case.
 . "$MILLRACE_SRC/tests/tap.sh"
 
-seconds=${FUZZ_SECONDS:-8}
+seconds=${FUZZ_SECONDS:-5}
 artifacts=$MILLRACE_BUILD/fuzz-artifacts
 found=$MILLRACE_BUILD/fuzz-corpus # grows from run to run
 corpus=$MILLRACE_SRC/tests/fuzz/corpus
