@@ -31,7 +31,7 @@ flat_and_woken() {
   [ $status = 0 ]
   [ $samples -ge 1 ]
   [ "$most" -le $((first + 8192)) ]
-  [ "$files_most" -le $((files_first + 4)) ]
+  [ "$files_most" -le $((files_first + 8)) ] # some are open while a checkpoint is written; a leak is one for each of them
 }
 
 # Stopped in between or not: the same bytes.
