@@ -4,18 +4,14 @@
 #include "pipeline/atomic.h"
 
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdbool.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #define WAITER ((uint64_t)1)
 #define EPOCH ((uint64_t)1 << 32)
 
 /* A pause is about 140 cycles on the processors of today, so this is below two microseconds: less than a
  * sleep and a wake-up cost, and little enough that the thread we wait for is not robbed of its core. */
-enum { SPINS = 24 };
+enum { SPINS = MR_SPINS(24) };
 
 static inline uint32_t epoch_of(uint64_t state)
 {
@@ -42,25 +38,6 @@ static uint32_t *epoch_address(mr_eventcount *ec)
     return (uint32_t *)(void *)&ec->state + (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 1 : 0);
 }
 
-static void sleep_while(mr_eventcount *ec, uint32_t key)
-{
-    /* Returns at once (EAGAIN) where the epoch has moved, early on a signal (EINTR): the caller loops. */
-#ifdef __SANITIZE_THREAD__
-    /* ThreadSanitizer runs a signal's handler only when the thread comes by a function that it intercepts,
-     * which a bare system call is not: a thread that sleeps for long would never act on SIGTERM. */
-    struct timespec a_while = {.tv_nsec = 50 * 1000 * 1000};
-    syscall(SYS_futex, epoch_address(ec), FUTEX_WAIT_PRIVATE, key, &a_while, NULL, 0);
-    usleep(1);
-#else
-    syscall(SYS_futex, epoch_address(ec), FUTEX_WAIT_PRIVATE, key, NULL, NULL, 0);
-#endif
-}
-
-static void wake(mr_eventcount *ec, int threads)
-{
-    syscall(SYS_futex, epoch_address(ec), FUTEX_WAKE_PRIVATE, threads, NULL, NULL, 0);
-}
-
 /* acquire: pairs with the release of notify(): what was published before it is seen after the wait. */
 static bool epoch_moved(mr_eventcount *ec, uint32_t key)
 {
@@ -75,8 +52,8 @@ void mr_eventcount_init(mr_eventcount *ec)
 uint32_t mr_eventcount_prepare(mr_eventcount *ec)
 {
     /* acquire: pairs with the release of notify(), so that a change notified before this is seen by the
-     * caller's second try. release: pairs with the acquire of notify(), which then knows of this waiter. */
-    return epoch_of(mr_fetch_add(&ec->state, WAITER, memory_order_acq_rel));
+     * caller's second try. A notify() after this finds the waiter because both modify the same word. */
+    return epoch_of(mr_fetch_add(&ec->state, WAITER, memory_order_acquire));
 }
 
 void mr_eventcount_cancel(mr_eventcount *ec)
@@ -89,16 +66,16 @@ void mr_eventcount_wait(mr_eventcount *ec, uint32_t key)
     for (int i = 0; i < SPINS && !epoch_moved(ec, key); i++)
         relax();
     while (!epoch_moved(ec, key))
-        sleep_while(ec, key);
+        mr_futex_wait(epoch_address(ec), key);
     mr_fetch_sub(&ec->state, WAITER, memory_order_relaxed); /* publishes nothing */
 }
 
 static void notify(mr_eventcount *ec, int threads)
 {
-    /* release: pairs with the acquires of prepare() and epoch_moved(). acquire: pairs with the release of
-     * prepare(). */
-    if (has_waiters(mr_fetch_add(&ec->state, EPOCH, memory_order_acq_rel)))
-        wake(ec, threads);
+    /* release: pairs with the acquires of prepare() and epoch_moved(), also through the modifications in
+     * between (a release sequence). */
+    if (has_waiters(mr_fetch_add(&ec->state, EPOCH, memory_order_release)))
+        mr_futex_wake(epoch_address(ec), threads);
 }
 
 void mr_eventcount_notify_one(mr_eventcount *ec)

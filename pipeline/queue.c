@@ -34,6 +34,7 @@ static int phase_of(mr_queue *q)
 
 static int pass_on(const mr_error *why, mr_error *e)
 {
+    mr_will_read(why);
     if (e && !e->code)
         *e = *why;
     return why->code;
@@ -121,8 +122,10 @@ static bool claim(_Atomic int *flag)
 
 void mr_queue_close(mr_queue *q, const mr_error *why)
 {
-    if (why && why->code && claim(&q->close_claimed))
+    if (why && why->code && claim(&q->close_claimed)) {
+        mr_will_write(&q->close_error);
         q->close_error = *why;
+    }
     /* release: gives this producer's pushes and error to the last one. acquire: the last one takes them all,
      * and hands them on with the phase. */
     if (mr_fetch_sub(&q->producers, 1, memory_order_acq_rel) != 1)
@@ -137,6 +140,7 @@ void mr_queue_abort(mr_queue *q, const mr_error *why)
 {
     if (!claim(&q->abort_claimed))
         return;
+    mr_will_write(&q->abort_error);
     if (why && why->code)
         q->abort_error = *why;
     else

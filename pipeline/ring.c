@@ -40,12 +40,14 @@ static inline void hand_on(mr_cell *cell, size_t turn)
 
 static inline void put(mr_cell *cell, size_t position, void *item)
 {
+    mr_will_write(&cell->item);
     cell->item = item;
     hand_on(cell, position + 1);
 }
 
 static inline void *take(mr_ring *r, mr_cell *cell, size_t position)
 {
+    mr_will_read(&cell->item);
     void *item = cell->item;
     hand_on(cell, position + r->mask + 1);
     return item;
@@ -162,8 +164,8 @@ size_t mr_ring_capacity(const mr_ring *r)
 
 size_t mr_ring_depth(mr_ring *r)
 {
-    size_t head = mr_load(&r->head, memory_order_relaxed);
-    size_t tail = mr_load(&r->tail, memory_order_relaxed);
+    size_t head = mr_peek(&r->head);
+    size_t tail = mr_peek(&r->tail);
     ptrdiff_t depth = (ptrdiff_t)(tail - head);
     if (depth < 0) /* the two were not read at one moment */
         return 0;

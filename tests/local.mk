@@ -32,6 +32,15 @@ tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/schedule_shim.h \
 tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/schedule_shim.h"'
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+# The same sources under a model checker: every order, every value that C11 allows.
+CMOCKA_TESTS += tests/test_model
+tests_test_model_SOURCES = tests/test_model.c tests/model/shim.h tests/model/checker.h tests/model/internal.h \
+  tests/model/coroutine.c tests/model/memory.c tests/model/operations.c tests/model/search.c \
+  tests/model/queue_programs.c tests/model/queue_programs.h \
+  pipeline/eventcount.c pipeline/queue.c pipeline/ring.c pipeline/stats.c
+tests_test_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim.h"'
+tests_test_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 CMOCKA_TESTS += tests/test_augment
 tests_test_augment_SOURCES = tests/test_augment.c tests/golden.h
 tests_test_augment_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
