@@ -3,7 +3,7 @@
  * for items on two eventcounts, a close by the last producer, an abort by anyone at any moment. Memory is sequentially
  * consistent here (tests/test_model.c is about its orders); the ring is a counter with room for CAPACITY, each push and
  * pop of which is one step. A futex sleeps where the epoch is still the key, in one step; a wake-up takes any
- * sleeper, and a sleep may end by itself (a signal).
+ * sleeper.
  *
  * Checked: what is asserted; no end but all threads' own ("invalid end states", so no lost wake-up); and that every run
  * ends, under weak fairness (ltl ends).
@@ -29,7 +29,6 @@
 #define BROKEN 0
 #endif
 #define THREADS (PRODUCERS + CONSUMERS + ABORTS)
-#define NOBODY 255
 
 mtype = { OPEN, CLOSED, ABORTED };
 mtype phase = OPEN;
@@ -48,27 +47,23 @@ eventcount items, room;
 inline prepare(ec, key) { d_step { key = ec.epoch; ec.waiters++ } }
 inline withdraw(ec) { ec.waiters-- }
 
-/* `if` without else waits here: asleep until somebody clears the bit. A signal may do so, too. */
+/* The look before the sleep, the comparison with the sleep in one step, and again. */
 inline wait(ec, key) {
     do
-    :: ec.epoch != key && BROKEN != 3 -> break
+    :: ec.epoch != key -> break
     :: else ->
         atomic {
             if
-            :: ec.epoch == key || BROKEN == 3 -> ec.asleep[_pid] = 1
+            :: ec.epoch == key || BROKEN == 3 -> ec.asleep[_pid - 1] = 1
             :: else
             fi
         }
-        (ec.asleep[_pid] == 0);
-        if
-        :: BROKEN == 3 -> break
-        :: else
-        fi
+        (ec.asleep[_pid - 1] == 0)
     od;
     ec.waiters--
 }
 
-inline wake_one(ec, i) {
+inline wake_one(ec) {
     atomic {
         if
         :: ec.asleep[0] -> ec.asleep[0] = 0
@@ -96,8 +91,8 @@ inline wake_all(ec, i) {
 inline notify(ec, found, i, all) {
     d_step { ec.epoch++; found = ec.waiters }
     if
-    :: found > 0 && all -> wake_all(ec, i)
-    :: found > 0 && !all -> wake_one(ec, i)
+    :: found > 0 && (all) -> wake_all(ec, i)
+    :: found > 0 && !(all) -> wake_one(ec)
     :: else
     fi;
     found = 0
