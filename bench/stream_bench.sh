@@ -62,8 +62,16 @@ few_rate=$(printf '%s\n' "${before[@]}" "${after[@]}" | cut -d' ' -f2 | median)
 awk -v n="$files" -v few="$few" -v first="$first" -v rate="$rate" -v tenth="$tenth" -v end="$end" -v fr="$few_rate" 'BEGIN {
   printf "%d files: first row after %.2f s, peak memory %.1f MB at a tenth, %.1f MB at the end (%+.1f %%), %.0f images/s\n", n, first, tenth, end, 100 * (end / tenth - 1), rate
   printf "%d files, median of 6 runs around it: %.0f images/s; ratio %.2f\n", few, fr, rate / fr }'
-if "$python" -c 'import torch, torchvision' 2>/dev/null; then
-  "$python" "$peers/stream.py" many "$few" "$(nproc)"
-else
+if ! "$python" -c 'import torch, torchvision' 2>/dev/null; then
   echo "PyTorch: absent (apt-get install python3-torch python3-torchvision)"
+  exit 0
 fi
+torch() { "$python" "$peers/stream.py" "$1" "$few" "$(nproc)"; }
+torch many
+ours=() theirs=()
+for _ in 1 2 3; do
+  ours+=("$(measure few "$few")")
+  theirs+=("$(torch few | sed 's/.* \([0-9]*\) images.s$/\1/')")
+done
+awk -v few="$few" -v a="$(printf '%s\n' "${ours[@]}" | cut -d' ' -f2 | median)" -v b="$(printf '%s\n' "${theirs[@]}" | median)" 'BEGIN {
+  printf "%d files, medians of 3 runs in alternation: millrace %.0f, PyTorch %.0f images/s; ratio %.1f\n", few, a, b, a / b }'

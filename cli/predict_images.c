@@ -15,6 +15,8 @@
 #include <string.h>
 
 enum { WARNINGS = 20, REASONS_SHOWN = 12, CLASSES_SHOWN = 40 };
+/* A stage less busy holds nothing up: the run waited for files, or was over at once. */
+#define WORTH_NAMING .1
 
 typedef struct images {
     mr_predict_job *job;
@@ -218,7 +220,7 @@ static void tell_stages(const images *j, mr_text *text, double wall)
     for (int i = 0; i < j->result.stages; i++)
         mr_text_format(text, "%s%s %.0f%%", i ? ", " : "busy: ", stage[i].name,
                        100 * stage[i].busy_seconds / (wall * stage[i].threads));
-    if (most)
+    if (most && most->busy_seconds > WORTH_NAMING * wall * most->threads)
         mr_text_format(text, "; the bottleneck is %s", most->name);
 }
 

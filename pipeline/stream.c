@@ -150,6 +150,16 @@ static int make_rings(mr_stream *s, const mr_stream_options *o, mr_error *e)
     return s->image && s->tag && s->result ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the stream");
 }
 
+static int set_precision(mr_graph *g, const char *precision, mr_error *e)
+{
+    bool mixed = precision && !strcmp(precision, "mixed_bfloat16");
+    if (!precision)
+        return 0;
+    if (!mixed && strcmp(precision, "float32") != 0)
+        return mr_fail(e, MR_EINVAL, "precision '%s': float32 or mixed_bfloat16", precision);
+    return mr_graph_set_mixed(g, mixed, e);
+}
+
 /* Sizes that the model leaves open are the caller's. */
 static int load_model(mr_stream *s, const char *file, const mr_stream_options *o, mr_error *e)
 {
@@ -158,6 +168,8 @@ static int load_model(mr_stream *s, const char *file, const mr_stream_options *o
     if (p && p->height && p->width)
         input = (mr_shape){4, {0, p->height, p->width, p->channels ? p->channels : 3}};
     int status = mr_model_load_sized(&s->model, file, input.rank ? &input : NULL, e);
+    if (!status)
+        status = set_precision(s->model->graph, o->precision, e);
     return status ? status : mr_model_class_names(&s->class_names, &s->classes, s->model, e);
 }
 

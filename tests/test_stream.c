@@ -269,6 +269,9 @@ static void bad_options_are_refused(void **state)
     o.linger_ms = -2;
     expect_refusal(model_file, &o, MR_EINVAL, "negative");
     o = small_options();
+    o.precision = "float16";
+    expect_refusal(model_file, &o, MR_EINVAL, "float16");
+    o = small_options();
     o.layers = (const char *const[]){"nobody"};
     o.layer_count = 1;
     expect_refusal(model_file, &o, MR_ENOTFOUND, "no layer 'nobody'");
@@ -303,6 +306,23 @@ static void layers_come_along(void **state)
     mr_model_free(m);
 }
 
+/* Close to float32, but computed otherwise. */
+static void precision_may_be_chosen(void **state)
+{
+    (void)state;
+    ask_program();
+    mr_stream_options o = small_options();
+    o.precision = "mixed_bfloat16";
+    mr_stream *s = open_stream(&o);
+    push(s, (mr_input){.path = paths[0]});
+    mr_stream_finish(s);
+    mr_result *r = receive(s);
+    assert_true(fabsf(r->probability[0] - program_says[0][0]) < .05f);
+    assert_true(r->probability[0] != program_says[0][0]);
+    mr_result_free(r);
+    mr_stream_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +335,7 @@ int main(void)
         cmocka_unit_test(contract_is_obeyed),
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(layers_come_along),
+        cmocka_unit_test(precision_may_be_chosen),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

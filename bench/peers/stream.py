@@ -28,5 +28,5 @@ with torch.no_grad():
     last = time.monotonic()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(f'PyTorch, ImageFolder of {len(data)} files: listed after {listed - start:.2f} s, first batch after {first - start:.2f} s, '
-      f'peak memory {peak:.0f} MB without its {workers} workers, {(done - 32) / (last - first):.0f} images/s over {done}', flush=True)
+      f'peak memory {peak:.0f} MB without its {workers} workers, {(done - 32) / (last - first):.0f} images/s', flush=True)
 import os; os._exit(0)  # workers still prefetch

@@ -67,6 +67,7 @@ typedef struct mr_stream_options {
                       mr_stream_flush, or mr_stream_finish; default 10 */
     int64_t max_pixels;        /* of one image; default 178956970, as Pillow */
     size_t memory_limit;       /* bytes of activations; default 0: none */
+    const char *precision;     /* "float32" or "mixed_bfloat16"; default NULL: the model's own */
     const char *const *layers; /* [layer_count] names of layers whose outputs are wanted too; default NULL */
     int layer_count;
     /* For a model that carries no contract. Where one does, it must say the same (MR_EINVAL), unless
