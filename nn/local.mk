@@ -85,6 +85,7 @@ nn_kernel_sources = \
   nn/kernels/conv_body.h \
   nn/kernels/conv_cut.c \
   nn/kernels/conv_pack.c \
+  nn/kernels/depthwise.c nn/kernels/depthwise.h nn/kernels/depthwise_body.h \
   nn/kernels/elementwise.c nn/kernels/elementwise.h \
   nn/kernels/bf16.h \
   nn/kernels/isa.c \
@@ -110,6 +111,7 @@ nn_kernel_sources = \
   nn/kernels/table_portable.c
 nn_fused_sources = \
   nn/fused/conv_op.c \
+  nn/fused/depthwise_op.c \
   nn/fused/gradients.c \
   nn/fused/internal.h \
   nn/fused/layer_op.c \

@@ -237,3 +237,6 @@ if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
 endif
+CMOCKA_TESTS += tests/test_inference_kernels
+tests_test_inference_kernels_SOURCES = tests/test_inference_kernels.c
+tests_test_inference_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

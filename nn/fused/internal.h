@@ -68,7 +68,7 @@ typedef struct mr_op_class {
     void (*destroy)(mr_op *op);                                           /* NULL: nothing */
 } mr_op_class;
 
-/* conv: [input] → conv (→ folded normalisation) (→ + residual) (→ clamp) → out */
+/* conv, depthwise: [input] → conv (→ folded normalisation) (→ + residual) (→ clamp) → out */
 typedef struct mr_conv_op {
     mr_conv d;    /* n = 0 */
     int residual; /* value; -1 */
@@ -167,7 +167,7 @@ struct mr_run {
     uint64_t step;
 };
 
-extern const mr_op_class mr_op_conv, mr_op_norm, mr_op_pool, mr_op_layer;
+extern const mr_op_class mr_op_conv, mr_op_depthwise, mr_op_norm, mr_op_pool, mr_op_layer;
 /* Of mr_op_conv and mr_op_pool: what runs, but never what OP->class says. */
 extern const mr_op_class mr_op_mixed_conv, mr_op_mixed_pool;
 

@@ -140,8 +140,11 @@ static int place(mr_program *p, mr_error *e)
  * too few for large weights, which every run reads again. */
 static int slice_of(const mr_program *p)
 {
-    enum { LARGE_WEIGHTS = 1 << 20, SMALL = 1, LARGE = 4 };
-    int slice = p->graph->weights > LARGE_WEIGHTS ? LARGE : SMALL, threads = mr_team_size(p->team);
+    enum { MIDDLE_WEIGHTS = 1 << 20, LARGE_WEIGHTS = 1 << 23, SMALL = 1, MIDDLE = 2, LARGE = 4 };
+    int slice = p->graph->weights > LARGE_WEIGHTS    ? LARGE
+                : p->graph->weights > MIDDLE_WEIGHTS ? MIDDLE
+                                                     : SMALL,
+        threads = mr_team_size(p->team);
     int even = (p->options.batch + threads - 1) / threads;
     return slice < even ? slice : even;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What every node of the graph becomes: stored, lazy, an alias, or part of another operation. */
 #include "nn/fused/internal.h"
+#include "nn/kernels/depthwise.h"
 #include "nn/layers/layers.h"
 #include "nn/layers/parts.h"
 
@@ -11,6 +12,7 @@ struct info {
     int *reader, readers; /* nodes; into scan.readers_of */
     bool output;          /* of the model, or wanted beside it */
     bool conv, pool;      /* can be done by the kernels, which read lazily */
+    bool depthwise;       /* conv: each channel by itself */
     bool margin;          /* a ZeroPadding2D that its readers do */
     bool taken;           /* part of another node's operation */
     mr_conv d;
@@ -111,6 +113,20 @@ static void look_for_conv(struct scan *s, int node)
     if (s->p->training && is_clamped(n->low, n->high))
         simple = simple && all_read_lazily(s, node);
     n->conv = simple && mr_conv_supported(&n->d);
+}
+
+/* Inference alone: there is no fused backward. */
+static void look_for_depthwise(struct scan *s, int node)
+{
+    struct info *n = &s->info[node];
+    const mr_node *call = &s->g->node[node];
+    const mr_activation *a;
+    mr_convolution g;
+    mr_shape in = batch_shape(s->p, call->input[0]);
+    if (s->p->training || !mr_depthwise_parts(call->layer, &in, &g, &a) || !fits_int(&g))
+        return;
+    n->d = conv_of(&g);
+    n->conv = n->depthwise = mr_activation_is_clamp(a, &n->low, &n->high) && mr_depthwise_supported(&n->d);
 }
 
 static void look_for_pool(struct scan *s, int node)
@@ -319,6 +335,7 @@ static void find_roles(struct scan *s)
         if (s->g->node[i].inputs == 0)
             continue;
         look_for_conv(s, i);
+        look_for_depthwise(s, i);
         look_for_pool(s, i);
         look_for_margin(s, i);
     }
@@ -388,7 +405,7 @@ static void add_conv(struct scan *s, int node)
     const struct info *n = &s->info[node];
     bool raw = p->training && is_clamped(n->low, n->high); /* the activation is its readers' */
     int out = raw ? p->graph->nodes + p->hidden : n->tail;
-    mr_op *op = new_op(p, &mr_op_conv, n->tail, out);
+    mr_op *op = new_op(p, n->depthwise ? &mr_op_depthwise : &mr_op_conv, n->tail, out);
     op->layer = s->g->node[node].layer;
     op->input = read_by(s, node);
     op->conv = (mr_conv_op){.d = n->d,
@@ -557,6 +574,12 @@ static void choose_types(mr_program *p)
     for (int i = 0; i < p->ops; i++)
         for (int k = 0; p->op[i].class == &mr_op_layer && k < p->graph->node[p->op[i].node].inputs; k++)
             p->value[mr_stored(p, p->op[i].call.input[k])].half = false;
+    for (int i = 0; i < p->ops; i++)
+        if (p->op[i].class == &mr_op_depthwise) {
+            p->value[mr_stored(p, p->op[i].input)].half = false;
+            if (p->op[i].conv.residual >= 0)
+                p->value[mr_stored(p, p->op[i].conv.residual)].half = false;
+        }
     for (int i = 0; i < p->outputs; i++)
         p->value[mr_stored(p, p->output[i])].half = false;
     if (p->training)

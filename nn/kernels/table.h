@@ -103,6 +103,19 @@ struct mr_spread_row {
     float *sums, *products; /* [c] each or NULL */
 };
 
+/* One row of a depthwise convolution: COLUMNS pixels, the window of the first one begins in column FIRST of the lines
+ * (before 0: outside), those of the others STRIDE further each; its columns are DILATION apart. LINE[i] is what row i
+ * of the kernel meets, [width][c]; NULL: outside. y = clamp(sum + bias + add, low, high). */
+enum { MR_DEPTHWISE_LINES = 16 };
+struct mr_depthwise_row {
+    const float *line[MR_DEPTHWISE_LINES];
+    int r, s, stride, dilation, first, width, columns;
+    size_t c;
+    const float *w, *bias, *add; /* [r][s][c]; [c] or NULL; [columns][c] or NULL */
+    float *y;
+    float low, high;
+};
+
 struct mr_kernel_table {
     const char *name;
     int lanes;
@@ -111,6 +124,7 @@ struct mr_kernel_table {
     void (*load_gradient)(const struct mr_gradient_rows *g, size_t pixels, size_t c, float *out);
     void (*max_row)(const struct mr_pool_row *p);
     void (*mean_row)(const struct mr_pool_row *p);
+    void (*depthwise_row)(const struct mr_depthwise_row *p);
     void (*spread_row)(const struct mr_spread_row *p);
     /* sums[k] += sum of a[pixel][k], products[k] += sum of a*(b - mean) over PIXELS rows of C; MEAN NULL: 0.
      */

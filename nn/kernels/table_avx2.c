@@ -12,6 +12,7 @@
 
 #define MR_SIMD 256
 #include "nn/kernels/conv_body.h"
+#include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
 #include "nn/kernels/table_narrow.h"
 

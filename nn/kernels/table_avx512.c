@@ -13,6 +13,7 @@
 
 #define MR_SIMD 512
 #include "nn/kernels/conv_body.h"
+#include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
 
 MR_TILE(4, 1)
@@ -53,6 +54,7 @@ MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2,
                         .add_parts = add_parts,
                         .max_row = max_row,
                         .mean_row = mean_row,
+                        .depthwise_row = depthwise_row,
                         .spread_row = spread_row,
                         .sum_rows = sum_rows,
 };

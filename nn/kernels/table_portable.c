@@ -2,6 +2,7 @@
 /* Every architecture: four lanes of the compiler's own vectors. */
 #define MR_SIMD 128
 #include "nn/kernels/conv_body.h"
+#include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
 #include "nn/kernels/table_narrow.h"
 
