@@ -108,7 +108,8 @@ nn_kernel_sources = \
   nn/kernels/table.h nn/kernels/table_narrow.h \
   nn/kernels/table_avx2.c \
   nn/kernels/table_avx512.c \
-  nn/kernels/table_portable.c
+  nn/kernels/table_portable.c \
+  nn/kernels/winograd.c nn/kernels/winograd.h nn/kernels/winograd_body.h
 nn_fused_sources = \
   nn/fused/conv_op.c \
   nn/fused/depthwise_op.c \

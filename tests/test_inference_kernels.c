@@ -6,6 +6,7 @@
 #include "nn/kernels/depthwise.h"
 #include "nn/kernels/reference.h"
 #include "nn/kernels/table.h"
+#include "nn/kernels/winograd.h"
 #include "nn/random.h"
 
 #include <math.h>
@@ -110,6 +111,39 @@ static void depthwise_equals_reference(void **state)
                 check_depthwise(&shapes[i], options, *state);
 }
 
+static void check_winograd(const mr_conv *d, int options, mr_team *team)
+{
+    struct problem p;
+    set_up(&p, d, options);
+    float *w = numbers(9 * (size_t)d->c * (size_t)d->k), *got = numbers(p.outputs);
+    float *packed = aligned_alloc(64, (mr_winograd_packed(d) + 31) / 16 * 16 * sizeof *packed);
+    void *scratch = aligned_alloc(64, (mr_winograd_scratch(d, mr_team_size(team)) + 127) / 64 * 64);
+    mr_conv_reference_forward(d, &p.in, w, &p.out);
+    p.out.y = got;
+    mr_winograd_pack(d, team, w, NULL, packed);
+    mr_winograd_run(d, team, &p.in, packed, &p.out, scratch);
+    assert_close(got, p.want, p.outputs, 1e-6 * sqrt(9. * d->c));
+    free(w), free(got), free(packed), free(scratch);
+    tear_down(&p);
+}
+
+static void winograd_equals_reference(void **state)
+{
+    const mr_conv shapes[] = {shape(2, 7, 7, 64, 64, 3, 1, 1), shape(1, 14, 13, 80, 70, 3, 1, 1),
+                              shape(1, 24, 25, 64, 128, 3, 1, 1)};
+    mr_conv valid = shapes[0];
+    valid.p = valid.q = 5;
+    valid.pad_top = valid.pad_left = 0;
+    for (int t = 0; t < TABLES; t++)
+        for (int options = 0; mr_kernels_use(tables[t]) && options < OPTIONS; options += 2) {
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+                assert_true(mr_winograd_pays(&shapes[i]));
+                check_winograd(&shapes[i], options, *state);
+            }
+            check_winograd(&valid, options, *state);
+        }
+}
+
 static int start(void **state)
 {
     mr_philox_init(&draws, 7, MR_DRAW_TEST, 0, 0);
@@ -127,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depthwise_equals_reference),
+        cmocka_unit_test(winograd_equals_reference),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -2,6 +2,7 @@
 /* A convolution with what was taken up around it. */
 #include "nn/fused/internal.h"
 #include "nn/kernels/elementwise.h"
+#include "nn/kernels/winograd.h"
 
 #include <string.h>
 
@@ -22,8 +23,8 @@ static int place_backward(mr_program *p, int number, mr_error *e)
     int threads = mr_team_size(p->team);
     size_t packed = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float));
     bool by_weights = op->conv.norm_by_weights >= 0;
-    size_t scratch =
-        by_weights ? mr_norm_by_weights_scratch(&d, threads, false) : packed + mr_conv_backward_scratch(&d, threads);
+    size_t scratch = by_weights ? mr_norm_by_weights_scratch(&d, threads, false)
+                                : packed + mr_conv_backward_scratch(&d, threads);
     int status = new_scratch(p, scratch, time, &op->backward_scratch, e);
     if (by_weights || op->layer->param[0].trainable)
         mr_program_reads_again(p, number, op->input);
@@ -34,19 +35,31 @@ static int place_backward(mr_program *p, int number, mr_error *e)
     return status;
 }
 
+/* Inference: by Winograd's way, which reads its input as it lies. */
+static bool by_windows(const mr_program *p, const mr_op *op, const mr_conv *d)
+{
+    return !p->training && p->value[op->input].role != MR_ROLE_LAZY && mr_winograd_pays(d);
+}
+
+static size_t packed_bytes(const mr_program *p, const mr_op *op, const mr_conv *d)
+{
+    return mr_whole_piece((by_windows(p, op, d) ? mr_winograd_packed(d) : mr_conv_packed(d)) * sizeof(float));
+}
+
 static int place(mr_program *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
-    size_t packed = mr_conv_packed(&d) * sizeof(float),
-           scratch = mr_conv_scratch(&d, p->training ? mr_team_size(p->team) : 1);
+    int threads = p->training ? mr_team_size(p->team) : 1;
+    size_t packed = packed_bytes(p, op, &d),
+           scratch = by_windows(p, op, &d) ? mr_winograd_scratch(&d, threads) : mr_conv_scratch(&d, threads);
     mr_program_reads(p, number, op->conv.residual);
     if (!p->training) {
         op->packed = p->packed_floats;
-        p->packed_floats += mr_whole_piece(packed) / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
+        p->packed_floats += packed / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
         return new_scratch(p, scratch, number, &op->scratch, e);
     }
-    int status = new_scratch(p, mr_whole_piece(packed) + scratch, number, &op->scratch, e);
+    int status = new_scratch(p, packed + scratch, number, &op->scratch, e);
     return !status && op->backward ? place_backward(p, number, e) : status;
 }
 
@@ -70,17 +83,18 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
 {
     mr_conv d = mr_conv_op_geometry(op, r->batch);
     packed += op->packed;
-    float *bias = packed + mr_whole_piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    float *bias = packed + packed_bytes(r->p, op, &d) / sizeof(float);
     float *scale = bias + d.k;
     bool folded = mr_conv_op_fold(r, op, scale, bias);
-    mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), folded ? scale : NULL, packed);
+    (by_windows(r->p, op, &d) ? mr_winograd_pack : mr_conv_pack)(&d, r->team, mr_run_weight(r, op->layer, 0),
+                                                                 folded ? scale : NULL, packed);
 }
 
 static void forward(const mr_run *r, const mr_op *op)
 {
     const mr_program *p = r->p;
     mr_conv d = mr_conv_op_geometry(op, r->batch);
-    size_t packed_floats = mr_whole_piece(mr_conv_packed(&d) * sizeof(float)) / sizeof(float);
+    size_t packed_floats = packed_bytes(p, op, &d) / sizeof(float);
     mr_conv_input in = mr_run_input(r, op->input);
     mr_conv_output out = {.y = mr_run_value(r, op->out),
                           .low = op->conv.low,
@@ -92,7 +106,7 @@ static void forward(const mr_run *r, const mr_op *op)
     if (!p->training) {
         const float *packed = p->packed + op->packed;
         out.bias = op->conv.bias || op->conv.fold >= 0 ? packed + packed_floats : NULL;
-        mr_conv_forward(&d, r->team, &in, packed, &out, scratch);
+        (by_windows(p, op, &d) ? mr_winograd_run : mr_conv_forward)(&d, r->team, &in, packed, &out, scratch);
         return;
     }
     out.bias = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
@@ -138,7 +152,8 @@ static void backward(const mr_run *r, const mr_op *op)
     float *dbias = op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL;
     if (op->conv.norm_by_weights >= 0) {
         mr_norm_factors f = mr_norm_factors_of(r, &r->p->op[op->conv.norm_by_weights]);
-        mr_norm_by_weights(&d, r->team, &g, NULL, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias, packed);
+        mr_norm_by_weights(&d, r->team, &g, NULL, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias,
+                           packed);
         if (residual && op->take.store >= 0)
             give_residual(r, op);
         return;

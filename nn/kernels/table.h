@@ -116,6 +116,27 @@ struct mr_depthwise_row {
     float low, high;
 };
 
+/* Winograd's transforms of one window: 4x4 pixels of input, of which rows FIRST_ROW … END_ROW-1 and the columns likewise
+ * lie in the image, to 16 numbers STEP apart for each channel; and 16 such products to 2x2 pixels of output (ROWS x
+ * COLUMNS of them are stored), y = clamp(sum + bias + add, low, high), ROW from one row of y and add to the next. */
+struct mr_window_input {
+    const float *x;
+    ptrdiff_t row;
+    int first_row, end_row, first_column, end_column;
+    size_t c, step;
+    float *v;
+};
+struct mr_window_output {
+    const float *m;
+    size_t step;
+    const float *bias, *add; /* [k] or NULL; as y or NULL */
+    float *y;
+    ptrdiff_t row;
+    int rows, columns;
+    size_t k;
+    float low, high;
+};
+
 struct mr_kernel_table {
     const char *name;
     int lanes;
@@ -125,6 +146,8 @@ struct mr_kernel_table {
     void (*max_row)(const struct mr_pool_row *p);
     void (*mean_row)(const struct mr_pool_row *p);
     void (*depthwise_row)(const struct mr_depthwise_row *p);
+    void (*window_input)(const struct mr_window_input *p);
+    void (*window_output)(const struct mr_window_output *p);
     void (*spread_row)(const struct mr_spread_row *p);
     /* sums[k] += sum of a[pixel][k], products[k] += sum of a*(b - mean) over PIXELS rows of C; MEAN NULL: 0.
      */

@@ -14,6 +14,7 @@
 #include "nn/kernels/conv_body.h"
 #include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
+#include "nn/kernels/winograd_body.h"
 #include "nn/kernels/table_narrow.h"
 
 const struct mr_kernel_table mr_table_avx2 = MR_NARROW_TABLE("avx2");

@@ -15,6 +15,7 @@
 #include "nn/kernels/conv_body.h"
 #include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
+#include "nn/kernels/winograd_body.h"
 
 MR_TILE(4, 1)
 MR_TILE(4, 2)
@@ -55,6 +56,8 @@ MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2,
                         .max_row = max_row,
                         .mean_row = mean_row,
                         .depthwise_row = depthwise_row,
+                        .window_input = window_input,
+                        .window_output = window_output,
                         .spread_row = spread_row,
                         .sum_rows = sum_rows,
 };

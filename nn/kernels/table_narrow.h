@@ -33,7 +33,7 @@ MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(1,
                    {2, 6, ROW2(tile), ROW2(weight)},                                                         \
                    {1, 10, ROW1(tile), ROW1(weight)}},                                                       \
         .load = load, .load_gradient = load_gradient, .add_parts = add_parts, .max_row = max_row,            \
-        .mean_row = mean_row, .depthwise_row = depthwise_row, .spread_row = spread_row, .sum_rows = sum_rows,                                \
+        .mean_row = mean_row, .depthwise_row = depthwise_row, .window_input = window_input, .window_output = window_output, .spread_row = spread_row, .sum_rows = sum_rows,                                \
     }
 
 #endif

@@ -4,6 +4,7 @@
 #include "nn/kernels/conv_body.h"
 #include "nn/kernels/depthwise_body.h"
 #include "nn/kernels/pool_body.h"
+#include "nn/kernels/winograd_body.h"
 #include "nn/kernels/table_narrow.h"
 
 const struct mr_kernel_table mr_table_portable = MR_NARROW_TABLE("portable");
