@@ -93,7 +93,7 @@ static void check_depthwise(const mr_conv *d, int options, mr_team *team)
     size_t bytes = mr_depthwise_scratch(d, mr_team_size(team));
     void *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
     p.out.y = got;
-    mr_depthwise_run(d, team, &p.in, w, &p.out, scratch);
+    mr_depthwise_run(d, team, &p.in, w, NULL, NULL, &p.out, scratch);
     assert_close(got, p.want, p.outputs, 1e-5);
     free(w), free(full), free(got), free(scratch);
     tear_down(&p);

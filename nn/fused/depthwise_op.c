@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Packed: the kernel [r,s,c], then bias and factors [c]. */
+/* Packed: the kernel [r,s,c], then the normalisation's factors [c]: they are applied to the sums, as rounding
+ * then is that of the layers one by one. */
 static size_t kernel_floats(const mr_conv *d)
 {
     return mr_whole_piece((size_t)d->r * (size_t)d->s * (size_t)d->c * sizeof(float)) / sizeof(float);
@@ -29,12 +30,10 @@ static int place(mr_program *p, int number, mr_error *e)
 static void pack(const mr_run *r, const mr_op *op, float *packed)
 {
     mr_conv d = mr_conv_op_geometry(op, r->batch);
-    size_t c = (size_t)d.c, count = (size_t)d.r * (size_t)d.s * c;
-    float *kernel = packed + op->packed, *bias = kernel + kernel_floats(&d), *scale = bias + c;
-    memcpy(kernel, mr_run_weight(r, op->layer, 0), count * sizeof *kernel);
-    if (mr_conv_op_fold(r, op, scale, bias))
-        for (size_t i = 0; i < count; i++)
-            kernel[i] *= scale[i % c];
+    float *kernel = packed + op->packed, *scale = kernel + kernel_floats(&d);
+    memcpy(kernel, mr_run_weight(r, op->layer, 0), (size_t)d.r * (size_t)d.s * (size_t)d.c * sizeof *kernel);
+    if (op->conv.fold >= 0)
+        mr_norm_fold(r, r->p->graph->node[op->conv.fold].layer, scale, scale + d.c, (size_t)d.c);
 }
 
 static void forward(const mr_run *r, const mr_op *op)
@@ -43,11 +42,13 @@ static void forward(const mr_run *r, const mr_op *op)
     const float *kernel = r->p->packed + op->packed;
     mr_conv_input in = mr_run_input(r, op->input);
     mr_conv_output out = {.y = mr_run_value(r, op->out), .low = op->conv.low, .high = op->conv.high};
-    if (op->conv.bias || op->conv.fold >= 0)
-        out.bias = kernel + kernel_floats(&d);
+    const float *scale = op->conv.fold >= 0 ? kernel + kernel_floats(&d) : NULL;
+    if (op->conv.bias)
+        out.bias = mr_run_weight(r, op->layer, 1);
     if (op->conv.residual >= 0)
         out.add = mr_run_value(r, op->conv.residual);
-    mr_depthwise_run(&d, r->team, &in, kernel, &out, mr_run_buffer(r, op->scratch));
+    mr_depthwise_run(&d, r->team, &in, kernel, scale, scale ? scale + d.c : NULL, &out,
+                     mr_run_buffer(r, op->scratch));
 }
 
 const mr_op_class mr_op_depthwise = {.name = "depthwise", .place = place, .pack = pack, .forward = forward};

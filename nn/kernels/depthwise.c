@@ -10,7 +10,7 @@ struct depthwise {
     const struct mr_kernel_table *table;
     mr_cut cut;
     const mr_conv_input *in;
-    const float *w;
+    const float *w, *scale, *shift;
     const mr_conv_output *out;
     char *threads;
     size_t thread_bytes;
@@ -81,6 +81,8 @@ static void run_row(const struct depthwise *f, const mr_block *b, int y, const s
                                  .c = (size_t)d->c,
                                  .w = f->w,
                                  .bias = out->bias,
+                                 .scale = f->scale,
+                                 .shift = f->shift,
                                  .add = out->add ? out->add + at : NULL,
                                  .y = out->y + at,
                                  .low = out->low,
@@ -102,9 +104,9 @@ static void run_block(void *argument, int task, int thread)
 }
 
 void mr_depthwise_run(const mr_conv *d, mr_team *team, const mr_conv_input *in, const float *w,
-                      const mr_conv_output *out, void *scratch)
+                      const float *scale, const float *shift, const mr_conv_output *out, void *scratch)
 {
-    struct depthwise f = {.in = in, .w = w, .out = out};
+    struct depthwise f = {.in = in, .w = w, .scale = scale, .shift = shift, .out = out};
     lay_out(&f, d, mr_team_size(team), scratch);
     mr_team_run(team, f.cut.across_images * f.cut.across_rows, run_block, &f);
 }

@@ -12,8 +12,9 @@ bool mr_depthwise_supported(const mr_conv *d);
 /* Bytes of scratch (64-byte aligned) for a team of THREADS. */
 size_t mr_depthwise_scratch(const mr_conv *d, int threads);
 
-/* OUT->sums must be NULL. */
+/* OUT's bias is added before SCALE and SHIFT [c] (a BatchNormalization behind; NULL: none), what else it asks
+ * for after them; its sums must be NULL. */
 void mr_depthwise_run(const mr_conv *d, mr_team *team, const mr_conv_input *in, const float *w,
-                      const mr_conv_output *out, void *scratch);
+                      const float *scale, const float *shift, const mr_conv_output *out, void *scratch);
 
 #endif

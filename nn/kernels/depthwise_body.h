@@ -9,6 +9,8 @@
 MR_INLINE void depthwise_store(const struct mr_depthwise_row *p, int column, size_t k, part n, vec sum)
 {
     const size_t at = (size_t)column * p->c + k;
+    if (p->scale)
+        sum = v_fma(v_load_part(p->scale + k, n), sum, v_load_part(p->shift + k, n));
     if (p->add)
         sum = v_add(sum, v_load_part(p->add + at, n));
     v_store_part(p->y + at, v_clamp(sum, v_set(p->low), v_set(p->high)), n);
@@ -23,8 +25,8 @@ MR_INLINE void depthwise_pixel(const struct mr_depthwise_row *p, int column, siz
         for (int s = 0; s < p->s && p->line[r]; s++) {
             const int at = first + s * p->dilation;
             if (at >= 0 && at < p->width)
-                sum = v_fma(v_load_part(p->line[r] + (size_t)at * p->c + k, n),
-                            v_load_part(p->w + (size_t)(r * p->s + s) * p->c + k, n), sum);
+                sum = v_add(sum, v_mul(v_load_part(p->line[r] + (size_t)at * p->c + k, n),
+                                       v_load_part(p->w + (size_t)(r * p->s + s) * p->c + k, n)));
         }
     depthwise_store(p, column, k, n, sum);
 }
@@ -46,7 +48,7 @@ MR_INLINE void depthwise_group(const int m, const int stride, const struct mr_de
             MR_UNROLL
             for (int i = 0; i < m; i++)
                 if (j >= i * stride && j < i * stride + 3)
-                    sum[i] = v_fma(x, w[r * 3 + j - i * stride], sum[i]);
+                    sum[i] = v_add(sum[i], v_mul(x, w[r * 3 + j - i * stride]));
         }
     }
     MR_UNROLL

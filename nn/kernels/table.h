@@ -105,13 +105,15 @@ struct mr_spread_row {
 
 /* One row of a depthwise convolution: COLUMNS pixels, the window of the first one begins in column FIRST of the lines
  * (before 0: outside), those of the others STRIDE further each; its columns are DILATION apart. LINE[i] is what row i
- * of the kernel meets, [width][c]; NULL: outside. y = clamp(sum + bias + add, low, high). */
+ * of the kernel meets, [width][c]; NULL: outside. y = clamp(scale*(bias + sum) + shift + add, low, high); products
+ * and sums are rounded one by one, in the order of the window: as the plain layer's loop. */
 enum { MR_DEPTHWISE_LINES = 16 };
 struct mr_depthwise_row {
     const float *line[MR_DEPTHWISE_LINES];
     int r, s, stride, dilation, first, width, columns;
     size_t c;
-    const float *w, *bias, *add; /* [r][s][c]; [c] or NULL; [columns][c] or NULL */
+    const float *w, *bias, *scale, *shift; /* [r][s][c]; [c] or NULL; [c], both or none */
+    const float *add;                      /* [columns][c] or NULL */
     float *y;
     float low, high;
 };
