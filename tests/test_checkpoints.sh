@@ -20,6 +20,8 @@ with_fault() { # FAULT ARGUMENTS…
     "$program" train "${network[@]}" --model run.h5 --history run.csv --checkpoint-dir ck "${@:2}"
 }
 need_shim() { [ -e "$shim" ] || { echo "SKIP no shim"; return 1; }; }
+# The run in the background has its folder, and acts on signals.
+until_begun() { for _ in $(seq 150); do [ ! -e ck/.millrace.lock ] || return 0; sleep 0.2; done; return 1; }
 newest() { find ck -maxdepth 1 -name '*.h5' | sort | tail -1; }
 number_of_files() { find ck -maxdepth 1 -name '*.h5' | wc -l; }
 start_anew() { rm -rf ck run.*; }
@@ -92,7 +94,7 @@ signals() {
   for signal in TERM INT; do
     start_anew
     start --epochs 100000
-    sleep 1.5; kill -$signal $pid
+    until_begun; kill -$signal $pid
     status=0; wait $pid || status=$?
     number=$(kill -l $signal)
     [ $status = $((128 + number)) ] || { echo "$signal: exit status $status"; return 1; }
@@ -118,8 +120,10 @@ asked_for() {
   local pid before
   start_anew
   start --epochs 100000 --checkpoint-every 100000epochs
-  sleep 1; [ "$(number_of_files)" = 0 ]
-  kill -USR1 $pid; sleep 1
+  until_begun
+  [ "$(number_of_files)" = 0 ]
+  kill -USR1 $pid
+  for _ in $(seq 100); do [ "$(number_of_files)" = 0 ] || break; sleep 0.2; done
   before=$(number_of_files)
   kill -TERM $pid; wait $pid || true
   [ "$before" = 1 ]
@@ -184,7 +188,7 @@ one_at_a_time() {
   local pid
   start_anew
   start --epochs 100000
-  sleep 1
+  until_begun
   ( timeout 60 "$program" train "${network[@]}" --epochs 1 --checkpoint-dir ck --quiet 2>err ) && { kill $pid; return 1; }
   kill -TERM $pid; wait $pid || true
   grep -q 'another process' err
