@@ -41,6 +41,10 @@ tests_test_model_SOURCES = tests/test_model.c tests/model/shim.h tests/model/che
 tests_test_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim.h"'
 tests_test_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+# Their protocol, as a model for Spin.
+TESTS += tests/test_spin.sh
+EXTRA_DIST += tests/test_spin.sh tests/model/queue.pml
+
 CMOCKA_TESTS += tests/test_augment
 tests_test_augment_SOURCES = tests/test_augment.c tests/golden.h
 tests_test_augment_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
@@ -182,10 +186,10 @@ TESTS += tests/test_faults.sh
 TESTS += tests/test_long_run.sh
 EXTRA_DIST += tests/test_faults.sh tests/test_long_run.sh
 
-# The long forms: all tests, with every fault, ten thousand epochs and many kills; some hours.
+# The long forms: all tests, with every fault, ten thousand epochs, many kills, billions of items; some hours.
 .PHONY: check-long
 check-long: all
-	MILLRACE_KILLS=$${MILLRACE_KILLS-200} $(MAKE) $(AM_MAKEFLAGS) check MILLRACE_LONG=1
+	MILLRACE_KILLS=$${MILLRACE_KILLS-200} MILLRACE_QUEUE_ITEMS=$${MILLRACE_QUEUE_ITEMS-2e9} $(MAKE) $(AM_MAKEFLAGS) check MILLRACE_LONG=1
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation

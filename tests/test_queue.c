@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rings, eventcount and queues. Built twice: as they are (test_queue), and from sources whose every shared
- * access is preceded by a random delay (test_queue_disturbed). Whatever would hang is ended by the alarm. */
+ * access is preceded by a random delay (test_queue_disturbed). Whatever would hang is ended by the alarm.
+ * MILLRACE_QUEUE_ITEMS=N sends that many items in all through the queues that are stressed (make check-long:
+ * 2e9). */
 #include "tests/shared.h"
 
 #include "pipeline/queue.h"
@@ -513,6 +515,84 @@ static void wait_returns_at_once_after_a_notify(void **state)
     assert_int_equal(ec.state, 0);
 }
 
+/* --- the long form: so many items that no table of them fits --- */
+
+typedef struct flood {
+    mr_queue queue;
+    int producers;
+    uint64_t items; /* of each producer */
+    _Atomic int thread, bad;
+    _Atomic uint64_t popped, sum;
+} flood;
+
+static void *flood_in(void *argument)
+{
+    flood *f = argument;
+    uint64_t producer = (uint64_t)atomic_fetch_add(&f->thread, 1);
+    for (uint64_t i = 0; i < f->items; i++)
+        if (mr_queue_push(&f->queue, item_of(i * THREADS_MAX + producer), NULL))
+            f->bad++;
+    mr_queue_close(&f->queue, NULL);
+    return NULL;
+}
+
+/* Each producer's numbers rise here; counted and summed over all consumers, none can be lost or doubled. */
+static void *flood_out(void *argument)
+{
+    flood *f = argument;
+    uint64_t next[THREADS_MAX] = {0}, popped = 0, sum = 0;
+    void *item;
+    while (mr_queue_pop(&f->queue, &item, NULL) == 1) {
+        uint64_t number = number_of(item) / THREADS_MAX, producer = number_of(item) % THREADS_MAX;
+        if (number < next[producer])
+            f->bad++;
+        next[producer] = number + 1;
+        popped++;
+        sum += number;
+    }
+    f->popped += popped;
+    f->sum += sum;
+    return NULL;
+}
+
+static void run_flood(const mr_ring_kind *kind, int producers, int consumers, size_t capacity, uint64_t items)
+{
+    flood f = {.producers = producers, .items = items / (uint64_t)producers};
+    pthread_t thread[2 * THREADS_MAX];
+    assert_int_equal(mr_queue_init(&f.queue, kind, capacity, producers, NULL), 0);
+    uint64_t start = mr_now_ns();
+    for (int i = 0; i < producers + consumers; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, i < producers ? flood_in : flood_out, &f), 0);
+    for (int i = 0; i < producers + consumers; i++)
+        pthread_join(thread[i], NULL);
+    assert_int_equal(f.bad, 0);
+    assert_int_equal(f.popped, f.items * (uint64_t)producers);
+    assert_int_equal(f.sum, f.items * (f.items - 1) / 2 * (uint64_t)producers);
+    print_message("%s, %d to %d, room for %zu: %llu items in %.0f s\n", kind->name, producers, consumers,
+                  capacity, (unsigned long long)f.popped, (double)(mr_now_ns() - start) * 1e-9);
+    mr_queue_destroy(&f.queue);
+}
+
+static void long_stress(void **state)
+{
+    (void)state;
+    const char *wanted = getenv("MILLRACE_QUEUE_ITEMS");
+    uint64_t items = wanted ? (uint64_t)strtod(wanted, NULL) & ~UINT64_C(0xfffff) : 0;
+    if (items == 0)
+        skip();
+#ifdef MR_SCHEDULE_SHIM
+    items /= 1024; /* each access may be delayed */
+#endif
+    alarm(0);
+    run_flood(&mr_ring_spsc, 1, 1, 2, items / 128);
+    run_flood(&mr_ring_mpmc, 2, 2, 2, items / 128);
+    run_flood(&mr_ring_mpmc, 1, 4, 8, items / 64);
+    run_flood(&mr_ring_spsc, 1, 1, 64, items / 16);
+    run_flood(&mr_ring_mpmc, 4, 4, 64, items / 16);
+    run_flood(&mr_ring_mpmc, 4, 4, 4096, items / 4);
+    run_flood(&mr_ring_spsc, 1, 1, 4096, items / 2);
+}
+
 int main(void)
 {
     alarm(WATCHDOG_SECONDS);
@@ -533,6 +613,7 @@ int main(void)
         cmocka_unit_test(stress_one_to_one),
         cmocka_unit_test(stress_many_to_many),
         cmocka_unit_test(stress_abort_in_traffic),
+        cmocka_unit_test(long_stress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
