@@ -4,6 +4,7 @@
 #include "cli/run_options.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void warn(void *context, const char *text)
 {
@@ -26,16 +27,40 @@ static int take_over(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
     return 0;
 }
 
-int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_error *e)
+/* The folder is rank 0's; the others hear what became of it. Path "": there is none to go on from. */
+static int open_newest(mr_cli_checkpoints *p, const mr_cli *c, mr_error *e)
 {
-    *p = (mr_cli_checkpoints){.progress = progress, .dir.lock = -1};
+    struct {
+        int status;
+        char path[sizeof p->resumed.path];
+    } news = {0};
+    int status = 0;
+    if (mr_ranks_rank(p->ranks) == 0) {
+        status = mr_checkpoint_dir_open(&p->dir, c->checkpoint_dir, e);
+        if (!status && c->resume)
+            status = mr_resume_newest(&p->resumed, &p->resumes, &p->dir, warn, p->progress, e);
+        news.status = status;
+        if (p->resumes)
+            strcpy(news.path, p->resumed.path);
+    }
+    mr_ranks_broadcast(p->ranks, &news, sizeof news);
+    if (mr_ranks_rank(p->ranks) == 0)
+        return status;
+    if (news.status)
+        return mr_fail(e, news.status, "rank 0 cannot open the checkpoints");
+    p->resumes = *news.path;
+    return p->resumes ? mr_resume_from(&p->resumed, news.path, e) : 0;
+}
+
+int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_ranks *ranks,
+                            mr_error *e)
+{
+    *p = (mr_cli_checkpoints){.progress = progress, .ranks = ranks, .dir.lock = -1};
     if (c->resume && !c->checkpoint_dir)
         return mr_fail(e, MR_EUSAGE, "--resume: give the --checkpoint-dir DIR to go on from");
     if (!c->checkpoint_dir)
         return 0;
-    int status = mr_checkpoint_dir_open(&p->dir, c->checkpoint_dir, e);
-    if (!status && c->resume)
-        status = mr_resume_newest(&p->resumed, &p->resumes, &p->dir, warn, progress, e);
+    int status = open_newest(p, c, e);
     if (!status && p->resumes)
         status = take_over(p, c, e);
     else if (!status && c->resume)
@@ -60,6 +85,7 @@ static int set_aside(mr_cli_checkpoints *p, mr_error *e)
 int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e)
 {
     mr_interval every = {.epochs = 1};
+    o->resume = p->resumes ? &p->resumed.state : NULL;
     if (!p->dir.path)
         return c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e)
                                    : 0;
@@ -76,7 +102,6 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
     o->checkpoints.every_steps = every.steps;
     o->checkpoints.every_seconds = every.seconds;
     o->settings = p->settings;
-    o->resume = p->resumes ? &p->resumed.state : NULL;
     return status;
 }
 

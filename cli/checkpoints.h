@@ -7,6 +7,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "io/strings.h"
+#include "pipeline/ranks.h"
 #include "pipeline/resume.h"
 #include "pipeline/train.h"
 
@@ -19,11 +20,13 @@ typedef struct mr_cli_checkpoints {
     mr_checkpoint_record *record;
     int records, capacity;
     mr_progress *progress; /* borrowed */
+    mr_ranks *ranks;       /* borrowed; NULL: alone */
 } mr_cli_checkpoints;
 
 /* Opens --checkpoint-dir; with --resume loads the newest whole checkpoint and takes over its run's options
- * into C. */
-int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_error *e);
+ * into C. Collective: rank 0 opens and chooses, the others load what it chose. */
+int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_ranks *ranks,
+                            mr_error *e);
 /* When all else is ready: fills O's plan and resumed state; a new run in a used folder sets the old
  * checkpoints aside. */
 int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e);

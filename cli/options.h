@@ -36,7 +36,7 @@ typedef struct mr_cli {
     /* training */
     int epochs, batch_size;
     int64_t seed;
-    bool no_shuffle;
+    bool no_shuffle, sync_batchnorm;
     const char *loss, *optimizer, *class_weight;
     double learning_rate, decay, label_smoothing;
     /* the optimizer's own, under Keras's names; taken from here only when given */

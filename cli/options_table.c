@@ -58,6 +58,7 @@ const mr_option mr_options[] = {
     {"epochs", MR_INT, TRAIN, AT(epochs), 1, 1e6, "N", "passes over the training data [25]", training},
     {"batch-size", MR_INT, RUNS, AT(batch_size), 1, 65536, "N", "images per step [32]", training},
     {"seed", MR_INT64, TRAIN | MR_FOR_SAMPLE | PREDICT, AT(seed), 0, 9e15, "N", "of all randomness [1]", training},
+    {"sync-batchnorm", MR_FLAG, TRAIN, AT(sync_batchnorm), 0, 0, NULL, "under mpirun: BatchNormalization goes by the samples of all ranks", training},
     {"no-shuffle", MR_FLAG, TRAIN, AT(no_shuffle), 0, 0, NULL, "take the samples in their order", training},
     {"loss", MR_TEXT, SEES, AT(loss), 0, 0, "NAME",
      "[binary_crossentropy for two classes, categorical_crossentropy for more]", training},

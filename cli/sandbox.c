@@ -2,6 +2,7 @@
 #include "cli/sandbox.h"
 
 #include "io/sandbox.h"
+#include "pipeline/ranks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,10 @@ int mr_cli_sandbox(const mr_cli *c, unsigned command, mr_error *e)
     if (!c->sandbox)
         return 0;
 #endif
-    if (c->no_sandbox)
+    if (c->sandbox && mr_ranks_launched() > 1)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--sandbox closes the network, which the ranks of an mpirun need"),
+                       "leave it out");
+    if (c->no_sandbox || mr_ranks_launched() > 1)
         return 0;
     make_plan(&p, c, command);
     int status = mr_sandbox_enter(&p.sandbox, &held, e);

@@ -13,6 +13,7 @@
 #include "cli/optimizer.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
 
@@ -29,6 +30,7 @@ struct job {
     mr_model *model;
     json_t *loss, *optimizer;
     double *class_weight;
+    mr_ranks *ranks; /* NULL: alone */
     mr_team *team;
     mr_trainer *trainer;
     mr_train_options options;
@@ -296,7 +298,9 @@ static int make_trainer(struct job *j, mr_error *e)
                             .loss = j->loss,
                             .class_weight = j->class_weight,
                             .classes = j->data.classes,
-                            .top = c->top};
+                            .top = c->top,
+                            .ranks = j->ranks,
+                            .sync_batchnorm = c->sync_batchnorm};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     return status ? status : check_restored(j, e);
@@ -316,7 +320,7 @@ static int set_options(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
     j->options =
-        (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed};
+        (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed, .ranks = j->ranks};
     int status = mr_cli_budget(&j->options.budget, c, e);
     if (!status)
         status = mr_cli_augmentation(&j->augmentation, c, e);
@@ -345,15 +349,19 @@ static int open_tensorboard(struct job *j, mr_error *e)
 static int set_up(struct job *j, mr_error *e)
 {
     char text[256];
-    int status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
+    int status = mr_cli_ranks_join(&j->ranks, j->c, e);
+    if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
+        status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
     if (!status)
-        status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, e);
+        status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
     if (!status)
         status = check_outputs(j->c, e);
     if (!status)
         status = check_checkpoint_options(j->c, e);
     if (!status)
         status = mr_cli_one_source(j->c, e);
+    if (!status)
+        mr_cli_ranks_mute(j->ranks, j->c);
     if (!status)
         status = set_options(j, e);
     if (!status)
@@ -485,6 +493,8 @@ static int run(mr_cli *c, mr_error *e)
                               .checkpoint_wanted = checkpoint_wanted};
     mr_catch_interrupts();
     int status = set_up(j, e);
+    status = mr_cli_ranks_agree(j->ranks, status, e);
+    bool ready = !status;
     double start = mr_now();
     if (!status)
         status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options,
@@ -495,6 +505,9 @@ static int run(mr_cli *c, mr_error *e)
     if (!status)
         tell_end(j, wall);
     int code = status ? mr_exit_status(status) : exit_status(j, e);
+    if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
+        mr_cli_ranks_fail(j->ranks, code, e);
+    code = mr_cli_ranks_end(j->ranks, code);
     tear_down(j);
     return code;
 }

@@ -6,6 +6,7 @@
 #define MR_NN_LAYER_H
 
 #include "nn/error.h"
+#include "nn/peers.h"
 #include "nn/real.h"
 #include "nn/shape.h"
 #include "nn/team.h"
@@ -54,6 +55,7 @@ typedef struct mr_call {
     mr_real *state_out[MR_MAX_PARAMS]; /* update_state alone: where the new statistics go (may equal w) */
     void *saved;                       /* saved_size bytes, kept from forward to backward (64-byte aligned) */
     void *scratch;                     /* scratch_size bytes, contents undefined (64-byte aligned) */
+    const mr_peers *peers;             /* training: other processes with samples of the same batch; NULL */
     uint64_t seed, step;               /* for draws: MR_DRAW_DROPOUT, epoch = node, sample = step */
     uint32_t node;
 } mr_call;
@@ -70,6 +72,7 @@ typedef struct mr_layer_class {
      * does not read x (mr_layer_needs_x). */
     bool in_place;
     bool needs_x, needs_y; /* backward may read x / y: ask mr_layer_needs_x / _y, a layer may need less */
+    bool sums_over_peers;  /* where its statistics are shared, forward and backward are called for a batch of 0 too */
     bool ignores_add_dx;   /* backward always writes dx: the plan adds where that is asked for */
     bool identity_at_inference; /* alias when not training (Dropout, Random…) */
     /* Reads the configuration into layer->impl. NULL: nothing to read. Errors name the layer and the key. */

@@ -16,6 +16,7 @@ nn_core_sources = \
   nn/loss.c nn/loss.h \
   nn/optimizer.c nn/optimizer.h \
   nn/optimizers.c \
+  nn/peers.h \
   nn/plan.c nn/plan.h nn/plan_internal.h \
   nn/plan_build.c \
   nn/plan_memory.c \

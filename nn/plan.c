@@ -194,7 +194,7 @@ void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t st
         p->input[i] = x[i];
     for (int i = 0; i < p->steps; i++) {
         mr_step *s = &p->step[i];
-        if (!s->class)
+        if (!s->class || !mr_plan_runs(&p->options, s->class, batch))
             continue;
         point_step(p, i);
         s->call.scratch = at(p, s->scratch);
@@ -255,14 +255,29 @@ static void backward_step(mr_plan *p, int i)
             pass_on(p, s->dx[k], n->input[k], true);
 }
 
+/* A shared layer has a call whose turn in backward is still to come. */
+static bool runs_again(const mr_plan *p, int step)
+{
+    for (int i = 0; i < step; i++)
+        if (p->step[i].backward && p->step[i].call.layer == p->step[step].call.layer)
+            return true;
+    return false;
+}
+
 void mr_plan_backward(mr_plan *p)
 {
     memset(p->gradients, 0, p->graph->weights * sizeof *p->gradients);
     if (p->program)
         mr_program_backward(p->program);
-    for (int i = p->steps - 1; i >= 0; i--)
-        if (p->step[i].backward)
+    for (int i = p->steps - 1; i >= 0; i--) {
+        const mr_step *s = &p->step[i];
+        if (!s->backward)
+            continue;
+        if (p->batch || (s->class && mr_plan_runs(&p->options, s->class, 0)))
             backward_step(p, i);
+        if (s->class && !runs_again(p, i))
+            mr_plan_tell_done(&p->options, s->call.layer);
+    }
 }
 
 mr_real *mr_plan_gradient(const mr_plan *p, const mr_param *param)

@@ -15,6 +15,7 @@ typedef struct mr_plan_options {
     int batch;            /* the most samples of a run */
     size_t memory_limit;  /* bytes of the arena; 0: none. Over it: MR_ELIMIT, saying what batch would fit */
     bool input_gradients; /* also compute the gradient by the model's inputs (tests) */
+    const mr_peers *peers; /* training: see nn/peers.h; outlives the plan. NULL: one process alone */
     bool plain;           /* layer by layer, nothing fused: what the fused plan is tested against */
     bool constant_weights; /* inference: the state does not change while the plan lives, so weights are brought into
                               the kernels' order once, not in every run */
@@ -28,7 +29,8 @@ void mr_plan_free(mr_plan *p);
 size_t mr_plan_memory(const mr_plan *p); /* bytes of the arena */
 
 /* Runs BATCH samples forward. X: one pointer per model input, [batch, …] (read, not kept after the call in
- * inference; in training it must stay until mr_plan_backward is done). */
+ * inference; in training it must stay until mr_plan_backward is done). BATCH 0, with peers alone: nothing is computed, but
+ * what the others wait for is done, here and in backward. */
 void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t step);
 /* Output number I of the last forward, [batch, …]; valid until the next forward. Numbers from graph->outputs
  * on are the extra ones. */

@@ -263,6 +263,7 @@ static int set_up_step(struct analysis *a, int i)
                         .batch = p->options.batch,
                         .training = a->training,
                         .inference = n->inference,
+                        .peers = a->training ? p->options.peers : NULL,
                         .inputs = n->inputs,
                         .in = s->in,
                         .out = n->shape,

@@ -59,6 +59,18 @@ int mr_arena_allocate(char **arena, size_t bytes, const mr_plan_options *options
 void mr_poison_gaps(char *arena, size_t bytes, const mr_buffer *buffer, int buffers);
 void mr_unpoison(char *arena, size_t bytes);
 
+/* With peers, a batch of 0 runs the layers alone whose sums the others wait for. */
+static inline bool mr_plan_runs(const mr_plan_options *o, const mr_layer_class *class, int batch)
+{
+    return batch > 0 || (class->sums_over_peers && mr_peers_share(o->peers));
+}
+/* The gradients of L are whole. */
+static inline void mr_plan_tell_done(const mr_plan_options *o, const mr_layer *l)
+{
+    if (l && o->peers && o->peers->layer_done)
+        o->peers->layer_done(o->peers->context, l);
+}
+
 /* Decides sharing, gradients, lives and sizes of all buffers. */
 int mr_plan_analyse(mr_plan *p, mr_error *e);
 

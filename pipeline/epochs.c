@@ -13,6 +13,8 @@ struct mr_epoch_source { /* the thread that calls next() owns it */
     uint64_t seed;
     uint32_t epoch, end_epoch;
     uint32_t place;  /* in the epoch's order: the next sample */
+    mr_shard shard;
+    uint32_t batch;  /* that is dealt out */
     uint32_t *order; /* [set->count], of the current epoch; NULL where not shuffled */
 };
 
@@ -47,11 +49,23 @@ int mr_epoch_source_create(mr_epoch_source **out, const mr_dataset *set, uint64_
         return mr_fail(e, MR_ENOMEM, "no memory for the order of %zu samples", set->count);
     }
     *s = (mr_epoch_source){
-        .set = set, .seed = seed, .epoch = first_epoch, .end_epoch = last_epoch, .order = order};
+        .set = set, .seed = seed, .epoch = first_epoch, .end_epoch = last_epoch, .batch = 1, .order = order};
     s->place = (uint32_t)start_sample;
     enter_epoch(s);
     *out = s;
     return MR_OK;
+}
+
+void mr_epoch_source_shard(mr_epoch_source *s, mr_shard shard, int batch)
+{
+    s->shard = shard;
+    s->batch = (uint32_t)batch;
+}
+
+static void pass_over_others(mr_epoch_source *s)
+{
+    while (s->place < s->set->count && !mr_shard_has(s->shard, s->place % s->batch))
+        s->place++;
 }
 
 static int next(void *context, mr_source_item *out, mr_error *e)
@@ -60,6 +74,7 @@ static int next(void *context, mr_source_item *out, mr_error *e)
     mr_epoch_source *s = context;
     if (s->epoch == s->end_epoch)
         return 0;
+    pass_over_others(s);
     if (s->place == s->set->count) {
         s->place = 0;
         s->epoch++;

@@ -31,10 +31,14 @@ int mr_feed_folder(mr_feed **out, const mr_dataset *set, const mr_loader_options
     mr_feed *f = calloc(1, sizeof *f);
     if (!f)
         return mr_fail(e, MR_ENOMEM, "out of memory for the pipeline");
+    mr_loader_options own = *options;
+    own.batch_size = (int)mr_shard_share(order.shard, (size_t)options->batch_size);
     int status = mr_epoch_source_create(&f->source, set, order.seed, order.shuffle, order.first_epoch,
                                         order.last_epoch, order.start_sample, e);
-    if (!status)
-        status = mr_loader_open(&f->loader, mr_epoch_source_face(f->source), options, e);
+    if (!status) {
+        mr_epoch_source_shard(f->source, order.shard, options->batch_size);
+        status = mr_loader_open(&f->loader, mr_epoch_source_face(f->source), &own, e);
+    }
     if (status) {
         mr_feed_close(f);
         return status;
@@ -154,26 +158,41 @@ static void copy_row(const mr_array *a, size_t from, float *to, double rescale, 
             to[i] = (float)((double)a->u8[from * n + i] * rescale + offset);
 }
 
-static int next_rows(mr_feed *f, mr_examples *out)
+/* Samples of the batch that begins at the position, all shards' together. */
+static size_t batch_here(const mr_feed *f)
 {
-    if (f->position >= f->count) {
-        f->epoch++;
-        f->position = 0;
-        if (f->epoch < f->order.last_epoch)
+    size_t rest = f->count - f->position;
+    return rest < (size_t)f->batch_size ? rest : (size_t)f->batch_size;
+}
+
+/* To the next batch of which some is ours; false at the end. */
+static bool find_batch(mr_feed *f)
+{
+    while (f->epoch < f->order.last_epoch && f->count) {
+        if (f->position < f->count && mr_shard_share(f->order.shard, batch_here(f)))
+            return true;
+        f->position = 0; /* an epoch's last batch may be too small for all */
+        if (++f->epoch < f->order.last_epoch)
             order_epoch(f);
     }
-    if (f->epoch >= f->order.last_epoch || f->count == 0)
+    return false;
+}
+
+static int next_rows(mr_feed *f, mr_examples *out)
+{
+    if (!find_batch(f))
         return 0;
-    size_t rest = f->count - f->position, n = rest < (size_t)f->batch_size ? rest : (size_t)f->batch_size;
+    size_t whole = batch_here(f), n = mr_shard_share(f->order.shard, whole), stride = whole > n ? (size_t)f->order.shard.count : 1;
+    size_t first = f->position + (stride > 1 ? (size_t)f->order.shard.rank : 0);
     for (size_t r = 0; r < n; r++) {
-        size_t from = f->permutation[f->position + r];
+        size_t from = f->permutation[first + r * stride];
         for (int i = 0; i < f->inputs; i++)
             copy_row(&f->x[i], from, f->row[i] + r * row_size(&f->x[i]), f->rescale, f->offset);
         if (f->y)
             copy_row(f->y, from, f->target + r * row_size(f->y), 1, 0);
         f->label[r] = f->labels ? (int32_t)f->target[r] : -1;
     }
-    f->position += n;
+    f->position += whole;
     *out = (mr_examples){.count = (int)n,
                          .inputs = f->inputs,
                          .labels = f->labels ? f->label : NULL,

@@ -19,6 +19,7 @@ typedef struct mr_examples {
     bool last_of_epoch;
     uint32_t epoch;
     int taken;       /* samples taken from the source, failed ones too */
+    int all;         /* rows with data of all ranks; 0: there are no others */
     mr_batch *batch; /* behind it when it came from the loader, else NULL */
 } mr_examples;
 
@@ -29,9 +30,10 @@ typedef struct mr_feed_order { /* which epochs, and in what order within each */
     bool shuffle;
     uint32_t first_epoch, last_epoch; /* epochs first … last-1 */
     uint64_t start_sample;            /* of the first epoch: that many are passed over unread */
+    mr_shard shard;                   /* its part of each batch; batches of which it has none are not given out */
 } mr_feed_order;
 
-/* SET and OPTIONS' augmentation must outlive the feed. */
+/* SET and OPTIONS' augmentation must outlive the feed. Batch sizes are those of all shards together, here and below. */
 int mr_feed_folder(mr_feed **out, const mr_dataset *set, const mr_loader_options *options,
                    mr_feed_order order, mr_error *e);
 

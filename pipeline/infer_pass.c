@@ -4,7 +4,7 @@
 
 static int open_feed(mr_feed **out, mr_data data, const mr_pass *pass, mr_error *e)
 {
-    mr_feed_order order = {.first_epoch = 0, .last_epoch = 1};
+    mr_feed_order order = {.first_epoch = 0, .last_epoch = 1, .shard = pass->shard};
     mr_loader_options loader = pass->loader;
     loader.augmentation = NULL;
     if (data.set)

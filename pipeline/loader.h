@@ -12,6 +12,7 @@
 #include "io/dataset.h"
 #include "io/image.h"
 #include "pipeline/augment.h"
+#include "pipeline/shard.h"
 #include "pipeline/stats.h"
 
 /* Where the samples come from. next() is called by one thread (the loader's reader), in order; it fills PATH
@@ -61,6 +62,8 @@ typedef struct mr_source {
 typedef struct mr_epoch_source mr_epoch_source;
 int mr_epoch_source_create(mr_epoch_source **out, const mr_dataset *set, uint64_t seed, bool shuffle,
                            uint32_t first_epoch, uint32_t last_epoch, uint64_t start_sample, mr_error *e);
+/* Before the first sample is taken: gives out SHARD's part of each batch of BATCH samples alone. */
+void mr_epoch_source_shard(mr_epoch_source *s, mr_shard shard, int batch);
 mr_source mr_epoch_source_face(mr_epoch_source *s);
 void mr_epoch_source_free(mr_epoch_source *s);
 

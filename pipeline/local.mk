@@ -20,13 +20,17 @@ libpipeline_la_SOURCES = \
   pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
   pipeline/queue.c pipeline/queue.h \
+  pipeline/ranks.h \
   pipeline/read_stage.c \
+  pipeline/reducer.c pipeline/reducer.h \
   pipeline/ring.c pipeline/ring.h \
   pipeline/resume.c pipeline/resume.h \
   pipeline/run_state.c pipeline/run_state.h \
   pipeline/snapshots.c pipeline/snapshots.h \
+  pipeline/shard.h \
   pipeline/stages.h \
   pipeline/stats.c pipeline/stats.h \
+  pipeline/together.c pipeline/together.h \
   pipeline/train.c pipeline/train.h \
   pipeline/trainer.c pipeline/trainer.h \
   pipeline/warp.c pipeline/warp.h pipeline/warp_lanes.h \
@@ -48,3 +52,9 @@ pipeline_predict_sources = \
   pipeline/walk.c pipeline/walk.h \
   pipeline/watch.c pipeline/watch.h
 libpipeline_la_SOURCES += $(pipeline_predict_sources)
+if HAVE_MPI
+libpipeline_la_SOURCES += pipeline/ranks_mpi.c
+else
+libpipeline_la_SOURCES += pipeline/ranks_alone.c
+endif
+EXTRA_DIST += pipeline/ranks_mpi.c pipeline/ranks_alone.c

@@ -121,6 +121,15 @@ static void tell(const mr_resumed *r, const mr_error *why, bool more, void (*war
         warn(context, text);
 }
 
+int mr_resume_from(mr_resumed *out, const char *path, mr_error *e)
+{
+    *out = (mr_resumed){0};
+    if (strlen(path) >= sizeof out->path)
+        return mr_fail(e, MR_ELIMIT, "%s: too long a path", path);
+    strcpy(out->path, path);
+    return load(out, e);
+}
+
 int mr_resume_newest(mr_resumed *out, bool *found, const mr_checkpoint_dir *d,
                      void (*warn)(void *context, const char *text), void *context, mr_error *e)
 {

@@ -18,6 +18,8 @@ typedef struct mr_resumed {
  * MR_ENOMEM and the like. Free with mr_resumed_free. */
 int mr_resume_newest(mr_resumed *out, bool *found, const mr_checkpoint_dir *d,
                      void (*warn)(void *context, const char *text), void *context, mr_error *e);
+/* Loads the checkpoint PATH, which another rank has chosen. */
+int mr_resume_from(mr_resumed *out, const char *path, mr_error *e);
 void mr_resumed_free(mr_resumed *r);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/train.h"
 
+#include "pipeline/together.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,12 +14,14 @@ struct run {
     mr_snapshot_events snapshot_events;
     mr_train_result *result;
     mr_budget budget;
+    mr_shard shard;      /* this rank's part of every batch */
     unsigned char *told; /* of each training sample: it could not be used, and that was told and counted */
     int64_t untold;      /* counted by the process that this run was resumed from: not known which */
     int64_t validation_errors; /* the most that one validation has met so far */
     mr_class_tally *tally;     /* [classes] of the validation at hand; NULL: single classes are not counted */
     int classes;
     mr_feed *feed;
+    bool checkpoint_wanted;  /* by some rank */
     mr_snapshots *snapshots; /* NULL: none are wanted */
     mr_run_state at;         /* where the run stands: what a snapshot keeps */
     double busy, waited;     /* seconds of the train stage */
@@ -32,9 +36,10 @@ static int64_t steps_per_epoch(const struct run *r)
     return (count + batch - 1) / batch;
 }
 
+/* Among ranks it is what they agreed on (agree, validate) that counts. */
 static bool asked_to_stop(struct run *r)
 {
-    if (!r->result->stopped && r->ev->stop)
+    if (!r->result->stopped && r->ev->stop && !r->o->ranks)
         r->result->stopped = r->ev->stop(r->ev->context);
     return r->result->stopped;
 }
@@ -54,7 +59,8 @@ static int open_training_feed(struct run *r)
                            .shuffle = r->o->shuffle,
                            .first_epoch = (uint32_t)(r->at.epoch + taken),
                            .last_epoch = (uint32_t)r->o->epochs,
-                           .start_sample = taken ? 0 : (uint64_t)r->at.samples};
+                           .start_sample = taken ? 0 : (uint64_t)r->at.samples,
+                           .shard = r->shard};
     const mr_preprocess *pre = &r->o->loader.preprocess;
     if (r->at.ended || order.first_epoch >= order.last_epoch)
         return 0; /* nothing is left to be trained */
@@ -74,26 +80,36 @@ static bool is_news(struct run *r, uint64_t sample)
     return r->at.epoch == 0 || r->untold-- <= 0;
 }
 
-static int bad_input(struct run *r, const mr_sample_result *s)
+static int bad_input(void *context, uint64_t id, const char *path, const char *message)
 {
+    struct run *r = context;
+    if (!is_news(r, id))
+        return 0;
     r->at.skipped++;
     if (r->ev->bad_input)
-        r->ev->bad_input(r->ev->context, s->path, s->message);
-    int status = mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), s->path, s->message, r->e);
+        r->ev->bad_input(r->ev->context, path, message);
+    int status = mr_budget_spend(&r->budget, (int64_t)mr_data_count(r->training), path, message, r->e);
     r->at.errors = r->budget.errors;
     return status;
 }
 
-static int bad_inputs(struct run *r, const mr_examples *ex)
-{
-    int status = 0;
-    for (int i = 0; ex->batch && i < ex->batch->results && !status; i++)
-        if (ex->batch->result[i].error && is_news(r, ex->batch->result[i].id))
-            status = bad_input(r, &ex->batch->result[i]);
-    return status;
-}
-
 /* --- an epoch ----------------------------------------------------------------- */
+
+/* What all ranks know before the step; alone: what this process knows. */
+static int agree(struct run *r, mr_examples *ex)
+{
+    const mr_train_events *ev = r->ev;
+    mr_agreement a = {.samples = ex->count, .bad = ex->taken - ex->count};
+    if (r->o->ranks) {
+        a.stop = ev->stop && ev->stop(ev->context);
+        a.checkpoint = ev->checkpoint_wanted && ev->checkpoint_wanted(ev->context);
+        mr_agree(r->o->ranks, &a);
+        r->result->stopped |= a.stop; /* after this step */
+        r->checkpoint_wanted |= a.checkpoint;
+    }
+    ex->all = a.samples;
+    return mr_each_bad_sample(r->o->ranks, ex, a.bad, bad_input, r, r->e);
+}
 
 static int step(struct run *r, const mr_examples *ex)
 {
@@ -101,7 +117,7 @@ static int step(struct run *r, const mr_examples *ex)
     mr_real *out = r->snapshots ? mr_snapshots_output(r->snapshots) : r->t->model->graph->state;
     int status = mr_trainer_step(r->t, ex, out, &r->at.sums, &loss, r->e);
     r->busy += mr_now() - start;
-    r->images += (uint64_t)ex->count;
+    r->images += (uint64_t)ex->count; /* its own: of all ranks in at.sums */
     if (status)
         return status;
     if (!isfinite(loss))
@@ -129,15 +145,25 @@ static int snapshot_after_step(struct run *r)
     if (!r->snapshots)
         return 0;
     keep_time(r, true);
-    if (r->ev->checkpoint_wanted && r->ev->checkpoint_wanted(r->ev->context))
+    if (r->checkpoint_wanted || (r->ev->checkpoint_wanted && r->ev->checkpoint_wanted(r->ev->context)))
         mr_snapshots_ask(r->snapshots);
+    r->checkpoint_wanted = false;
     mr_snapshots_after_step(r->snapshots, &r->at);
     return mr_snapshots_take(r->snapshots, &r->at, r->e);
+}
+
+/* Samples of the batch at hand, all ranks' together. */
+static size_t batch_here(const struct run *r)
+{
+    size_t left = mr_data_count(r->training) - (size_t)r->at.samples, batch = (size_t)r->o->loader.batch_size;
+    return left < batch ? left : batch;
 }
 
 static int next_batch(struct run *r, mr_examples *ex)
 {
     double start = mr_now();
+    if (mr_shard_share(r->shard, batch_here(r)) == 0)
+        return 1; /* the epoch's last samples are too few for all ranks */
     int status = r->feed ? mr_feed_next(r->feed, ex, r->e) : 0;
     r->waited += mr_now() - start;
     return status == 0 ? mr_fail(r->e, MR_EINVAL, "the training data ended early") : status;
@@ -153,10 +179,10 @@ static int train_epoch(struct run *r)
         int status = next_batch(r, &ex);
         if (status < 0)
             return status;
-        status = bad_inputs(r, &ex);
-        if (!status && ex.count)
+        status = agree(r, &ex);
+        if (!status && ex.all)
             status = step(r, &ex);
-        r->at.samples += ex.taken;
+        r->at.samples += (int64_t)batch_here(r);
         mr_feed_release(r->feed, &ex);
         if (!status)
             status = snapshot_after_step(r);
@@ -198,6 +224,7 @@ static int validate(struct run *r, mr_epoch_record *record)
                     .rescale = r->o->loader.preprocess.rescale,
                     .offset = r->o->loader.preprocess.offset,
                     .budget = &budget,
+                    .shard = r->shard,
                     .context = r,
                     .batch = r->tally ? tally_batch : NULL,
                     .bad_input = r->validation_errors == 0 && r->ev->bad_input ? bad_validation_input : NULL,
@@ -209,6 +236,12 @@ static int validate(struct run *r, mr_epoch_record *record)
     if (r->tally)
         memset(r->tally, 0, (size_t)r->classes * sizeof *r->tally);
     int status = mr_infer_pass(r->t, r->validation, &pass, &sums, r->e);
+    if (status >= 0 && r->o->ranks) {
+        bool stopped = status > 0 || (r->ev->stop && r->ev->stop(r->ev->context));
+        mr_pass_of_all(r->o->ranks, &sums, r->tally, r->classes, &budget.errors, &stopped);
+        status = mr_budget_check(&budget, (int64_t)mr_data_count(r->validation), r->e);
+        status = status ? status : stopped;
+    }
     if (status > 0) { /* it is done again when the run is resumed */
         r->result->stopped = true;
         return 0;
@@ -356,6 +389,21 @@ static int note_data(struct run *r)
                                 : mr_fail(r->e, MR_ENOMEM, "out of memory for the data's fingerprint");
 }
 
+/* The same run everywhere? A rank that reads another version of the files would spoil it unnoticed. */
+static int compare_ranks(struct run *r)
+{
+    const mr_graph *g = r->t->model->graph;
+    json_t *all = json_pack("{s:O, s:i, s:i, s:I, s:I, s:I}", "data", r->at.data, "epochs", r->o->epochs, "batch",
+                            r->o->loader.batch_size, "seed", (json_int_t)r->o->seed, "step",
+                            (json_int_t)r->at.step, "samples", (json_int_t)r->at.samples);
+    char *text = all ? json_dumps(all, JSON_SORT_KEYS) : NULL;
+    int status = text ? mr_check_same_begin(r->o->ranks, g->state, g->state_size * sizeof *g->state, text, r->e)
+                      : mr_fail(r->e, MR_ENOMEM, "out of memory for what the ranks have in common");
+    free(text);
+    json_decref(all);
+    return status;
+}
+
 static int restore_callbacks(struct run *r)
 {
     int status = 0;
@@ -400,6 +448,8 @@ static int begin(struct run *r)
     if (g->inputs == 1)
         r->at.input = g->node[g->input[0]].shape;
     status = note_data(r);
+    if (!status)
+        status = compare_ranks(r);
     return status || !resume ? status : restore_callbacks(r);
 }
 
@@ -464,6 +514,7 @@ int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_t
                     .ev = events ? events : &silent,
                     .result = result,
                     .budget = options->budget,
+                    .shard = {mr_ranks_rank(options->ranks), mr_ranks_count(options->ranks)},
                     .e = e};
     memset(result, 0, sizeof *result);
     int status = check_data(&r);

@@ -37,6 +37,8 @@ typedef struct mr_train_options {
     mr_snapshot_plan checkpoints;
     mr_callback *callback; /* [callbacks], in the order in which they are called */
     int callbacks;
+    mr_ranks *ranks; /* the trainer's; NULL: alone. Batch sizes are those of all ranks together. Rank 0 alone has
+                        checkpoints; all else is the same for all */
     const mr_run_state *resume; /* the state of a checkpoint to go on from, the trainer's model being that
                                    checkpoint's; NULL */
     json_t *settings; /* whatever the caller wants to find in the checkpoints' state again (borrowed); may be
@@ -67,6 +69,7 @@ typedef struct mr_pass {
     mr_loader_options loader;
     double rescale, offset; /* of uint8 arrays */
     mr_budget *budget;
+    mr_shard shard; /* its part of each batch alone */
     void *context;
     int (*batch)(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e);
     void (*bad_input)(void *context, const char *path, const char *reason);

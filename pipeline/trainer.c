@@ -60,12 +60,20 @@ static int make_optimizer(mr_trainer *t, mr_error *e)
 
 static int make_train_plan(mr_trainer *t, mr_error *e)
 {
+    const mr_trainer_options *o = &t->options;
+    int ranks = mr_ranks_count(o->ranks), status = 0;
+    if (o->batch_size < ranks)
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "a batch of %d samples is too small for %d ranks", o->batch_size, ranks),
+                       "give a larger --batch-size, which all ranks share, or start fewer");
+    if (ranks > 1)
+        status = mr_reducer_create(&t->reducer, o->ranks, t->model->graph, o->sync_batchnorm, e);
     mr_plan_options options = {.kind = MR_PLAN_TRAINING,
-                               .batch = t->options.batch_size,
-                               .memory_limit = t->options.memory_limit,
+                               .batch = (o->batch_size + ranks - 1) / ranks,
+                               .memory_limit = o->memory_limit,
+                               .peers = mr_reducer_peers(t->reducer),
                                .extra = t->activity.node,
                                .extras = t->activity.terms};
-    return mr_plan_create(&t->train, t->model->graph, t->team, options, e);
+    return status ? status : mr_plan_create(&t->train, t->model->graph, t->team, options, e);
 }
 
 static int allocate(mr_trainer *t, mr_error *e)
@@ -112,6 +120,7 @@ void mr_trainer_free(mr_trainer *t)
     mr_plan_free(t->train);
     mr_plan_free(t->infer);
     mr_optimizer_free(t->optimizer);
+    mr_reducer_free(t->reducer);
     free(t->target);
     free(t->weight);
     free(t->scratch);
@@ -206,6 +215,8 @@ static int targets_from_rows(mr_trainer *t, const mr_examples *ex, mr_error *e)
 
 static int make_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
 {
+    if (ex->count == 0)
+        return 0;
     return ex->labels ? targets_from_labels(t, ex, e) : targets_from_rows(t, ex, e);
 }
 
@@ -254,37 +265,93 @@ static const float *sample_weights(mr_trainer *t, const mr_examples *ex)
 
 /* --- one batch ---------------------------------------------------------------- */
 
-static void add_sums(mr_trainer *t, const mr_examples *ex, double loss, const float *prediction,
-                     mr_sums *sums)
+/* What a batch gave: LOSS is the mean over its samples. */
+static mr_sums batch_sums(const mr_trainer *t, const mr_examples *ex, double loss, const float *prediction)
 {
-    sums->loss += loss * ex->count;
-    sums->right += mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
+    mr_sums s = {.loss = loss * ex->count, .samples = ex->count, .steps = 1};
+    s.right = mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
     if (t->options.top)
-        sums->top += mr_top_k_batch(&t->loss, &t->output, ex->count, t->target, prediction, t->options.top);
-    sums->samples += ex->count;
-    sums->steps++;
+        s.top = mr_top_k_batch(&t->loss, &t->output, ex->count, t->target, prediction, t->options.top);
+    return s;
+}
+
+static void add_sums(mr_sums *to, const mr_sums *from)
+{
+    to->loss += from->loss;
+    to->right += from->right;
+    to->top += from->top;
+    to->samples += from->samples;
+    to->steps += from->steps;
+}
+
+static int all_samples(const mr_examples *ex)
+{
+    return ex->all ? ex->all : ex->count;
+}
+
+/* Loss and its gradient. Each sample weighs the same on whatever rank it is: what this one has counts by its part of the
+ * batch, so that the gradients need only be added up. REGULARIZATION is part of the loss of all. */
+static mr_sums batch_loss(mr_trainer *t, const mr_examples *ex, double regularization)
+{
+    const float *prediction = mr_plan_output(t->train, 0);
+    mr_real *gradient = mr_plan_output_gradient(t->train, 0);
+    if (ex->count == 0)
+        return (mr_sums){.steps = 1};
+    double loss = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, sample_weights(t, ex),
+                                t->scratch, gradient);
+    mr_real share = (mr_real)((double)ex->count / all_samples(ex));
+    if (all_samples(ex) != ex->count)
+        for (size_t i = 0; i < (size_t)ex->count * mr_shape_sample(&t->output); i++)
+            gradient[i] *= share;
+    mr_sums s = batch_sums(t, ex, loss + regularization, prediction);
+    /* a sum over the batch, not a mean: this rank's part of it is every sample's */
+    s.loss += all_samples(ex) * mr_activity_loss(&t->activity, t->model->graph, t->train, t->team, ex->count, true);
+    return s;
+}
+
+void mr_sums_of_all(mr_ranks *ranks, mr_sums *sums)
+{
+    double v[] = {sums->loss, sums->right, sums->top, sums->samples};
+    mr_ranks_sum(ranks, v, sizeof v / sizeof *v);
+    sums->loss = v[0];
+    sums->right = v[1];
+    sums->top = v[2];
+    sums->samples = v[3];
+}
+
+static void backward(mr_trainer *t)
+{
+    if (t->reducer)
+        mr_reducer_begin(t->reducer, mr_plan_gradients(t->train));
+    mr_plan_backward(t->train);
+    if (t->reducer)
+        mr_reducer_finish(t->reducer);
+}
+
+static void update(mr_trainer *t, const mr_examples *ex, mr_real *state_out)
+{
+    mr_graph *g = t->model->graph;
+    mr_optimizer_step(t->optimizer, g, t->team, mr_plan_gradients(t->train), state_out);
+    mr_plan_update_statistics(t->train, state_out);
+    if (t->reducer)
+        mr_reducer_mean_statistics(t->reducer, state_out, (double)ex->count / all_samples(ex));
+    g->state = state_out;
 }
 
 int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss,
                     mr_error *e)
 {
-    mr_graph *g = t->model->graph;
     int status = make_targets(t, ex, e);
     if (status)
         return status;
     mr_plan_forward(t->train, ex->x, ex->count, (uint64_t)t->optimizer->iterations);
-    const float *prediction = mr_plan_output(t->train, 0);
-    double value = mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction,
-                                 sample_weights(t, ex), t->scratch, mr_plan_output_gradient(t->train, 0));
-    value += mr_activity_loss(&t->activity, g, t->train, t->team, ex->count, true);
-    value += mr_regularization(g);
-    add_sums(t, ex, value, prediction, sums);
-    mr_plan_backward(t->train);
-    mr_optimizer_step(t->optimizer, g, t->team, mr_plan_gradients(t->train), state_out);
-    mr_plan_update_statistics(t->train, state_out);
-    g->state = state_out;
+    mr_sums batch = batch_loss(t, ex, mr_regularization(t->model->graph));
+    backward(t);
+    mr_sums_of_all(t->options.ranks, &batch);
+    add_sums(sums, &batch);
+    update(t, ex, state_out);
     if (loss)
-        *loss = value;
+        *loss = batch.loss / batch.samples;
     return 0;
 }
 
@@ -310,8 +377,11 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
     const float *prediction = mr_plan_output(t->infer, 0);
     double value =
         mr_loss_batch(&t->loss, &t->output, ex->count, t->target, prediction, NULL, t->scratch, NULL);
-    value += mr_activity_loss(&t->activity, t->model->graph, t->infer, t->team, ex->count, false);
-    add_sums(t, ex, value + mr_regularization(t->model->graph), prediction, sums);
+    /* of a shard: the others' of the batch are like it */
+    value += mr_activity_loss(&t->activity, t->model->graph, t->infer, t->team, ex->count, false) *
+             mr_ranks_count(t->options.ranks);
+    mr_sums batch = batch_sums(t, ex, value + mr_regularization(t->model->graph), prediction);
+    add_sums(sums, &batch);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "nn/plan.h"
 #include "pipeline/feed.h"
 #include "pipeline/history.h"
+#include "pipeline/reducer.h"
 
 typedef struct mr_trainer_options {
     int batch_size;
@@ -19,6 +20,8 @@ typedef struct mr_trainer_options {
     const double *class_weight;   /* [classes], or NULL */
     int classes;
     int top;                      /* K of the top-K accuracy that is counted; 0: none */
+    mr_ranks *ranks;              /* that train the same model together; NULL: alone */
+    bool sync_batchnorm;          /* normalise by all ranks' samples */
 } mr_trainer_options;
 
 typedef struct mr_sums { /* running means: Keras's trackers, weighted by the samples of each batch */
@@ -32,6 +35,7 @@ typedef struct mr_trainer {
     mr_team *team;
     mr_plan *train, *infer;       /* infer is made when it is first wanted */
     mr_optimizer *optimizer;
+    mr_reducer *reducer;          /* NULL: alone */
     mr_loss loss;
     mr_activity activity;         /* regularizers of layers' outputs: the plans' extra ones */
     bool has_loss, restored;      /* restored: the optimizer's state came from the model */
@@ -52,7 +56,8 @@ int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape
 int mr_trainer_check_targets(mr_trainer *t, const mr_array *y, const char *what, mr_error *e);
 
 /* Forward, backward, update: the new state goes to STATE_OUT (the graph's own, or a spare one that becomes the graph's own;
- * the old one is then the caller's). Adds to SUMS (of the loss: with regularizers). *LOSS (may be NULL): of this batch. */
+ * the old one is then the caller's). With ranks collective: one step on the samples of all, ex->all of them, which count
+ * all the same. Adds to SUMS (of the loss: with regularizers). *LOSS (may be NULL): of this batch. */
 int mr_trainer_step(mr_trainer *t, const mr_examples *ex, mr_real *state_out, mr_sums *sums, double *loss, mr_error *e);
 
 /* Inference on a batch; the predictions are mr_plan_output(t->infer, i). Adds loss and accuracy to SUMS where both a loss and
@@ -70,6 +75,9 @@ int mr_trainer_store(mr_trainer *t, mr_error *e);
 int mr_trainer_classes(const mr_trainer *t);
 /* Adds the batch that mr_trainer_infer has just done to TALLY [mr_trainer_classes]. */
 void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally *tally);
+
+/* SUMS, but their steps, added up over all ranks. */
+void mr_sums_of_all(mr_ranks *ranks, mr_sums *sums);
 
 static inline double mr_mean_loss(const mr_sums *s) { return s->samples > 0 ? s->loss / s->samples : NAN; }
 static inline double mr_mean_accuracy(const mr_sums *s) { return s->samples > 0 ? s->right / s->samples : NAN; }

@@ -232,6 +232,10 @@ tests_fault_shim_la_LIBADD = -ldl
 TESTS += tests/test_kill.sh tests/test_checkpoints.sh
 EXTRA_DIST += tests/test_kill.sh tests/test_checkpoints.sh
 
+# Several processes: skipped where mpirun is not there.
+TESTS += tests/test_mpi.sh
+EXTRA_DIST += tests/test_mpi.sh
+
 # The installed program, library, header and .pc file, with the example client.
 installcheck-local:
 	DESTDIR='$(DESTDIR)' bash $(srcdir)/tests/installcheck.sh '$(CC)' 'c++' '$(bindir)' '$(libdir)' '$(pkgconfigdir)' '$(srcdir)/doc/examples'

@@ -14,6 +14,7 @@ static mr_call call_of(const mr_program *p, const mr_op *op, mr_team *team, int 
                  .batch = batch,
                  .training = p->training,
                  .inference = n->inference,
+                 .peers = p->training ? p->options.peers : NULL,
                  .inputs = n->inputs,
                  .in = op->call.in,
                  .out = n->shape,

@@ -95,21 +95,33 @@ static void moving_statistics(const mr_run *r, const mr_op *op, size_t channels,
     }
 }
 
+/* SUMS [2][channels] over this process's rows become those over all processes'. One without samples has none. */
+static void share_sums(const mr_run *r, double *sums, size_t channels, double *rows)
+{
+    const mr_peers *peers = r->p->options.peers;
+    if (!r->batch)
+        memset(sums, 0, 2 * channels * sizeof *sums);
+    if (mr_peers_share(peers))
+        peers->sum(peers->context, sums, 2 * channels, rows);
+}
+
 static void batch_statistics(const mr_run *r, const mr_op *op, size_t channels, double *mean,
                              double *variance)
 {
     const mr_value *source = &r->p->value[op->norm.source];
-    const double *sums = mr_run_buffer(r, source->sums);
-    size_t rows = rows_of(r, op);
+    double *sums = mr_run_buffer(r, source->sums);
+    double rows = (double)rows_of(r, op);
     if (!sums) {
         double *own = mr_run_buffer(r, op->scratch);
         const float *x = mr_run_value(r, op->norm.source);
-        mr_channel_sums(r->team, x, x, NULL, rows, channels, own, own + 2 * channels);
+        if (r->batch)
+            mr_channel_sums(r->team, x, x, NULL, rows_of(r, op), channels, own, own + 2 * channels);
         sums = own;
     }
+    share_sums(r, sums, channels, &rows);
     for (size_t i = 0; i < channels; i++) {
-        mean[i] = sums[i] / (double)rows;
-        double v = sums[channels + i] / (double)rows - mean[i] * mean[i];
+        mean[i] = sums[i] / rows;
+        double v = sums[channels + i] / rows - mean[i] * mean[i];
         variance[i] = v > 0 ? v : v != v ? v : 0; /* rounding, when all values are the same; NaN stays */
     }
 }
@@ -150,26 +162,41 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
     mr_norm_fold(r, op->layer, scale, shift, c);
 }
 
+/* Sum of g * (x - mean): the kernels took that with the mean in float. */
+static double centred_sum(const mr_norm_factors *f, size_t channels, size_t i)
+{
+    return f->sums[channels + i] + ((double)f->centre[i] - f->mean[i]) * f->sums[i];
+}
+
+/* The gradients by gamma and beta: of this process's own rows, which is why they come before the sums are shared. */
+static void add_weight_gradients(const mr_run *r, const mr_op *op, size_t channels, const mr_norm_factors *f)
+{
+    float *dgamma = op->layer ? mr_run_weight_gradient(r, op->layer, op->norm.index[0]) : NULL;
+    float *dbeta = op->layer ? mr_run_weight_gradient(r, op->layer, op->norm.index[1]) : NULL;
+    for (size_t i = 0; i < channels && op->norm.sums; i++) {
+        double inverse = 1 / sqrt(f->variance[i] + op->norm.epsilon);
+        if (dgamma)
+            dgamma[i] += (float)(centred_sum(f, channels, i) * inverse);
+        if (dbeta)
+            dbeta[i] += (float)f->sums[i];
+    }
+}
+
 /* gradient by the input = scale * (g - mean(g) - (x - mean) / deviation² * mean(g * (x - mean))) = a*g + b*x
  * + c; the means are 0 where the statistics are not the batch's. */
 static void set_gradient_factors(const mr_run *r, const mr_op *op, size_t channels, const mr_norm_factors *f)
 {
-    float *dgamma = op->layer ? mr_run_weight_gradient(r, op->layer, op->norm.index[0]) : NULL;
-    float *dbeta = op->layer ? mr_run_weight_gradient(r, op->layer, op->norm.index[1]) : NULL;
     double rows = (double)rows_of(r, op);
+    bool batch = op->norm.sums && op->norm.batch;
+    if (batch)
+        share_sums(r, f->sums, channels, &rows);
     for (size_t i = 0; i < channels; i++) {
         f->a[i] = f->scale[i];
         f->b[i] = f->c[i] = 0;
-        if (!op->norm.sums)
+        if (!batch)
             continue;
-        double sum = f->sums[i], centred = f->sums[channels + i] + ((double)f->centre[i] - f->mean[i]) * sum;
+        double sum = f->sums[i], centred = centred_sum(f, channels, i);
         double inverse = 1 / sqrt(f->variance[i] + op->norm.epsilon);
-        if (dgamma)
-            dgamma[i] += (float)(centred * inverse);
-        if (dbeta)
-            dbeta[i] += (float)sum;
-        if (!op->norm.batch)
-            continue;
         double b = -(double)f->scale[i] * inverse * inverse * centred / rows;
         f->b[i] = (float)b;
         f->c[i] = (float)(-(double)f->scale[i] * sum / rows - b * f->mean[i]);
@@ -194,8 +221,10 @@ static void backward(const mr_run *r, const mr_op *op)
     const mr_value *v = &p->value[op->norm.value], *source = &p->value[op->norm.source];
     size_t c = (size_t)v->channels;
     mr_norm_factors f = mr_norm_factors_of(r, op);
+    if (r->batch)
+        add_weight_gradients(r, op, c, &f);
     set_gradient_factors(r, op, c, &f);
-    if (!op->norm.apply)
+    if (!op->norm.apply || !r->batch)
         return;
     float *to = mr_run_buffer(r, source->gradient);
     mr_conv_gradient g = {.dy = mr_run_buffer(r, v->gradient),

@@ -358,6 +358,21 @@ static void run_slice(void *argument, int task, int thread)
     }
 }
 
+/* In a step in which this process has no samples, what the other ones wait for is done. */
+static bool runs(const mr_program *p, const mr_op *op)
+{
+    return p->run->batch > 0 || (op->layer && mr_plan_runs(&p->options, op->layer->class, 0));
+}
+
+/* A shared layer has an operation whose turn in backward is still to come. */
+static bool runs_again(const mr_program *p, const mr_op *op)
+{
+    for (const mr_op *o = p->op; o < op; o++)
+        if (o->backward && o->layer == op->layer)
+            return true;
+    return false;
+}
+
 void mr_program_forward(mr_program *p, const mr_real *const *x, int batch, uint64_t step)
 {
     if (!p->training) {
@@ -368,7 +383,8 @@ void mr_program_forward(mr_program *p, const mr_real *const *x, int batch, uint6
     }
     *p->run = (mr_run){p, p->arena, 0, p->team, x, batch, step};
     for (int i = 0; i < p->ops; i++)
-        mr_op_runner(p, &p->op[i])->forward(p->run, &p->op[i]);
+        if (runs(p, &p->op[i]))
+            mr_op_runner(p, &p->op[i])->forward(p->run, &p->op[i]);
 }
 
 const mr_real *mr_program_output(const mr_program *p, int i)
@@ -383,9 +399,15 @@ mr_real *mr_program_output_gradient(mr_program *p, int i)
 
 void mr_program_backward(mr_program *p)
 {
-    for (int i = p->ops - 1; i >= 0; i--)
-        if (p->op[i].backward)
-            mr_op_runner(p, &p->op[i])->backward(p->run, &p->op[i]);
+    for (int i = p->ops - 1; i >= 0; i--) {
+        const mr_op *op = &p->op[i];
+        if (!op->backward)
+            continue;
+        if (runs(p, op))
+            mr_op_runner(p, op)->backward(p->run, op);
+        if (!runs_again(p, op))
+            mr_plan_tell_done(&p->options, op->layer);
+    }
 }
 
 const mr_real *mr_program_input_gradient(const mr_program *p, int i)

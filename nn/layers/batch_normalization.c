@@ -173,12 +173,14 @@ static void *after_sums(const mr_call *c, double **sums)
 
 static void batch_statistics(const mr_call *c, double *sums)
 {
-    size_t channels = mr_last_dim(&c->in[0]), rows = rows_of(c);
-    double *mean = c->saved, *variance = mean + channels;
-    mr_column_sums(c->team, c->x[0], c->x[0], rows, channels, sums, sums + channels, c->scratch);
+    size_t channels = mr_last_dim(&c->in[0]);
+    double *mean = c->saved, *variance = mean + channels, rows = (double)rows_of(c);
+    mr_column_sums(c->team, c->x[0], c->x[0], rows_of(c), channels, sums, sums + channels, c->scratch);
+    if (mr_peers_share(c->peers))
+        c->peers->sum(c->peers->context, sums, 2 * channels, &rows);
     for (size_t i = 0; i < channels; i++) {
-        mean[i] = sums[i] / (double)rows;
-        double v = sums[channels + i] / (double)rows - mean[i] * mean[i];
+        mean[i] = sums[i] / rows;
+        double v = sums[channels + i] / rows - mean[i] * mean[i];
         variance[i] = v > 0 ? v : 0; /* rounding, when all values are the same */
     }
 }
@@ -214,21 +216,34 @@ static void forward(const mr_call *c)
     mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels, normalise, &p);
 }
 
-/* One channel's numbers for the gradient: dx = gamma/deviation * (dy - mean(dy) - (x - mean) / deviation² *
+/* The gradients by gamma and beta, from this process's own sums over dy and dy * x. */
+static void gradient_of_weights(const mr_call *c, const double *sums)
+{
+    struct indices at = indices_of(c->layer);
+    mr_real *dgamma = at.gamma >= 0 ? c->dw[at.gamma] : NULL, *dbeta = at.beta >= 0 ? c->dw[at.beta] : NULL;
+    size_t channels = mr_last_dim(&c->in[0]);
+    for (size_t i = 0; i < channels; i++) {
+        double mean, inverse_deviation;
+        statistics(c, i, &mean, &inverse_deviation);
+        if (dgamma)
+            dgamma[i] += (mr_real)((sums[channels + i] - mean * sums[i]) * inverse_deviation);
+        if (dbeta)
+            dbeta[i] += (mr_real)sums[i];
+    }
+}
+
+/* One channel's numbers for the gradient by the input, from the sums over the whole batch of ROWS: dx = gamma/deviation * (dy - mean(dy) - (x - mean) / deviation² *
  * mean(dy * (x - mean))). */
-static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, size_t width, mr_real *k)
+static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, double rows, size_t width,
+                                mr_real *k)
 {
     struct indices at = indices_of(c->layer);
     size_t channels = mr_last_dim(&c->in[0]);
-    double rows = (double)rows_of(c), mean, inverse_deviation;
+    double mean, inverse_deviation;
     statistics(c, i, &mean, &inverse_deviation);
     double sum_dy = sums[i], sum_centred = sums[channels + i] - mean * sum_dy;
     double scale = inverse_deviation * (at.gamma < 0 ? 1 : (double)c->w[at.gamma][i]);
     bool batch = uses_batch(c);
-    if (at.gamma >= 0 && c->dw[at.gamma])
-        c->dw[at.gamma][i] += (mr_real)(sum_centred * inverse_deviation);
-    if (at.beta >= 0 && c->dw[at.beta])
-        c->dw[at.beta][i] += (mr_real)sum_dy;
     k[i] = (mr_real)scale;
     k[width + i] = (mr_real)mean;
     k[2 * width + i] =
@@ -239,7 +254,7 @@ static void gradient_of_channel(const mr_call *c, size_t i, const double *sums, 
 static void backward(const mr_call *c)
 {
     size_t channels = mr_last_dim(&c->in[0]);
-    double *sums = NULL;
+    double *sums = NULL, rows = (double)rows_of(c);
     mr_real *k = after_sums(c, &sums);
     struct pass p = {
         .x = c->x[0], .dy = c->dy, .out = c->dx[0], .k = k, .width = mr_per_channel_width(channels)};
@@ -247,8 +262,11 @@ static void backward(const mr_call *c)
         mr_column_sums(c->team, c->dy, c->x[0], rows_of(c), channels, sums, sums + channels, c->scratch);
     else
         memset(sums, 0, 2 * channels * sizeof *sums);
+    gradient_of_weights(c, sums);
+    if (uses_batch(c) && mr_peers_share(c->peers))
+        c->peers->sum(c->peers->context, sums, 2 * channels, &rows);
     for (size_t i = 0; i < channels; i++)
-        gradient_of_channel(c, i, sums, p.width, k);
+        gradient_of_channel(c, i, sums, rows, p.width, k);
     mr_per_channel_repeat(k, 4, channels);
     if (c->dx[0])
         mr_per_channel_ranges(c->team, mr_batch_count(&c->in[0]), channels,
@@ -280,6 +298,7 @@ const mr_layer_class mr_layer_batch_normalization = {
     .max_inputs = 1,
     .in_place = true,
     .needs_x = true,
+    .sums_over_peers = true,
     .configure = configure,
     .output_shape = output_shape,
     .build = build,

@@ -68,5 +68,5 @@ void mr_draw_normals(const mr_call *c, uint64_t first, size_t blocks, mr_real *o
 void mr_draw_sample(const mr_call *c, size_t sample, mr_philox *g)
 {
     mr_philox_init(g, c->seed, MR_DRAW_DROPOUT, c->node, c->step);
-    g->counter[0] = (uint32_t)sample << 12;
+    g->counter[0] = (uint32_t)mr_peers_sample(c->peers, sample) << 12;
 }

@@ -75,6 +75,7 @@ struct drop {
     const mr_call *call;
     mr_shape shape;             /* the axes in front of a row */
     size_t stride[MR_MAX_RANK]; /* of the draws along them; 0: shared */
+    size_t base; /* draw of the first element */
     size_t rows, length, chunks;
     uint32_t threshold; /* a draw below it drops the element */
     bool all;           /* rate 1: the threshold does not fit */
@@ -94,7 +95,7 @@ static struct drop drop_of(const mr_call *c, const mr_real *from, mr_real *to, b
 {
     const struct dropout *p = c->layer->impl;
     const mr_shape *s = &c->out;
-    struct drop d = {from, to, add, false, c, {0}, {0}, 1, 1, 0, 0, p->rate >= 1, 0};
+    struct drop d = {.from = from, .to = to, .add = add, .call = c, .all = p->rate >= 1};
     bool any = false;
     size_t stride = 1;
     for (int i = s->rank - 1; i >= 0; i--) {
@@ -104,8 +105,10 @@ static struct drop drop_of(const mr_call *c, const mr_real *from, mr_real *to, b
         stride *= shared ? 1 : (size_t)s->dim[i];
     }
     d.shape = *s;
-    d.shape.rank = any ? s->rank - 1 : 0;
-    d.length = any ? mr_last_dim(s) : mr_batch_count(s);
+    d.shape.rank = any ? s->rank - 1 : c->peers ? 1 : 0;
+    d.length = any ? mr_last_dim(s) : mr_batch_count(s) / (c->peers ? (size_t)s->dim[0] : 1);
+    d.base = d.stride[0] * mr_peers_sample(c->peers, 0);
+    d.stride[0] *= c->peers ? c->peers->stride : 1;
     d.one = any && d.stride[s->rank - 1] == 0;
     d.rows = mr_batch_count(s) / d.length;
     d.chunks = mr_ceil_divide(d.length, CHUNK);
@@ -116,7 +119,7 @@ static struct drop drop_of(const mr_call *c, const mr_real *from, mr_real *to, b
 
 static size_t first_draw(const struct drop *d, size_t row)
 {
-    size_t at = 0;
+    size_t at = d->base;
     for (int i = d->shape.rank - 1; i >= 0; i--) {
         at += row % (size_t)d->shape.dim[i] * d->stride[i];
         row /= (size_t)d->shape.dim[i];

@@ -13,7 +13,7 @@ struct noise {
 
 enum { PIECE = 256 }; /* a multiple of 4, as draws come in fours */
 
-/* Y of X for COUNT elements (a sample's or a whole batch's) from FIRST on; BACKWARD: x is dy, y is dx. */
+/* Y of X for COUNT elements; FIRST: the number of the first one's draw. BACKWARD: x is dy, y is dx. */
 typedef void noise_piece(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
                          bool backward);
 
@@ -48,13 +48,19 @@ static double amount_of(const mr_call *c)
     return ((const struct noise *)c->layer->impl)->amount;
 }
 
+/* Draws come in blocks of four: how many hold those of COUNT elements from FIRST on. */
+static size_t blocks_of(size_t first, size_t count)
+{
+    return mr_ceil_divide(first % 4 + count, 4);
+}
+
 static void add_noise(const mr_call *c, size_t first, size_t count, const mr_real *x, mr_real *y,
                       bool backward)
 {
-    mr_real normal[PIECE], stddev = backward ? 0 : (mr_real)amount_of(c);
-    memset(normal, 0, sizeof normal);
+    mr_real normals[PIECE + 4], *normal = normals + first % 4, stddev = backward ? 0 : (mr_real)amount_of(c);
+    memset(normals, 0, sizeof normals);
     if (!backward)
-        mr_draw_normals(c, first / 4, mr_ceil_divide(count, 4), normal);
+        mr_draw_normals(c, first / 4, blocks_of(first, count), normals);
     for (size_t i = 0; i < count; i++)
         y[i] = x[i] + normal[i] * stddev;
 }
@@ -63,8 +69,9 @@ static void multiply_noise(const mr_call *c, size_t first, size_t count, const m
                            bool backward)
 {
     (void)backward;
-    mr_real normal[PIECE], stddev = (mr_real)sqrt(amount_of(c) / (1 - amount_of(c)));
-    mr_draw_normals(c, first / 4, mr_ceil_divide(count, 4), normal);
+    mr_real normals[PIECE + 4], *normal = normals + first % 4,
+            stddev = (mr_real)sqrt(amount_of(c) / (1 - amount_of(c)));
+    mr_draw_normals(c, first / 4, blocks_of(first, count), normals);
     for (size_t i = 0; i < count; i++)
         y[i] = x[i] * (1 + normal[i] * stddev);
 }
@@ -74,10 +81,10 @@ static void alpha_dropout(const mr_call *c, size_t first, size_t count, const mr
 {
     const double limit = -1.6732632423543772848 * 1.0507009873554804934; /* of SELU */
     double rate = amount_of(c), a = 1 / sqrt((1 - rate) * (1 + rate * limit * limit)), b = -a * limit * rate;
-    uint32_t words[PIECE], threshold = (uint32_t)(rate * 0x1p32);
+    uint32_t draws[PIECE + 4], *words = draws + first % 4, threshold = (uint32_t)(rate * 0x1p32);
     mr_real scale = (mr_real)a, shift = backward ? 0 : (mr_real)b,
             dropped = backward ? 0 : (mr_real)(a * limit + b);
-    mr_draw_words(c, first / 4, mr_ceil_divide(count, 4), words);
+    mr_draw_words(c, first / 4, blocks_of(first, count), draws);
     for (size_t i = 0; i < count; i++)
         y[i] = words[i] < threshold ? dropped : x[i] * scale + shift;
 }
@@ -87,7 +94,7 @@ struct run {
     noise_piece *piece;
     const mr_real *from;
     mr_real *to;
-    size_t count;
+    size_t length, pieces; /* of a sample, where other processes have some of the batch; else of the whole batch */
     bool backward, add;
 };
 
@@ -95,24 +102,32 @@ static void run_piece(void *argument, size_t item, int thread)
 {
     (void)thread;
     const struct run *r = argument;
-    size_t first = item * PIECE, count = mr_min(PIECE, r->count - first);
+    size_t part = item / r->pieces, first = item % r->pieces * PIECE, count = mr_min(PIECE, r->length - first);
+    size_t at = part * r->length + first, draw = mr_peers_sample(r->call->peers, part) * r->length + first;
     mr_real out[PIECE];
-    r->piece(r->call, first, count, r->from + first, out, r->backward);
+    r->piece(r->call, draw, count, r->from + at, out, r->backward);
     for (size_t i = 0; i < count; i++)
-        r->to[first + i] = r->add ? r->to[first + i] + out[i] : out[i];
+        r->to[at + i] = r->add ? r->to[at + i] + out[i] : out[i];
+}
+
+static void run_pieces(const mr_call *c, struct run r)
+{
+    size_t parts = c->peers ? (size_t)c->out.dim[0] : 1;
+    r.length = mr_batch_count(&c->out) / parts;
+    r.pieces = mr_ceil_divide(r.length, PIECE);
+    mr_team_items(c->team, parts * r.pieces, run_piece, &r);
 }
 
 static void run_forward(const mr_call *c, noise_piece *piece)
 {
-    struct run r = {c, piece, c->x[0], c->y, mr_batch_count(&c->out), false, false};
-    mr_team_items(c->team, mr_ceil_divide(r.count, PIECE), run_piece, &r);
+    run_pieces(c, (struct run){.call = c, .piece = piece, .from = c->x[0], .to = c->y});
 }
 
 static void run_backward(const mr_call *c, noise_piece *piece)
 {
-    struct run r = {c, piece, c->dy, c->dx[0], mr_batch_count(&c->out), true, c->add_dx[0]};
     if (c->dx[0])
-        mr_team_items(c->team, mr_ceil_divide(r.count, PIECE), run_piece, &r);
+        run_pieces(c, (struct run){.call = c, .piece = piece, .from = c->dy, .to = c->dx[0], .backward = true,
+                                   .add = c->add_dx[0]});
 }
 
 static void never_called(const mr_call *c)

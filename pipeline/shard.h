@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One process's part of every batch: the samples of a batch are dealt out in turn, so sample i of it is rank
+ * i % count's, and a batch holds the same samples whatever the number of ranks. */
+#ifndef MR_PIPELINE_SHARD_H
+#define MR_PIPELINE_SHARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct mr_shard {
+    int rank, count; /* count 0 or 1: everything is ours */
+} mr_shard;
+
+/* Is sample I of a batch ours? */
+static inline bool mr_shard_has(mr_shard s, size_t i)
+{
+    return s.count < 2 || i % (size_t)s.count == (size_t)s.rank;
+}
+/* How many of the first N samples of a batch are. */
+static inline size_t mr_shard_share(mr_shard s, size_t n)
+{
+    return s.count < 2 ? n : (n + (size_t)(s.count - 1 - s.rank)) / (size_t)s.count;
+}
+
+#endif

@@ -1,0 +1,131 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Several processes under mpirun: the same losses for any number of them, a rank that dies, going on with another number,
+# signals. Skipped where there is no mpirun or the program was built without MPI, and under the sanitizers: what they find
+# there is in MPI's own libraries.
+. "$MILLRACE_SRC/tests/tap.sh"
+
+program=$MILLRACE_BUILD/millrace
+# A test machine may have fewer cores than there are ranks, and be run by root; a waiting rank must not spin.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
+  OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none \
+  OMPI_MCA_btl=self,vader TMPDIR=$work
+
+skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+command -v mpirun >/dev/null || skip_all "there is no mpirun"
+grep -q '^MPI_LIBS = ..*' "$MILLRACE_BUILD/Makefile" || skip_all "built without MPI"
+grep -q '^MR_SANITIZE = ..*' "$MILLRACE_BUILD/Makefile" && skip_all "built with a sanitizer"
+
+millrace sample cells --count 120 --seed 3 --quiet || exit 99
+network=(--data cells --image-size 32x32 --stages 1,1 --filters 8,16,32 --threads 1 --sync-batchnorm --learning-rate 0.0003
+  --horizontal-flip --rotation-range 20 --seed 5)
+
+# train RANKS NAME OPTIONS…
+train() {
+  local ranks=$1 name=$2; shift 2
+  local run=(timeout 60 mpirun -n "$ranks" "$program")
+  [ "$ranks" != 1 ] || run=("$program")
+  "${run[@]}" train "${network[@]}" --model "$name.h5" --history "$name.csv" --step-log "$name.log" --quiet "$@"
+}
+
+# close TOLERANCE FILE FILE COLUMN…: the columns of two CSV files agree.
+close() {
+  local tolerance=$1 a=$2 b=$3; shift 3
+  paste -d, "$a" "$b" | awk -F, -v tolerance="$tolerance" -v columns="$*" '
+    NR == 1 { n = split(columns, column, " "); next }
+    { for (i = 1; i <= n; i++) { x = $column[i]; y = $(NF / 2 + column[i]); d = x - y; if (d < 0) d = -d
+        if (!(d <= tolerance * (x < 0 ? -x : x))) { print "row " NR - 1 ": " x " and " y; bad = 1 } } }
+    END { exit bad || NR < 2 }'
+}
+
+# same_losses RANKS OPTIONS…: loss of each step, and of the epoch, to 1e-5; accuracies to the last image.
+same_losses() {
+  local all=$1 ranks; shift
+  train 1 one "$@"
+  for ranks in $all; do
+    train "$ranks" "many$ranks" "$@"
+    close 1e-5 one.log "many$ranks.log" 2
+    close 1e-5 one.csv "many$ranks.csv" 2 4
+    close 0 one.csv "many$ranks.csv" 3 5
+    millrace verify "many$ranks.h5" >/dev/null
+  done
+}
+even_shares() { same_losses "2 4" --epochs 1 --batch-size 12; }
+# 84 images: 13 a batch is 5+4+4, and the last batch has 6
+uneven_shares() { same_losses 3 --epochs 1 --batch-size 13; }
+# the last batch has 2, so that two of four ranks have nothing
+idle_ranks() { same_losses 4 --epochs 1 --batch-size 41; }
+dropout() { same_losses 2 --epochs 1 --batch-size 12 --arch cnn --stages 1 --filters 8 --dropout 0.4; }
+
+own_statistics() {
+  local network=(--data cells --image-size 32x32 --stages 1 --filters 4,8 --threads 1 --learning-rate 0.01)
+  train 2 own --epochs 2 --batch-size 41
+  millrace verify own.h5 >/dev/null
+  [ "$(wc -l <own.csv)" = 3 ]
+}
+
+# A file that cannot be read: told once, by one rank, counted by all.
+bad_file() {
+  local status=0
+  cp -r cells spoilt
+  echo nonsense >"$(find spoilt/training -name '*.png' -o -path '*training*' -name '*.jpg' | sort | head -1)"
+  timeout 60 mpirun -n 2 "$program" train "${network[@]}" --data spoilt --epochs 2 --batch-size 12 --model bad.h5 2>err || status=$?
+  cat err
+  [ $status = 3 ]
+  [ "$(grep -c '(skipped)' err)" = 1 ]
+  [ "$(grep -c '^Epoch 2/2' err)" = 1 ]
+}
+
+# What the ranks of the run with the checkpoints DIR are, once it has one and is in the midst of the next epoch.
+ranks_with() {
+  for _ in $(seq 500); do [ -z "$(ls "$1"/*.h5 2>/dev/null)" ] || break; sleep .02; done
+  pgrep -f "^$program train .*$1"
+}
+
+# One of four dies in mid-epoch: all end, what is there is whole, and two go on to the same end.
+dead_rank() {
+  local status=0 run=(--epochs 5 --batch-size 6 --checkpoint-dir ck --checkpoint-every 2steps)
+  train 1 whole --epochs 5 --batch-size 6
+  timeout 60 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
+  local launcher=$!
+  kill -KILL "$(ranks_with ck | tail -1)"
+  wait $launcher || status=$?
+  [ $status != 0 ]
+  grep -q 'signal 9' err || { cat err; return 1; }
+  [ ! -e run.h5 ]
+  for file in ck/*.h5; do millrace verify "$file" >/dev/null; done
+  train 2 run "${run[@]}" --resume
+  close 1e-5 whole.csv run.csv 2 4
+  close 0 whole.csv run.csv 3 5
+}
+
+# Asked to stop: all ranks after the same step, with a checkpoint; one process goes on.
+stopped() {
+  local status=0 run=(--batch-size 12 --checkpoint-dir stopped --checkpoint-every 1000steps)
+  timeout 60 mpirun --mca odls_base_sigkill_timeout 20 -n 2 "$program" train "${network[@]}" --model stop.h5 "${run[@]}" \
+    --epochs 1000 2>err &
+  local launcher=$!
+  for _ in $(seq 500); do grep -q '^Epoch 2/' err && break; sleep .02; done
+  kill -TERM $launcher
+  wait $launcher || status=$?
+  grep -q 'stopped by signal 15' err || { cat err; return 1; }
+  [ ! -e stop.h5 ]
+  [ "$(ls stopped/*.h5 | wc -l)" = 1 ]
+  "$program" train "${network[@]}" --model stop.h5 "${run[@]}" --resume --epochs 3 2>err # as many as there are, or more
+  grep -q 'going on from stopped/' err
+  [ -e stop.h5 ]
+}
+
+misuse() {
+  local status=0
+  timeout 60 mpirun -n 4 "$program" train "${network[@]}" --batch-size 3 --epochs 1 --model no.h5 2>err || status=$?
+  cat err
+  [ $status = 1 ]
+  [ "$(grep -c '^millrace: a batch of 3 samples is too small for 4 ranks' err)" = 1 ]
+  status=0
+  timeout 60 mpirun -n 2 "$program" train --epochs 1 2>err || status=$?
+  [ $status = 2 ]
+  [ "$(grep -c '^millrace: ' err)" = 1 ]
+}
+
+run_cases ${CASES-even_shares uneven_shares idle_ranks dropout own_statistics bad_file dead_rank stopped misuse}
