@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Built by `make bench`, never by `make`.
 bench_programs = bench/loader_bench bench/decode_bench bench/kernel_bench bench/compute_bench \
-  bench/network_bench bench/limits_bench
+  bench/network_bench bench/limits_bench bench/reduce_bench
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench: $(bench_programs)
@@ -27,3 +27,8 @@ bench_network_bench_LDADD = libio.la libnn.la $(MR_LIBS)
 
 bench_limits_bench_SOURCES = bench/limits_bench.c
 bench_limits_bench_LDADD = $(MR_LIBS)
+
+# Under mpirun; two_hosts.sh does that over a link of limited speed.
+bench_reduce_bench_SOURCES = bench/reduce_bench.c
+bench_reduce_bench_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS)
+EXTRA_DIST += bench/two_hosts.sh

@@ -29,6 +29,7 @@ millrace_SOURCES = \
   cli/outputs.c cli/outputs.h \
   cli/predict.c cli/predict.h \
   cli/predict_images.c \
+  cli/predict_ranks.c cli/predict_ranks.h \
   cli/ranks.c cli/ranks.h \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \

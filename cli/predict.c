@@ -8,6 +8,8 @@
 #include "cli/interrupt.h"
 #include "cli/model.h"
 #include "cli/outputs.h"
+#include "cli/predict_ranks.h"
+#include "cli/ranks.h"
 #include "cli/stats.h"
 #include "pipeline/predict_arrays.h"
 
@@ -108,12 +110,14 @@ static int predict(mr_predict_job *j, mr_error *e)
     const mr_cli *c = j->c;
     int status = check_options(c, e);
     if (!status)
+        status = mr_predict_ranks_check(j->ranks, c, e);
+    if (!status)
         status = mr_cli_budget(&j->budget, c, e);
     if (!status)
         status = mr_cli_trained_model(&j->model, c, e);
     if (!status)
         status = find_layers(j, e);
-    if (!status)
+    if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
         status = mr_progress_create(&j->progress, c->quiet, c->log_json, e);
     if (status)
         return status;
@@ -138,7 +142,11 @@ static int exit_status(const mr_predict_job *j, int status, mr_error *e)
 static int run(mr_cli *c, mr_error *e)
 {
     mr_predict_job j = {.c = c};
-    int code = exit_status(&j, predict(&j, e), e);
+    int status = mr_cli_ranks_join(&j.ranks, c, e);
+    int code = exit_status(&j, status ? status : predict(&j, e), e);
+    if (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE)
+        mr_cli_ranks_fail(j.ranks, code, e);
+    code = mr_cli_ranks_end(j.ranks, code);
     free(j.node);
     mr_model_free(j.model);
     mr_progress_destroy(j.progress);

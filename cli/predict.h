@@ -7,9 +7,11 @@
 #include "cli/progress.h"
 #include "io/model_file.h"
 #include "pipeline/predict.h"
+#include "pipeline/ranks.h"
 
 typedef struct mr_predict_job {
     const mr_cli *c;
+    mr_ranks *ranks; /* NULL: alone */
     mr_model *model;
     mr_progress *progress;
     mr_budget budget;

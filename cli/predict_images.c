@@ -4,6 +4,7 @@
 #include "cli/data.h"
 #include "cli/gallery.h"
 #include "cli/predict.h"
+#include "cli/predict_ranks.h"
 #include "cli/stats.h"
 #include "cli/tally.h"
 #include "pipeline/census.h"
@@ -29,6 +30,7 @@ typedef struct images {
     mr_placing placing;
     float *of_class; /* thresholds */
     mr_predict_options options;
+    mr_predict_ranks shared;
     mr_gallery *gallery;
     mr_tally reasons;
     int warnings;
@@ -42,7 +44,7 @@ typedef struct images {
 static int64_t total(void *context)
 {
     const images *j = context;
-    int64_t found = mr_census_total(j->census);
+    int64_t found = mr_census_total(j->census) / mr_ranks_count(j->shared.ranks);
     bool fewer = found && j->options.placing && j->placing.way == MR_PLACE_MOVE;
     return fewer ? found + (int64_t)j->result.totals.resumed : found;
 }
@@ -252,7 +254,7 @@ static int write_extras(images *j, double wall, mr_error *e)
 {
     const mr_cli *c = j->job->c;
     int status = j->gallery ? mr_gallery_write(j->gallery, c->montage, e) : 0;
-    if (!status && c->stats)
+    if (!status && c->stats && mr_ranks_rank(j->shared.ranks) == 0)
         status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, NULL, 0, j->result.reader,
                                     wall, e);
     return status;
@@ -268,9 +270,15 @@ static int run(images *j, mr_error *e)
                                 .row = j->gallery ? row_made : NULL,
                                 .stop = mr_predict_stop};
     mr_source source = j->watch ? mr_watch_source(j->watch) : mr_walk_source(j->walk);
+    j->shared.ranks = job->ranks;
+    int status = mr_predict_ranks_begin(&j->shared, job->c, &source, &j->options, e);
+    if (status)
+        return status;
     mr_progress_epoch_begin(job->progress, 0, 0, 0);
     double start = mr_now();
-    int status = mr_predict_run(job->model, source, &j->options, &events, &j->result, e);
+    status = mr_predict_run(job->model, source, &j->options, &events, &j->result, e);
+    if (!status)
+        status = mr_predict_ranks_end(&j->shared, job->c, &j->result, e);
     double wall = mr_now() - start;
     job->stopped = j->result.stopped;
     if (status)

@@ -39,6 +39,8 @@ libpipeline_la_SOURCES = \
 pipeline_predict_sources = \
   pipeline/census.c pipeline/census.h \
   pipeline/catch_up.c pipeline/catch_up.h \
+  pipeline/dealt.c pipeline/dealt.h \
+  pipeline/merge.c pipeline/merge.h \
   pipeline/path_bag.c pipeline/path_bag.h \
   pipeline/placing.c pipeline/placing.h \
   pipeline/predict.c pipeline/predict.h \

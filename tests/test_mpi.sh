@@ -17,13 +17,13 @@ grep -q '^MPI_LIBS = ..*' "$MILLRACE_BUILD/Makefile" || skip_all "built without 
 grep -q '^MR_SANITIZE = ..*' "$MILLRACE_BUILD/Makefile" && skip_all "built with a sanitizer"
 
 millrace sample cells --count 120 --seed 3 --quiet || exit 99
-network=(--data cells --image-size 32x32 --stages 1,1 --filters 8,16,32 --threads 1 --sync-batchnorm --learning-rate 0.0003
+network=(--data cells --image-size 32x32 --stages 1 --filters 8,16 --threads 1 --sync-batchnorm --learning-rate 0.0003
   --horizontal-flip --rotation-range 20 --seed 5)
 
 # train RANKS NAME OPTIONS…
 train() {
   local ranks=$1 name=$2; shift 2
-  local run=(timeout 60 mpirun -n "$ranks" "$program")
+  local run=(timeout 300 mpirun -n "$ranks" "$program")
   [ "$ranks" != 1 ] || run=("$program")
   "${run[@]}" train "${network[@]}" --model "$name.h5" --history "$name.csv" --step-log "$name.log" --quiet "$@"
 }
@@ -50,12 +50,12 @@ same_losses() {
     millrace verify "many$ranks.h5" >/dev/null
   done
 }
-even_shares() { same_losses "2 4" --epochs 1 --batch-size 12; }
-# 84 images: 13 a batch is 5+4+4, and the last batch has 6
-uneven_shares() { same_losses 3 --epochs 1 --batch-size 13; }
+even_shares() { same_losses "2 4" --epochs 1 --batch-size 28; }
+# 84 images: 26 a batch is 9+9+8, and the last batch has 6
+uneven_shares() { same_losses 3 --epochs 1 --batch-size 26; }
 # the last batch has 2, so that two of four ranks have nothing
 idle_ranks() { same_losses 4 --epochs 1 --batch-size 41; }
-dropout() { same_losses 2 --epochs 1 --batch-size 12 --arch cnn --stages 1 --filters 8 --dropout 0.4; }
+dropout() { same_losses 2 --epochs 1 --batch-size 28 --arch cnn --stages 1 --filters 8 --dropout 0.4; }
 
 own_statistics() {
   local network=(--data cells --image-size 32x32 --stages 1 --filters 4,8 --threads 1 --learning-rate 0.01)
@@ -69,7 +69,7 @@ bad_file() {
   local status=0
   cp -r cells spoilt
   echo nonsense >"$(find spoilt/training -name '*.png' -o -path '*training*' -name '*.jpg' | sort | head -1)"
-  timeout 60 mpirun -n 2 "$program" train "${network[@]}" --data spoilt --epochs 2 --batch-size 12 --model bad.h5 2>err || status=$?
+  timeout 300 mpirun -n 2 "$program" train "${network[@]}" --data spoilt --epochs 2 --batch-size 28 --model bad.h5 2>err || status=$?
   cat err
   [ $status = 3 ]
   [ "$(grep -c '(skipped)' err)" = 1 ]
@@ -84,9 +84,9 @@ ranks_with() {
 
 # One of four dies in mid-epoch: all end, what is there is whole, and two go on to the same end.
 dead_rank() {
-  local status=0 run=(--epochs 5 --batch-size 6 --checkpoint-dir ck --checkpoint-every 2steps)
-  train 1 whole --epochs 5 --batch-size 6
-  timeout 60 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
+  local status=0 run=(--epochs 4 --batch-size 12 --checkpoint-dir ck --checkpoint-every 2steps)
+  train 1 whole --epochs 4 --batch-size 12
+  timeout 300 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
   local launcher=$!
   kill -KILL "$(ranks_with ck | tail -1)"
   wait $launcher || status=$?
@@ -102,7 +102,7 @@ dead_rank() {
 # Asked to stop: all ranks after the same step, with a checkpoint; one process goes on.
 stopped() {
   local status=0 run=(--batch-size 12 --checkpoint-dir stopped --checkpoint-every 1000steps)
-  timeout 60 mpirun --mca odls_base_sigkill_timeout 20 -n 2 "$program" train "${network[@]}" --model stop.h5 "${run[@]}" \
+  timeout 300 mpirun --mca odls_base_sigkill_timeout 20 -n 2 "$program" train "${network[@]}" --model stop.h5 "${run[@]}" \
     --epochs 1000 2>err &
   local launcher=$!
   for _ in $(seq 500); do grep -q '^Epoch 2/' err && break; sleep .02; done
@@ -116,16 +116,34 @@ stopped() {
   [ -e stop.h5 ]
 }
 
+# The same bytes as one process writes, an unusable file and a name with a line end included; no part is left.
+prediction() {
+  local kind
+  [ -e one.h5 ] || train 1 one --epochs 1 --batch-size 28
+  cp -r cells/testing new
+  echo nonsense >new/nonsense.png
+  cp "$(find new -type f | sort | head -1)" "new/two
+lines \"quoted\".png"
+  for kind in csv jsonl; do
+    [ "$(status_of millrace predict --model one.h5 --images new --batch-size 4 --threads 1 --max-errors 5 --output "alone.$kind" --quiet)" = 3 ]
+    [ "$(status_of timeout 300 mpirun -n 3 "$program" predict --model one.h5 --images new --batch-size 4 --threads 1 --max-errors 5 \
+      --output "shared.$kind" --quiet)" = 3 ]
+    cmp "alone.$kind" "shared.$kind"
+  done
+  [ -z "$(ls -- *part* 2>/dev/null)" ]
+  [ "$(status_of timeout 300 mpirun -n 2 "$program" predict --model one.h5 --images new --quiet)" = 2 ]
+}
+
 misuse() {
   local status=0
-  timeout 60 mpirun -n 4 "$program" train "${network[@]}" --batch-size 3 --epochs 1 --model no.h5 2>err || status=$?
+  timeout 300 mpirun -n 4 "$program" train "${network[@]}" --batch-size 3 --epochs 1 --model no.h5 2>err || status=$?
   cat err
   [ $status = 1 ]
   [ "$(grep -c '^millrace: a batch of 3 samples is too small for 4 ranks' err)" = 1 ]
   status=0
-  timeout 60 mpirun -n 2 "$program" train --epochs 1 2>err || status=$?
+  timeout 300 mpirun -n 2 "$program" train --epochs 1 2>err || status=$?
   [ $status = 2 ]
   [ "$(grep -c '^millrace: ' err)" = 1 ]
 }
 
-run_cases ${CASES-even_shares uneven_shares idle_ranks dropout own_statistics bad_file dead_rank stopped misuse}
+run_cases ${CASES-even_shares uneven_shares idle_ranks dropout own_statistics bad_file dead_rank stopped prediction misuse}

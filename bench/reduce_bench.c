@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How much of adding up the gradients backward hides. Under mpirun each rank trains the tutorial's network on random
+ * images; a step's time, and of it the wait for sums, in four ways: `compute` (nothing is added up), `sums` (nothing is
+ * computed), `after` (all is added up when backward is done), `during` (pipeline/reducer.h: buckets start within
+ * backward). reduce_bench [-b BATCH OF EACH RANK] [-j THREADS] [-n STEPS] [-y]: -y: statistics go over all ranks. */
+#include "io/model_file.h"
+#include "nn/arch/arch.h"
+#include "nn/loss.h"
+#include "nn/plan.h"
+#include "pipeline/reducer.h"
+#include "pipeline/stats.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MOST_STEPS = 1000, WARM_UP = 2 };
+
+struct bench {
+    int batch, threads, steps;
+    bool sync;
+    mr_ranks *ranks;
+    mr_model *model;
+    mr_team *team;
+    mr_reducer *reducer;
+    mr_plan *alone, *shared; /* without and with peers */
+    mr_loss loss;
+    float *x, *target;
+    double *scratch;
+};
+
+static int make_plan(mr_plan **out, struct bench *b, const mr_peers *peers, mr_error *e)
+{
+    mr_plan_options o = {.kind = MR_PLAN_TRAINING, .batch = b->batch, .peers = peers};
+    return mr_plan_create(out, b->model->graph, b->team, o, e);
+}
+
+static int fill(struct bench *b, mr_error *e)
+{
+    const mr_graph *g = b->model->graph;
+    const mr_shape *out = &g->node[g->output[0]].shape;
+    size_t classes = mr_shape_sample(out), batch = (size_t)b->batch;
+    size_t count = batch * mr_shape_sample(&g->node[g->input[0]].shape);
+    b->loss = (mr_loss){.class = mr_loss_class_find("categorical_crossentropy")};
+    b->x = mr_state_alloc(count);
+    b->target = calloc(batch * classes, sizeof *b->target);
+    b->scratch = calloc(classes, sizeof *b->scratch);
+    if (!b->x || !b->target || !b->scratch)
+        return mr_fail(e, MR_ENOMEM, "out of memory for a batch");
+    for (size_t i = 0; i < count; i++)
+        b->x[i] = (float)rand() / (float)RAND_MAX;
+    for (size_t i = 0; i < batch; i++)
+        b->target[i * classes + i % classes] = 1;
+    return 0;
+}
+
+static int set_up(struct bench *b, mr_error *e)
+{
+    mr_arch_options o = mr_arch_options_default();
+    int status = mr_ranks_join(&b->ranks, e);
+    json_t *config = status ? NULL : mr_arch_find("resnet")->config(&o, e);
+    if (!config)
+        return e->code;
+    status = mr_model_from_config(&b->model, config, e);
+    if (!status)
+        status = mr_graph_initialize(b->model->graph, 1, e);
+    if (!status)
+        status = mr_team_create(&b->team, b->threads ? b->threads : mr_ranks_processors(b->ranks), e);
+    if (!status)
+        status = mr_reducer_create(&b->reducer, b->ranks, b->model->graph, b->sync, e);
+    if (!status)
+        status = make_plan(&b->alone, b, NULL, e);
+    if (!status)
+        status = make_plan(&b->shared, b, mr_reducer_peers(b->reducer), e);
+    return status ? status : fill(b, e);
+}
+
+static void compute(struct bench *b, mr_plan *p, bool reduces)
+{
+    const mr_graph *g = b->model->graph;
+    const mr_real *x = b->x;
+    mr_plan_forward(p, &x, b->batch, 0);
+    mr_loss_batch(&b->loss, &g->node[g->output[0]].shape, b->batch, b->target, mr_plan_output(p, 0), NULL, b->scratch,
+                  mr_plan_output_gradient(p, 0));
+    if (reduces)
+        mr_reducer_begin(b->reducer, mr_plan_gradients(p));
+    mr_plan_backward(p);
+}
+
+static void sum_all(struct bench *b)
+{
+    mr_ranks_start_sum(b->ranks, mr_plan_gradients(b->alone), b->model->graph->weights);
+    mr_ranks_finish_sums(b->ranks);
+}
+
+static void only_compute(struct bench *b) { compute(b, b->alone, false); }
+static void only_sums(struct bench *b) { sum_all(b); }
+static void sums_after(struct bench *b)
+{
+    compute(b, b->alone, false);
+    sum_all(b);
+}
+static void sums_during(struct bench *b)
+{
+    compute(b, b->shared, true);
+    mr_reducer_finish(b->reducer);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double measure(struct bench *b, const char *name, void (*step)(struct bench *))
+{
+    static double time[MOST_STEPS];
+    double together = 0;
+    for (int i = -WARM_UP; i < b->steps; i++) {
+        mr_ranks_sum(b->ranks, &together, 1); /* all begin at once */
+        double start = mr_now();
+        step(b);
+        if (i >= 0)
+            time[i] = mr_now() - start;
+    }
+    qsort(time, (size_t)b->steps, sizeof *time, by_value);
+    if (mr_ranks_rank(b->ranks) == 0)
+        printf("%-8s median %8.2f ms (min %.2f, max %.2f, n=%d)\n", name, 1e3 * time[b->steps / 2], 1e3 * time[0],
+               1e3 * time[b->steps - 1], b->steps);
+    return time[b->steps / 2];
+}
+
+static void measure_all(struct bench *b)
+{
+    bool first = mr_ranks_rank(b->ranks) == 0;
+    if (first)
+        printf("%d ranks, %d images each, %.1f MB of gradients\n", mr_ranks_count(b->ranks), b->batch,
+               (double)b->model->graph->weights * sizeof(float) / 1e6);
+    double alone = measure(b, "compute", only_compute), sums = measure(b, "sums", only_sums),
+           after = measure(b, "after", sums_after), during = measure(b, "during", sums_during);
+    mr_reducer_times t = mr_reducer_times_of(b->reducer);
+    if (first)
+        printf("hidden: %.0f%% of the sums' time (%.2f of %.2f ms); %lld buckets a step; waited %.2f ms a step\n",
+               100 * (after - during) / (sums > 0 ? sums : 1), 1e3 * (after - during), 1e3 * sums,
+               (long long)(t.buckets / t.steps), 1e3 * t.waited / (double)t.steps);
+    (void)alone;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = {.batch = 16, .steps = 20};
+    mr_error e = {0};
+    int option;
+    while ((option = getopt(argc, argv, "b:j:n:y")) != -1)
+        if (option == 'b')
+            b.batch = atoi(optarg);
+        else if (option == 'j')
+            b.threads = atoi(optarg);
+        else if (option == 'n')
+            b.steps = atoi(optarg) < MOST_STEPS ? atoi(optarg) : MOST_STEPS;
+        else if (option == 'y')
+            b.sync = true;
+        else
+            return 2;
+    int status = set_up(&b, &e);
+    if (status)
+        fprintf(stderr, "reduce_bench: %s\n", e.message);
+    else
+        measure_all(&b);
+    mr_plan_free(b.alone);
+    mr_plan_free(b.shared);
+    mr_reducer_free(b.reducer);
+    mr_team_destroy(b.team);
+    mr_model_free(b.model);
+    mr_state_free(b.x);
+    free(b.target);
+    free(b.scratch);
+    if (status)
+        mr_ranks_abort(b.ranks, 1);
+    mr_ranks_leave(b.ranks);
+    return status ? 1 : 0;
+}
