@@ -101,7 +101,7 @@ dead_rank() {
 
 # Asked to stop: all ranks after the same step, with a checkpoint; one process goes on.
 stopped() {
-  local status=0 run=(--batch-size 12 --checkpoint-dir stopped --checkpoint-every 100epoch)
+  local status=0 run=(--batch-size 12 --checkpoint-dir stopped --checkpoint-every 900epoch)
   timeout 300 mpirun --mca odls_base_sigkill_timeout 20 -n 2 "$program" train "${network[@]}" --model stop.h5 "${run[@]}" \
     --epochs 1000 2>err &
   local launcher=$!
