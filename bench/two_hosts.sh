@@ -6,17 +6,17 @@
 set -euo pipefail
 build=$(cd "$1" && pwd) rate=${2-1gbit} delay=${3-}
 work=$(mktemp -d)
-hosts=(mrhost0 mrhost1) address=(10.77.0.1 10.77.0.2)
+hosts=("mr0-$$" "mr1-$$") address=(10.77.0.1 10.77.0.2)
 
 tear_down() {
-  for host in "${hosts[@]}"; do ip netns del $host 2>/dev/null || true; done
+  for host in "${hosts[@]}"; do ip netns pids "$host" 2>/dev/null | xargs -r kill -9; ip netns del $host 2>/dev/null || true; done
   rm -rf "$work"
 }
 trap tear_down EXIT
 
 # Each end of the link holds back what it sends. Without netem there is a limit of the rate and no delay.
 limit() { # HOST
-  local device=(tc -n "$1" qdisc add dev link)
+  local device=(tc -n "$1" qdisc add dev mr0)
   if [ -n "$delay" ] && "${device[@]}" root handle 1: netem delay "$delay" rate "$rate" 2>/dev/null; then
     echo "$1: netem, $rate, $delay"
   elif "${device[@]}" root handle 1: tbf rate "$rate" burst 256kb latency 200ms 2>/dev/null; then
@@ -30,10 +30,10 @@ for i in 0 1; do
   ip netns add ${hosts[i]}
   ip -n ${hosts[i]} link set lo up
 done
-ip link add link netns ${hosts[0]} type veth peer name link netns ${hosts[1]}
+ip link add mr0 netns ${hosts[0]} type veth peer name mr0 netns ${hosts[1]}
 for i in 0 1; do
-  ip -n ${hosts[i]} addr add ${address[i]}/24 dev link
-  ip -n ${hosts[i]} link set link up
+  ip -n ${hosts[i]} addr add ${address[i]}/24 dev mr0
+  ip -n ${hosts[i]} link set mr0 up
   limit ${hosts[i]}
 done
 
