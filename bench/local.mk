@@ -18,7 +18,7 @@ bench_kernel_bench_LDADD = libnn.la $(MR_LIBS)
 
 bench_compute_bench_SOURCES = bench/compute_bench.c
 bench_compute_bench_LDADD = libnn.la $(MR_LIBS)
-EXTRA_DIST += bench/load.sh bench/run bench/stream_bench.sh bench/peers/stream.py bench/peers/model.py bench/peers/aug.py bench/peers/train_compute.py \
+EXTRA_DIST += bench/load.sh bench/checkpoint.sh bench/run bench/stream_bench.sh bench/peers/stream.py bench/peers/model.py bench/peers/aug.py bench/peers/train_compute.py \
   bench/peers/train_e2e.py bench/peers/infer.py bench/peers/stream_infer.py bench/peers/loaders.py \
   bench/peers/export_onnx.py bench/peers/ort_bench.js
 

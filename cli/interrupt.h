@@ -6,6 +6,9 @@
 
 #include <stdbool.h>
 
+/* Under mpirun a signal to the job reaches a rank by two ways, and on a busy machine seconds apart: for that long the
+ * second one is the first. */
+void mr_launcher_repeats_signals(void);
 /* Installs the handlers. */
 void mr_catch_interrupts(void);
 /* The signal that came, or 0. */
