@@ -150,7 +150,7 @@ static json_t *convert_value(mr_dialect *d, const char *key, const json_t *v)
 static bool listed(const char *list, const char *key)
 {
     size_t n = strlen(key);
-    for (const char *at = list; (at = strstr(at, key)); at += n)
+    for (const char *at = list; n && (at = strstr(at, key)); at += n) /* "" is found everywhere */
         if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
             return true;
     return false;
