@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Every libFuzzer target for a few seconds, from the kept inputs and ../shared; FUZZ_SECONDS=3600 for the long form
-# (make fuzz-long). What it finds is left in fuzz-artifacts/ of the build folder and fails the case.
+# (make fuzz-long), FUZZ_SEED for other random numbers. What it finds is left in fuzz-artifacts/ of the build folder and fails the case.
 . "$MILLRACE_SRC/tests/tap.sh"
 
 seconds=${FUZZ_SECONDS:-5}
@@ -15,7 +15,7 @@ mkdir -p "$artifacts"
 fuzz() {
   local target=$1 longest=$2; shift 2
   mkdir -p "$found/$target"
-  "$MILLRACE_BUILD/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len="$longest" -timeout=30 -rss_limit_mb=4096 \
+  "$MILLRACE_BUILD/tests/fuzz/fuzz_$target" -seed="${FUZZ_SEED-1}" -max_total_time="$seconds" -max_len="$longest" -timeout=30 -rss_limit_mb=4096 \
     -malloc_limit_mb=8192 -print_final_stats=1 -artifact_prefix="$artifacts/$target-" "$found/$target" "$corpus/$target" "$@" >log 2>&1 ||
     { grep -E 'ERROR|runtime error|fuzz:|SUMMARY|Test unit' log; return 1; }
   echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' log) executions" | tee -a "$artifacts/executions"
