@@ -89,7 +89,7 @@ nn_kernel_sources = \
   nn/kernels/depthwise.c nn/kernels/depthwise.h nn/kernels/depthwise_body.h \
   nn/kernels/elementwise.c nn/kernels/elementwise.h \
   nn/kernels/bf16.h \
-  nn/kernels/isa.c \
+  nn/kernels/isa.c nn/kernels/isa.h \
   nn/kernels/mixed.h nn/kernels/mixed_body.h nn/kernels/mixed_internal.h \
   nn/kernels/mixed_avx2.c \
   nn/kernels/mixed_backward.c nn/kernels/mixed_weights.c \

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which table the processor, and the operating system, let this process run. */
+#include "nn/kernels/isa.h"
 #include "nn/kernels/mixed_table.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <stddef.h>
 
 #if defined __x86_64__
 #include <cpuid.h>
@@ -25,9 +26,7 @@ static bool may_use_tiles(void)
 static bool has_avx512_bf16(void)
 {
     unsigned a, b, c, d;
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
+    return mr_isa_has_avx512() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
 }
 
 static bool has_amx_bf16(void)
@@ -45,25 +44,18 @@ static bool can_run(const struct mr_mixed_table *t)
     if (t == &mr_mixed_avx512)
         return has_avx512_bf16();
     if (t == &mr_mixed_avx2)
-        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+        return mr_isa_has_avx2();
 #endif
     return t == &mr_mixed_portable;
 }
 
 static const struct mr_mixed_table *best(void)
 {
-    const char *asked = getenv("MILLRACE_ISA");
 #if defined __x86_64__
     const struct mr_mixed_table *const tables[] = {&mr_mixed_amx, &mr_mixed_avx512, &mr_mixed_avx2};
-    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
-        bool allowed = !asked || strcmp(asked, tables[i]->name) == 0;
-        if (allowed && can_run(tables[i]))
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (mr_isa_allows(tables[i]->name) && can_run(tables[i]))
             return tables[i];
-        if (asked && allowed)
-            asked = NULL; /* more than the processor has: the next best */
-    }
-#else
-    (void)asked;
 #endif
     return &mr_mixed_portable;
 }
