@@ -68,17 +68,26 @@ double fuzz_double(fuzz_bytes *b)
     return value;
 }
 
+static char input_path[64];
+
+static void remove_input(void)
+{
+    unlink(input_path);
+}
+
 /* libhdf5 asks for the real path of what it opens, so a file without a name (memfd) would be refused unread.
  * A new file each time: mr_hdf5_open knows files that it has checked by their inodes and times, and these may
  * change within one tick. */
 const char *fuzz_file(const uint8_t *data, size_t size)
 {
-    static char path[64];
-    snprintf(path, sizeof path, "/dev/shm/millrace-fuzz-%ld.input", (long)getpid());
-    unlink(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (!input_path[0]) {
+        snprintf(input_path, sizeof input_path, "/dev/shm/millrace-fuzz-%ld.input", (long)getpid());
+        atexit(remove_input);
+    }
+    remove_input();
+    int fd = open(input_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || (size && write(fd, data, size) != (ssize_t)size))
         fuzz_fail("no file in memory");
     close(fd);
-    return path;
+    return input_path;
 }

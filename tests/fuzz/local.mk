@@ -6,7 +6,7 @@ FUZZ_PLAIN = $(FUZZ_COMMON) tests/fuzz/mutate.c
 FUZZ_OPTIONS = tests/fuzz/options.c cli/options.c cli/options.h cli/options_table.c
 
 mutate_targets = tests/fuzz/mutate_image tests/fuzz/mutate_geometry tests/fuzz/mutate_config \
-  tests/fuzz/mutate_model tests/fuzz/mutate_arrays tests/fuzz/mutate_options
+  tests/fuzz/mutate_model tests/fuzz/mutate_arrays tests/fuzz/mutate_options tests/fuzz/mutate_state
 tests_fuzz_mutate_image_SOURCES = tests/fuzz/image.c $(FUZZ_PLAIN)
 tests_fuzz_mutate_image_LDADD = $(FUZZ_LIBS)
 tests_fuzz_mutate_geometry_SOURCES = tests/fuzz/geometry.c $(FUZZ_PLAIN)
@@ -19,10 +19,12 @@ tests_fuzz_mutate_arrays_SOURCES = tests/fuzz/arrays.c $(FUZZ_PLAIN)
 tests_fuzz_mutate_arrays_LDADD = $(FUZZ_LIBS)
 tests_fuzz_mutate_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_PLAIN)
 tests_fuzz_mutate_options_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_state_SOURCES = tests/fuzz/state.c $(FUZZ_PLAIN)
+tests_fuzz_mutate_state_LDADD = $(FUZZ_LIBS)
 
 FUZZ_ENTRY = $(FUZZ_COMMON) tests/fuzz/libfuzzer.c
 fuzz_targets = tests/fuzz/fuzz_image tests/fuzz/fuzz_geometry tests/fuzz/fuzz_config \
-  tests/fuzz/fuzz_model tests/fuzz/fuzz_arrays tests/fuzz/fuzz_options
+  tests/fuzz/fuzz_model tests/fuzz/fuzz_arrays tests/fuzz/fuzz_options tests/fuzz/fuzz_state
 tests_fuzz_fuzz_image_SOURCES = tests/fuzz/image.c $(FUZZ_ENTRY)
 tests_fuzz_fuzz_image_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_image_LDFLAGS = $(MR_FUZZER)
@@ -41,7 +43,9 @@ tests_fuzz_fuzz_arrays_LDFLAGS = $(MR_FUZZER)
 tests_fuzz_fuzz_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_ENTRY)
 tests_fuzz_fuzz_options_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_options_LDFLAGS = $(MR_FUZZER)
-
+tests_fuzz_fuzz_state_SOURCES = tests/fuzz/state.c $(FUZZ_ENTRY)
+tests_fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_state_LDFLAGS = $(MR_FUZZER)
 
 # What stands before libhdf5.
 CMOCKA_TESTS += tests/test_hdf5_check

@@ -37,5 +37,6 @@ model() { seeds golden/layers seeds-model '*[a-z].h5' 16; rm -f seeds-model/*.io
   few seeds-model; fuzz model 65536 seeds-model; }
 arrays() { seeds golden/layers seeds-arrays '*.io.h5' 8; fuzz arrays 65536 seeds-arrays; }
 options() { fuzz options 2048; }
+state() { fuzz state 16384; }
 
-run_cases image geometry config model arrays options
+run_cases image geometry config model arrays options state

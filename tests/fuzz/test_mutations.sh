@@ -28,6 +28,7 @@ images() {
 }
 configurations() { mutated config 500 10000; }
 options() { mutated options 1000 10000; }
+state() { mutated state 500 10000; }
 geometry() { mutated geometry 200 10000; }
 
-run_cases models arrays images configurations options geometry
+run_cases models arrays images configurations options state geometry
