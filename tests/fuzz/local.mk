@@ -59,8 +59,9 @@ EXTRA_DIST += tests/fuzz/test_fuzz.sh tests/fuzz/test_mutations.sh tests/fuzz/ig
 
 .PHONY: fuzz-check fuzz-long
 # In a build with --enable-fuzzing: each target for some seconds, or FUZZ_SECONDS=N.
+# The other tests, which check-TESTS would build, are not needed.
 fuzz-check: $(fuzz_targets)
-	$(MAKE) check-TESTS TESTS=tests/fuzz/test_fuzz.sh
+	$(MAKE) check-TESTS TESTS=tests/fuzz/test_fuzz.sh check_PROGRAMS= check_LTLIBRARIES=
 # An hour each.
 fuzz-long:
 	FUZZ_SECONDS=$${FUZZ_SECONDS-3600} $(MAKE) fuzz-check
