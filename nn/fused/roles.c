@@ -315,10 +315,12 @@ static void look_for_lazy(struct scan *s, int node)
             tail = next;
     } else if (!is_clamp(s, node, &low, &high))
         return;
-    bool alias = s->p->training ? is_alias(s, call->input[0])
-                                : s->g->node[call->input[0]].layer->class->alias;
-    alias = alias || s->info[call->input[0]].margin;
-    if (alias || !all_read_lazily(s, tail) || call->shape.rank < 3)
+    const mr_node *under = &s->g->node[call->input[0]];
+    bool alias = under->layer->class->alias;
+    if (s->p->training) /* a model's input is stored: its normalisation is the convolution's
+                           (norm_by_weights.c) */
+        alias = under->inputs > 0 && is_alias(s, call->input[0]);
+    if (alias || s->info[call->input[0]].margin || !all_read_lazily(s, tail) || call->shape.rank < 3)
         return;
     s->info[node].taken = true;
     struct info *t = &s->info[tail];
