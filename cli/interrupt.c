@@ -54,8 +54,9 @@ static void install_unless_ignored(int signal, void (*handler)(int))
         install(signal, handler);
 }
 
-void mr_launcher_repeats_signals(void)
+void mr_catch_launcher_signals(void)
 {
+    install(SIGCONT, ask);
     atomic_store(&same_signal_ns, 3000 * 1000 * 1000LL);
 }
 

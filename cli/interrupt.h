@@ -6,9 +6,10 @@
 
 #include <stdbool.h>
 
-/* Under mpirun a signal to the job reaches a rank by two ways, and on a busy machine seconds apart: for that long the
- * second one is the first. */
-void mr_launcher_repeats_signals(void);
+/* Under mpirun or srun. A signal to the job reaches a rank by two ways, and on a busy machine seconds apart: for that long
+ * the second one is the first. SIGCONT asks for a checkpoint too: Open MPI's mpirun, told to end, sends it at once, SIGTERM
+ * only odls_base_sigkill_timeout later, and SIGKILL as long after that. */
+void mr_catch_launcher_signals(void);
 /* Installs the handlers. */
 void mr_catch_interrupts(void);
 /* The signal that came, or 0. */

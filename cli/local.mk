@@ -2,6 +2,7 @@
 # What the commands show: no command's own code, so that tests link it without a main.
 noinst_LTLIBRARIES += libdisplay.la
 libdisplay_la_SOURCES = \
+  cli/interrupt.c cli/interrupt.h \
   cli/progress.c cli/progress.h \
   cli/progress_line.c cli/progress_line.h \
   cli/table.c cli/table.h \
@@ -20,7 +21,6 @@ millrace_SOURCES = \
   cli/fine_tune.c cli/fine_tune.h \
   cli/gallery.c cli/gallery.h \
   cli/history.c cli/history.h \
-  cli/interrupt.c cli/interrupt.h \
   cli/main.c \
   cli/model.c cli/model.h \
   cli/optimizer.c cli/optimizer.h \

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/progress.h"
 
+#include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "io/json.h"
 #include "pipeline/stats.h"
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -32,7 +36,8 @@ struct mr_progress {
 
 mr_progress_options mr_progress_options_default(void)
 {
-    return (mr_progress_options){.file = stderr, .columns = MR_COLUMNS_ASK, .clock = mr_now};
+    return (mr_progress_options){
+        .file = stderr, .columns = MR_COLUMNS_ASK, .clock = mr_now, .hurry = mr_interrupted};
 }
 
 int mr_progress_create_with(mr_progress **out, const mr_progress_options *options, mr_error *e)
@@ -65,10 +70,32 @@ static int columns_of(const mr_progress *p)
     return p->options.columns == MR_COLUMNS_ASK ? mr_terminal_columns(p->options.file) : p->options.columns;
 }
 
+/* Waits until PIPE_BUF bytes can be written. False: the run is to end, and the reader does not read. Without
+ * this a reader that has stopped (mpirun, once it was told to end; a pager) would hold the run's last
+ * checkpoint up. */
+static bool has_room(const mr_progress *p)
+{
+    struct pollfd file = {.fd = fileno(p->options.file), .events = POLLOUT};
+    if (file.fd < 0) /* memory */
+        return true;
+    for (;;) {
+        bool hurry = p->options.hurry() != 0;
+        int ready = poll(&file, 1, hurry ? 0 : 100);
+        if (ready > 0 || (ready < 0 && errno != EINTR))
+            return true;
+        if (hurry)
+            return false;
+    }
+}
+
 static void put(mr_progress *p, mr_text *text)
 {
-    fwrite(mr_text_string(text), 1, text->length, p->options.file);
-    fflush(p->options.file);
+    const char *at = mr_text_string(text);
+    for (size_t left = text->length, n; left > 0 && has_room(p); left -= n, at += n) {
+        n = left < PIPE_BUF ? left : PIPE_BUF;
+        fwrite(at, 1, n, p->options.file);
+        fflush(p->options.file);
+    }
     mr_text_clear(text);
 }
 
@@ -393,8 +420,11 @@ void mr_progress_destroy(mr_progress *p)
 {
     if (!p)
         return;
-    if (p->drawn > 0)
-        fputc('\n', p->options.file);
+    mr_text_clear(&p->text);
+    if (p->drawn > 0) {
+        mr_text_append_char(&p->text, '\n');
+        put(p, &p->text);
+    }
     free(p->metrics);
     mr_text_destroy(&p->text);
     mr_json_destroy(&p->json);

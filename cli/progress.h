@@ -21,6 +21,7 @@ typedef struct mr_progress_options {
     bool quiet;    /* print warnings alone; default: false */
     bool log_json; /* an object per line; default: false */
     double (*clock)(void); /* seconds, rising; default: mr_now */
+    int (*hurry)(void);    /* not 0: the run is to end, what FILE does not take at once is left out; default: mr_interrupted */
 } mr_progress_options;
 mr_progress_options mr_progress_options_default(void);
 

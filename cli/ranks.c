@@ -15,7 +15,7 @@ int mr_cli_ranks_join(mr_ranks **out, mr_cli *c, mr_error *e)
     int status = mr_ranks_join(out, e);
     if (status || !*out)
         return status;
-    mr_launcher_repeats_signals();
+    mr_catch_launcher_signals();
     int processors = mr_ranks_processors(*out);
     c->threads = c->threads > 0 ? c->threads : processors;
     c->decode_threads = c->decode_threads > 0 ? c->decode_threads : processors;

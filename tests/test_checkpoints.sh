@@ -129,6 +129,23 @@ asked_for() {
   [ "$before" = 1 ]
 }
 
+# Nobody reads what the run says, and the pipe is full: the run is held up, and a signal still gives it its checkpoint.
+held_up() {
+  start_anew
+  "$python" - "$program" train "${network[@]}" --epochs 100000 --log-json --checkpoint-dir ck <<'END'
+import fcntl, os, select, signal, subprocess, sys, time
+unread, pipe = os.pipe()
+fcntl.fcntl(pipe, 1031, 16384)  # F_SETPIPE_SZ
+run = subprocess.Popen(sys.argv[1:], stderr=pipe)
+while select.select([], [pipe], [], 0)[1] and run.poll() is None:
+    time.sleep(0.05)
+time.sleep(0.5)  # now it waits in the midst of a message
+run.send_signal(signal.SIGTERM)
+sys.exit(run.wait(60) != 143)
+END
+  millrace verify "$(newest)" >/dev/null
+}
+
 falls_back() {
   start_anew
   train --epochs 3 --quiet
@@ -194,5 +211,5 @@ one_at_a_time() {
   grep -q 'another process' err
 }
 
-run_cases failures_pass failures_that_last full_disk file_size_limit signals stop_and_go_on asked_for falls_back verify_sees_damage \
+run_cases failures_pass failures_that_last full_disk file_size_limit signals stop_and_go_on asked_for held_up falls_back verify_sees_damage \
   options_of_the_run one_at_a_time
