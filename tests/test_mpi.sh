@@ -9,7 +9,7 @@ program=$MILLRACE_BUILD/millrace
 # A test machine may have fewer cores than there are ranks, and be run by root; a waiting rank must not spin.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
   OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_btl_vader_single_copy_mechanism=none \
-  OMPI_MCA_btl=self,vader TMPDIR=$work
+  OMPI_MCA_btl=self,vader OMPI_MCA_btl_vader_backing_directory=$work TMPDIR=$work
 
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
 command -v mpirun >/dev/null || skip_all "there is no mpirun"
@@ -79,7 +79,7 @@ bad_file() {
 # What the ranks of the run with the checkpoints DIR are, once it has one and is in the midst of the next epoch.
 ranks_with() {
   for _ in $(seq 500); do [ -z "$(ls "$1"/*.h5 2>/dev/null)" ] || break; sleep .02; done
-  pgrep -f "^$program train .*$1"
+  pgrep -f "^$program train .*--checkpoint-dir $1 "
 }
 
 # One of four dies in mid-epoch: all end, what is there is whole, and two go on to the same end.
