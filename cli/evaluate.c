@@ -5,8 +5,11 @@
 #include "cli/data.h"
 #include "cli/model.h"
 #include "cli/progress.h"
+#include "cli/ranks.h"
 #include "cli/stats.h"
 #include "nn/report.h"
+#include "nn/text.h"
+#include "pipeline/together.h"
 #include "pipeline/verdict.h"
 
 #include <stdio.h>
@@ -15,6 +18,7 @@
 
 struct job {
     const mr_cli *c;
+    mr_ranks *ranks; /* NULL: alone; else each has its part of every batch */
     mr_model *model;
     mr_cli_data data;
     mr_preprocess pre;
@@ -26,6 +30,7 @@ struct job {
     mr_sums sums;
     size_t count;
     int32_t *truth, *predicted; /* [samples] */
+    mr_text bad;                /* of a rank: path and reason of each unusable sample, with a NUL each */
     int classes;
     const char **names;  /* [classes] */
     char (*numbers)[16]; /* names of classes that have none */
@@ -42,18 +47,25 @@ static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr
     const float *p = mr_plan_output(plan, 0);
     mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
     for (int i = 0; i < ex->count && j->classes; i++) {
-        j->truth[j->count] = ex->labels ? ex->labels[i]
-                                        : mr_class_of_output(ex->targets + (size_t)i * (size_t)ex->target_width,
-                                                   (size_t)ex->target_width);
+        j->truth[j->count] = ex->labels
+                                 ? ex->labels[i]
+                                 : mr_class_of_output(ex->targets + (size_t)i * (size_t)ex->target_width,
+                                                      (size_t)ex->target_width);
         j->predicted[j->count++] = mr_class_of_output(p + (size_t)i * width, width);
     }
-    mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples, metrics, 2);
+    mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples * mr_ranks_count(j->ranks), metrics,
+                     2);
     return 0;
 }
 
 static void bad_input(void *context, const char *path, const char *reason)
 {
     struct job *j = context;
+    if (j->ranks) { /* told by rank 0, at the end */
+        mr_text_append_bytes(&j->bad, path, strlen(path) + 1);
+        mr_text_append_bytes(&j->bad, reason, strlen(reason) + 1);
+        return;
+    }
     mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
 }
 
@@ -99,15 +111,75 @@ static int set_up(struct job *j, mr_error *e)
         status = set_names(j, e);
     if (!status)
         status = mr_team_create(&j->team, mr_cli_threads(c), e);
-    mr_trainer_options o = {
-        .batch_size = c->batch_size, .memory_limit = (size_t)c->memory_limit, .loss = j->loss};
+    mr_trainer_options o = {.batch_size = c->batch_size,
+                            .memory_limit = (size_t)c->memory_limit,
+                            .loss = j->loss,
+                            .ranks = j->ranks};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     if (!status && j->data.from_arrays)
         status = mr_trainer_check_input(j->trainer, 0, &j->data.x.shape, e);
-    if (!status)
+    if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
         status = mr_progress_create(&j->progress, c->quiet, c->log_json, e);
     return status;
+}
+
+/* --- several processes ------------------------------------------------------------ */
+
+/* Would a rank that reads other files be noticed? */
+static int compare_ranks(const struct job *j, mr_error *e)
+{
+    const mr_graph *g = j->model->graph;
+    char text[64];
+    snprintf(text, sizeof text, "%zu samples", (size_t)mr_data_count(mr_cli_training(&j->data)));
+    return mr_check_same_begin(j->ranks, g->state, g->state_size * sizeof *g->state, text, e);
+}
+
+/* *CLASSES [j->count] becomes that of all ranks; returns how many those are, or a negative code. */
+static int64_t gather_classes(const struct job *j, int32_t **classes, mr_error *e)
+{
+    void *all;
+    size_t bytes;
+    int status = mr_ranks_gather(j->ranks, *classes, j->count * sizeof **classes, &all, &bytes, e);
+    if (status)
+        return status;
+    free(*classes);
+    *classes = all;
+    return (int64_t)(bytes / sizeof **classes);
+}
+
+static int tell_bad_inputs(const struct job *j, mr_error *e)
+{
+    void *all;
+    size_t bytes;
+    int status = mr_text_check(&j->bad, "the samples that cannot be used", e);
+    if (!status)
+        status = mr_ranks_gather(j->ranks, mr_text_string(&j->bad), j->bad.length, &all, &bytes, e);
+    if (status)
+        return status;
+    for (const char *path = all, *reason; path < (char *)all + bytes; path = reason + strlen(reason) + 1) {
+        reason = path + strlen(path) + 1;
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+    }
+    free(all);
+    return 0;
+}
+
+/* The order of the samples is another than that of one process; no figure depends on it but in the last bits
+ * of a sum. */
+static int put_together(struct job *j, mr_error *e)
+{
+    bool stopped = false;
+    if (!j->ranks)
+        return 0;
+    mr_pass_of_all(j->ranks, &j->sums, NULL, 0, &j->budget.errors, &stopped);
+    int status = tell_bad_inputs(j, e);
+    if (!status)
+        status = mr_budget_check(&j->budget, (int64_t)mr_data_count(mr_cli_training(&j->data)), e);
+    int64_t truths = status ? status : gather_classes(j, &j->truth, e);
+    int64_t count = truths < 0 ? truths : gather_classes(j, &j->predicted, e);
+    j->count = count < 0 ? 0 : (size_t)count;
+    return count < 0 ? (int)count : 0;
 }
 
 /* --- results -------------------------------------------------------------------- */
@@ -185,6 +257,7 @@ static void tear_down(struct job *j)
     mr_cli_close_data(&j->data);
     mr_model_free(j->model);
     mr_progress_destroy(j->progress);
+    mr_text_destroy(&j->bad);
     free(j->truth);
     free(j->predicted);
     free(j->names);
@@ -206,18 +279,22 @@ static int evaluate(struct job *j, mr_error *e)
                     .rescale = j->pre.rescale,
                     .offset = j->pre.offset,
                     .budget = &j->budget,
+                    .shard = {mr_ranks_rank(j->ranks), mr_ranks_count(j->ranks)},
                     .context = j,
                     .batch = collect,
                     .bad_input = bad_input,
                     .stage = stage};
     double start = mr_now();
     int status = mr_infer_pass(j->trainer, data, &pass, &j->sums, e);
+    if (!status)
+        status = put_together(j, e);
     mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
     mr_progress_epoch_end(j->progress, metrics, 2);
     if (!status && j->sums.samples == 0)
         status = mr_fail(e, MR_EINVAL, "none of the images could be used");
-    if (!status)
-        status = print_result(j, e);
+    if (status || mr_ranks_rank(j->ranks))
+        return status;
+    status = print_result(j, e);
     if (!status && j->c->stats)
         status = mr_cli_write_stats(j->c->stats, stage, pass.stages, NULL, 0, NULL, mr_now() - start, e);
     return status;
@@ -226,10 +303,19 @@ static int evaluate(struct job *j, mr_error *e)
 static int run(mr_cli *c, mr_error *e)
 {
     struct job j = {.c = c};
-    int status = set_up(&j, e);
+    int status = mr_cli_ranks_join(&j.ranks, c, e);
+    if (!status)
+        status = set_up(&j, e);
+    status = mr_cli_ranks_agree(j.ranks, status, e);
+    bool ready = !status;
+    if (!status)
+        status = compare_ranks(&j, e);
     if (!status)
         status = evaluate(&j, e);
     int code = status ? mr_exit_status(status) : j.budget.errors ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
+    if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
+        mr_cli_ranks_fail(j.ranks, code, e);
+    code = mr_cli_ranks_end(j.ranks, code);
     tear_down(&j);
     return code;
 }

@@ -57,6 +57,19 @@ uneven_shares() { same_losses 3 --epochs 1 --batch-size 26; }
 idle_ranks() { same_losses 4 --epochs 1 --batch-size 41; }
 dropout() { same_losses 2 --epochs 1 --batch-size 28 --arch cnn --stages 1 --filters 8 --dropout 0.4; }
 
+# Products are rounded to 8 bits alike on each rank; a sum in another order may tip one.
+mixed_precision() {
+  local ranks
+  local network=("${network[@]}" --precision mixed_bfloat16 --epochs 1 --batch-size 28)
+  train 1 mixed1
+  for ranks in 2 4; do
+    train $ranks mixed$ranks
+    close 1e-4 mixed1.log mixed$ranks.log 2
+    close 1e-4 mixed1.csv mixed$ranks.csv 2 4
+  done
+  millrace verify mixed4.h5 >/dev/null
+}
+
 own_statistics() {
   local network=(--data cells --image-size 32x32 --stages 1 --filters 4,8 --threads 1 --learning-rate 0.01)
   train 2 own --epochs 2 --batch-size 41
@@ -84,12 +97,16 @@ ranks_with() {
 
 # One of four dies in mid-epoch: all end, what is there is whole, and two go on to the same end.
 dead_rank() {
-  local status=0 run=(--epochs 4 --batch-size 12 --checkpoint-dir ck --checkpoint-every 2steps)
-  train 1 whole --epochs 4 --batch-size 12
-  timeout 300 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
-  local launcher=$!
-  kill -KILL "$(ranks_with ck | tail -1)"
-  wait $launcher || status=$?
+  local attempt status=0 launcher run=(--epochs 6 --batch-size 12 --checkpoint-dir ck --checkpoint-every 2steps)
+  train 1 whole --epochs 6 --batch-size 12
+  for attempt in 1 2 3 4 5; do # it may have come to its end before
+    rm -rf ck run.h5
+    timeout 300 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
+    launcher=$!
+    kill -KILL "$(ranks_with ck | tail -1)" || true
+    wait $launcher || status=$?
+    [ $status = 0 ] || break
+  done
   [ $status != 0 ]
   grep -q 'signal 9' err || { cat err; return 1; }
   [ ! -e run.h5 ]
@@ -151,6 +168,38 @@ lines \"quoted\".png"
   [ "$(status_of timeout 300 mpirun -n 2 "$program" predict --model one.h5 --images new --quiet)" = 2 ]
 }
 
+# A run of predict that ended early, its parts of any length: gone on with, they are put together to the same bytes.
+resumed_prediction() {
+  local run=(predict --model one.h5 --images new --batch-size 4 --threads 1 --quiet)
+  [ -e one.h5 ] || train 1 one --epochs 1 --batch-size 28
+  rm -rf new; cp -r cells/training new
+  echo nonsense >new/zz.png # the last one: too much for the first run
+  [ "$(status_of millrace "${run[@]}" --max-errors 5 --output alone.csv)" = 3 ]
+  [ "$(status_of timeout 300 mpirun -n 3 "$program" "${run[@]}" --max-errors 0 --output parts.csv)" = 1 ]
+  [ ! -e parts.csv ]
+  [ -s parts.part-0-of-3.csv ]
+  head -c 700 parts.part-0-of-3.csv >cut && mv cut parts.part-0-of-3.csv
+  [ "$(status_of timeout 300 mpirun -n 3 "$program" "${run[@]}" --max-errors 5 --output parts.csv --resume)" = 3 ]
+  cmp alone.csv parts.csv
+  [ -z "$(ls parts.part* 2>/dev/null)" ]
+}
+
+# The same figures as one process prints, once; an unusable file is told once, whoever met it.
+evaluation() {
+  local form
+  [ -e one.h5 ] || train 1 one --epochs 1 --batch-size 28
+  cp -r cells/testing judged
+  echo nonsense >judged/Uninfected/nonsense.png
+  for form in "" --json; do
+    [ "$(status_of millrace evaluate --model one.h5 --data judged $form --max-errors 5 --quiet)" = 3 ]
+    mv out alone
+    [ "$(status_of timeout 300 mpirun -n 3 "$program" evaluate --model one.h5 --data judged $form --max-errors 5 --quiet --threads 1)" = 3 ]
+    cmp alone out
+    [ "$(grep -c '(skipped)' err)" = 1 ]
+  done
+  [ "$(status_of timeout 300 mpirun -n 2 "$program" evaluate --model one.h5 --data judged --max-errors 0)" = 1 ]
+}
+
 misuse() {
   local status=0
   timeout 300 mpirun -n 4 "$program" train "${network[@]}" --batch-size 3 --epochs 1 --model no.h5 2>err || status=$?
@@ -163,4 +212,4 @@ misuse() {
   [ "$(grep -c '^millrace: ' err)" = 1 ]
 }
 
-run_cases ${CASES-stopping even_shares uneven_shares idle_ranks dropout own_statistics bad_file dead_rank prediction misuse stopped}
+run_cases ${CASES-stopping even_shares uneven_shares idle_ranks dropout mixed_precision own_statistics bad_file dead_rank prediction resumed_prediction evaluation misuse stopped}
