@@ -17,9 +17,12 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += tests/lsan.supp tests/tsan.supp tests/shared.h
 
 CMOCKA_TESTS =
+# What runs in one thread, or in the team's tasks of one kernel (test_team, test_fused, test_mixed_kernels and
+# test_training have these): the thread sanitizer finds nothing there, and its build leaves them out.
+SERIAL_TESTS =
 TEST_LIBS = $(CMOCKA_LIBS)
 
-CMOCKA_TESTS += tests/test_random
+SERIAL_TESTS += tests/test_random
 tests_test_random_SOURCES = tests/test_random.c
 tests_test_random_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -33,7 +36,7 @@ tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # The same sources under a model checker: every order, every value that C11 allows.
-CMOCKA_TESTS += tests/test_model
+SERIAL_TESTS += tests/test_model
 tests_test_model_SOURCES = tests/test_model.c tests/model/shim.h tests/model/checker.h tests/model/internal.h \
   tests/model/coroutine.c tests/model/memory.c tests/model/operations.c tests/model/search.c \
   tests/model/queue_programs.c tests/model/queue_programs.h \
@@ -42,8 +45,8 @@ tests_test_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim
 tests_test_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Their protocol, as a model for Spin.
-TESTS += tests/test_spin.sh
-EXTRA_DIST += tests/test_spin.sh tests/model/queue.pml
+SERIAL_SHELL_TESTS = tests/test_spin.sh
+EXTRA_DIST += tests/model/queue.pml
 
 CMOCKA_TESTS += tests/test_augment
 tests_test_augment_SOURCES = tests/test_augment.c tests/golden.h
@@ -54,21 +57,21 @@ CMOCKA_TESTS += tests/test_loader
 tests_test_loader_SOURCES = tests/test_loader.c tests/image_files.h tests/list_source.h
 tests_test_loader_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_text
+SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_report
+SERIAL_TESTS += tests/test_report
 tests_test_report_SOURCES = tests/test_report.c
 tests_test_report_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/report.txt
 
-CMOCKA_TESTS += tests/test_rows
+SERIAL_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_dataset
-CMOCKA_TESTS += $(IMAGE_TESTS)
+SERIAL_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_image_SOURCES = tests/test_image.c
 tests_test_image_LDADD = $(IO_TEST_LIBS)
@@ -87,7 +90,7 @@ EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
 # Keras's files.
 KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files \
   tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
-CMOCKA_TESTS += $(KERAS_TESTS)
+SERIAL_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
 tests_test_keras_models_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_files_SOURCES = tests/test_keras_files.c tests/keras.c tests/keras.h
@@ -102,19 +105,19 @@ tests_test_keras_dialect_SOURCES = tests/test_keras_dialect.c
 tests_test_keras_dialect_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/keras_rules.py
 
-CMOCKA_TESTS += tests/test_plot
+SERIAL_TESTS += tests/test_plot
 tests_test_plot_SOURCES = tests/test_plot.c
 tests_test_plot_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_montage
+SERIAL_TESTS += tests/test_montage
 tests_test_montage_SOURCES = tests/test_montage.c
 tests_test_montage_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_sample
+SERIAL_TESTS += tests/test_sample
 tests_test_sample_SOURCES = tests/test_sample.c
 tests_test_sample_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_progress tests/test_table
+SERIAL_TESTS += tests/test_progress tests/test_table
 tests_test_progress_SOURCES = tests/test_progress.c
 tests_test_progress_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_table_SOURCES = tests/test_table.c
@@ -125,7 +128,7 @@ tests_test_team_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # In double, where differences are exact enough to hold gradients against.
 DOUBLE_TESTS = tests/test_loss tests/test_plan tests/test_optimizer tests/test_schedule
-CMOCKA_TESTS += $(DOUBLE_TESTS)
+SERIAL_TESTS += $(DOUBLE_TESTS)
 tests_test_loss_SOURCES = tests/test_loss.c
 tests_test_loss_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_loss_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
@@ -139,15 +142,15 @@ tests_test_schedule_SOURCES = tests/test_schedule.c
 tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_callbacks
+SERIAL_TESTS += tests/test_callbacks
 tests_test_callbacks_SOURCES = tests/test_callbacks.c
 tests_test_callbacks_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_arch
+SERIAL_TESTS += tests/test_arch
 tests_test_arch_SOURCES = tests/test_arch.c
 tests_test_arch_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_fine_tune
+SERIAL_TESTS += tests/test_fine_tune
 tests_test_fine_tune_SOURCES = tests/test_fine_tune.c tests/files.h
 tests_test_fine_tune_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -165,13 +168,13 @@ tests_test_stream_threads_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(
 SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_mixed_training.sh
 SHELL_TESTS += tests/test_train_options.sh
-SHELL_TESTS += tests/test_fine_tuning.sh
+SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh
-SHELL_TESTS += tests/test_tensorboard.sh tests/test_keras_training.sh
+SERIAL_SHELL_TESTS += tests/test_tensorboard.sh tests/test_keras_training.sh
 SHELL_TESTS += tests/test_arrays.sh
 SHELL_TESTS += tests/test_outputs.sh
 TESTS += $(SHELL_TESTS)
-EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS)
+EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS) $(SERIAL_SHELL_TESTS)
 
 CMOCKA_TESTS += tests/test_sandbox
 tests_test_sandbox_SOURCES = tests/test_sandbox.c
@@ -193,7 +196,7 @@ check-long: all
 
 # The layers: their kernels in float; their gradients in the network that is compiled in double.
 LAYER_TESTS = tests/test_activations tests/test_kernels tests/test_layers tests/test_noise tests/test_normalisation
-CMOCKA_TESTS += $(LAYER_TESTS) tests/test_gradients
+SERIAL_TESTS += $(LAYER_TESTS) tests/test_gradients
 tests_test_activations_SOURCES = tests/test_activations.c tests/call.c tests/call.h
 tests_test_activations_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_kernels_SOURCES = tests/test_kernels.c tests/call.c tests/call.h tests/reference.c tests/reference.h
@@ -216,7 +219,7 @@ tests_test_fused_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 CMOCKA_TESTS += tests/test_mixed_kernels
 tests_test_mixed_kernels_SOURCES = tests/test_mixed_kernels.c
 tests_test_mixed_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
-CMOCKA_TESTS += tests/test_fast_kernels
+SERIAL_TESTS += tests/test_fast_kernels
 tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -241,10 +244,18 @@ installcheck-local:
 	DESTDIR='$(DESTDIR)' bash $(srcdir)/tests/installcheck.sh '$(CC)' 'c++' '$(bindir)' '$(libdir)' '$(pkgconfigdir)' '$(srcdir)/doc/examples'
 EXTRA_DIST += tests/installcheck.sh
 
+SERIAL_TESTS += tests/test_inference_kernels
+tests_test_inference_kernels_SOURCES = tests/test_inference_kernels.c
+tests_test_inference_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 if HAVE_CMOCKA
 check_PROGRAMS += $(CMOCKA_TESTS)
 TESTS += $(CMOCKA_TESTS)
+if !THREAD_SANITIZER
+check_PROGRAMS += $(SERIAL_TESTS)
+TESTS += $(SERIAL_TESTS)
 endif
-CMOCKA_TESTS += tests/test_inference_kernels
-tests_test_inference_kernels_SOURCES = tests/test_inference_kernels.c
-tests_test_inference_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+endif
+if !THREAD_SANITIZER
+TESTS += $(SERIAL_SHELL_TESTS)
+endif

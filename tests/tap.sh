@@ -13,6 +13,11 @@ python=python3
 # not COMMAND…: fails where the command succeeds; a mere `!` would not end a case.
 not() { ! "$@"; }
 
+# Built with a sanitizer: what is about accuracy or speed has nothing to show there.
+sanitized() { grep -q DMR_SANITIZED "$MILLRACE_BUILD/Makefile"; }
+
+thread_sanitized() { grep -q fsanitize=thread "$MILLRACE_BUILD/Makefile"; }
+
 # The exit status of a command whose output goes to out and err.
 status_of() { "$@" >out 2>err; echo $?; }
 

@@ -15,7 +15,7 @@ seams=${MILLRACE_FAULT_SEAMS-malloc calloc realloc aligned_alloc open read pread
   pthread_create uring_init uring_submit uring_completion uring_short}
 [ -e "$shim" ] || { echo "1..0 # SKIP tests/faults.la is not built"; exit 0; }
 # The sanitizers' runtimes want to be first, and the shim's place is before them.
-if grep -q DMR_SANITIZED "$MILLRACE_BUILD/Makefile"; then echo "1..0 # SKIP a sanitizer holds malloc"; exit 0; fi
+if sanitized; then echo "1..0 # SKIP a sanitizer holds malloc"; exit 0; fi
 
 common=(--data ../cells --model m.h5 --image-size 32x32 --stages 1 --filters 8,16 --batch-size 16 --threads 2
   --checkpoint-dir ck --checkpoint-every 2steps --history h.csv --plot p.png)

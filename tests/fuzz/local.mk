@@ -48,13 +48,15 @@ tests_fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_state_LDFLAGS = $(MR_FUZZER)
 
 # What stands before libhdf5.
-CMOCKA_TESTS += tests/test_hdf5_check
+SERIAL_TESTS += tests/test_hdf5_check
 tests_test_hdf5_check_SOURCES = tests/test_hdf5_check.c
 tests_test_hdf5_check_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+if !THREAD_SANITIZER
 check_PROGRAMS += $(mutate_targets)
+endif
 EXTRA_PROGRAMS += $(fuzz_targets)
-TESTS += tests/fuzz/test_mutations.sh
+SERIAL_SHELL_TESTS += tests/fuzz/test_mutations.sh
 EXTRA_DIST += tests/fuzz/test_fuzz.sh tests/fuzz/test_mutations.sh tests/fuzz/ignore.txt tests/fuzz/corpus
 
 .PHONY: fuzz-check fuzz-long
