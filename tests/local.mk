@@ -27,10 +27,10 @@ tests_test_random_SOURCES = tests/test_random.c
 tests_test_random_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 CMOCKA_TESTS += tests/test_queue tests/test_queue_disturbed
-tests_test_queue_SOURCES = tests/test_queue.c
+tests_test_queue_SOURCES = tests/test_queue.c tests/queue_stress.c tests/queue_tests.h
 tests_test_queue_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 # The same cases over sources built with a random delay before every shared access.
-tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/schedule_shim.h \
+tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/queue_stress.c tests/queue_tests.h tests/schedule_shim.h \
   pipeline/eventcount.c pipeline/queue.c pipeline/ring.c pipeline/stats.c
 tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/schedule_shim.h"'
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -276,6 +276,15 @@ static void check_dx_sums(const double *got, const double *want, int count, size
             fail_msg("dx sums[%d]: %.9g, not %.9g", i, got[i], want[i]);
 }
 
+/* A normalisation and a ReLU in front of the convolution, for the kernel and for the reference. */
+static void normalise_before(mr_mixed_input *in, mr_mixed_input_gradient *out, mr_conv_input_gradient *want,
+                             const float *scale, const float *shift)
+{
+    in->scale = out->scale = want->scale = scale;
+    in->shift = out->shift = want->shift = shift;
+    in->low = out->low = want->low = 0;
+}
+
 static void check_backward(const mr_conv *d, int options, mr_team *team)
 {
     struct sizes z = sizes_of(d);
@@ -301,9 +310,7 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
     if (options & STORE)
         g.store = t[5];
     if (options & NORM_BEFORE) {
-        in.scale = out.scale = want.scale = scale;
-        in.shift = out.shift = want.shift = shift;
-        in.low = out.low = want.low = 0;
+        normalise_before(&in, &out, &want, scale, shift);
         out.x = t[0], want.x = x;
         out.mean = want.mean = mean;
         out.sums = sums[0], want.sums = sums[1];
