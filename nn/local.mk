@@ -8,6 +8,7 @@ nn_core_sources = \
   nn/arch/resnet.c \
   nn/arch/resnet50.c \
   nn/activity.c nn/activity.h \
+  nn/atomic.h \
   nn/error.c nn/error.h \
   nn/gemm.c nn/gemm.h \
   nn/graph.c nn/graph.h \

@@ -7,13 +7,12 @@
  * then a futex. The spin is bounded because a decoder may want the core. */
 #include "nn/team.h"
 
+#include "nn/atomic.h"
+
 #include <cblas.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { TASK_BITS = 20, MAX_TASKS = (1 << TASK_BITS) - 1, SPINS = 300 };
@@ -38,16 +37,6 @@ struct mr_team {
     } * worker;
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t expected)
-{
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
-}
-
-static void futex_wake(_Atomic uint32_t *word, int count)
-{
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
-}
-
 static void pause_briefly(void)
 {
 #if defined __x86_64__ || defined __i386__
@@ -67,34 +56,34 @@ static uint32_t ticket_next(uint64_t ticket)
 /* Works until the current region has no task left. */
 static void work(mr_team *t, int thread)
 {
-    /* acquire: pairs with the release store of the ticket in mr_team_run, so task and argument are seen */
-    uint64_t ticket = atomic_load_explicit(&t->ticket, memory_order_acquire);
+    uint64_t ticket = mr_load(&t->ticket, memory_order_relaxed);
     while (ticket_next(ticket) < ticket_tasks(ticket)) {
-        if (!atomic_compare_exchange_weak_explicit(&t->ticket, &ticket, ticket + 1, memory_order_acq_rel,
-                                                   memory_order_acquire))
+        /* acquire: pairs with the release store of the ticket in mr_team_run, so task and argument are seen
+         */
+        if (!mr_compare_exchange(&t->ticket, &ticket, ticket + 1, memory_order_acquire, memory_order_relaxed))
             continue;
-        mr_task *task = atomic_load_explicit(&t->task, memory_order_relaxed);
-        void *argument = atomic_load_explicit(&t->argument, memory_order_relaxed);
+        mr_task *task = mr_load(&t->task, memory_order_relaxed);
+        void *argument = mr_load(&t->argument, memory_order_relaxed);
         task(argument, (int)ticket_next(ticket), thread);
         /* release: pairs with the caller's acquire load of done, which so sees what the task wrote */
-        if (atomic_fetch_add_explicit(&t->done, 1, memory_order_seq_cst) + 1 == ticket_tasks(ticket) &&
-            atomic_load_explicit(&t->caller_parked, memory_order_seq_cst))
-            futex_wake(&t->done, 1);
-        ticket = atomic_load_explicit(&t->ticket, memory_order_acquire);
+        if (mr_fetch_add(&t->done, 1, memory_order_seq_cst) + 1 == ticket_tasks(ticket) &&
+            mr_load(&t->caller_parked, memory_order_seq_cst))
+            mr_futex_wake((uint32_t *)&t->done, 1);
+        ticket = mr_load(&t->ticket, memory_order_relaxed);
     }
 }
 
 static void wait_for_region(mr_team *t, uint32_t seen)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&t->region_word, memory_order_acquire) != seen)
+    for (int i = 0; i < MR_SPINS(SPINS); i++) {
+        if (mr_load(&t->region_word, memory_order_acquire) != seen)
             return;
         pause_briefly();
     }
-    atomic_fetch_add_explicit(&t->parked, 1, memory_order_seq_cst);
-    while (atomic_load_explicit(&t->region_word, memory_order_seq_cst) == seen)
-        futex_wait(&t->region_word, seen);
-    atomic_fetch_sub_explicit(&t->parked, 1, memory_order_relaxed);
+    mr_fetch_add(&t->parked, 1, memory_order_seq_cst);
+    while (mr_load(&t->region_word, memory_order_seq_cst) == seen)
+        mr_futex_wait((uint32_t *)&t->region_word, seen);
+    mr_fetch_sub(&t->parked, 1, memory_order_relaxed);
 }
 
 static void *worker_main(void *argument)
@@ -104,8 +93,8 @@ static void *worker_main(void *argument)
     uint32_t seen = 0;
     for (;;) {
         wait_for_region(t, seen);
-        seen = atomic_load_explicit(&t->region_word, memory_order_acquire);
-        if (atomic_load_explicit(&t->stop, memory_order_acquire))
+        seen = mr_load(&t->region_word, memory_order_acquire);
+        if (mr_load(&t->stop, memory_order_relaxed)) /* written before the region was published */
             return NULL;
         work(t, w->index);
     }
@@ -113,9 +102,9 @@ static void *worker_main(void *argument)
 
 static void publish(mr_team *t)
 {
-    atomic_store_explicit(&t->region_word, t->region, memory_order_seq_cst);
-    if (atomic_load_explicit(&t->parked, memory_order_seq_cst))
-        futex_wake(&t->region_word, t->size);
+    mr_store(&t->region_word, t->region, memory_order_seq_cst);
+    if (mr_load(&t->parked, memory_order_seq_cst))
+        mr_futex_wake((uint32_t *)&t->region_word, t->size);
 }
 
 void mr_team_run(mr_team *t, int tasks, mr_task *task, void *argument)
@@ -129,26 +118,25 @@ void mr_team_run(mr_team *t, int tasks, mr_task *task, void *argument)
     }
     if (tasks < 1)
         return;
-    atomic_store_explicit(&t->task, task, memory_order_relaxed);
-    atomic_store_explicit(&t->argument, argument, memory_order_relaxed);
-    atomic_store_explicit(&t->done, 0, memory_order_relaxed);
+    mr_store(&t->task, task, memory_order_relaxed);
+    mr_store(&t->argument, argument, memory_order_relaxed);
+    mr_store(&t->done, 0, memory_order_relaxed);
     t->region++;
-    /* release: pairs with the acquire loads of the ticket in work() */
-    atomic_store_explicit(&t->ticket,
-                          (uint64_t)(t->region & 0xffffff) << 2 * TASK_BITS | (uint64_t)tasks << TASK_BITS,
-                          memory_order_release);
+    /* release: pairs with the acquire of the ticket in work() */
+    mr_store(&t->ticket, (uint64_t)(t->region & 0xffffff) << 2 * TASK_BITS | (uint64_t)tasks << TASK_BITS,
+             memory_order_release);
     publish(t);
     work(t, 0);
     uint32_t done;
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load_explicit(&t->done, memory_order_acquire) == (uint32_t)tasks)
+    for (int i = 0; i < MR_SPINS(SPINS); i++) {
+        if (mr_load(&t->done, memory_order_acquire) == (uint32_t)tasks)
             return;
         pause_briefly();
     }
-    atomic_store_explicit(&t->caller_parked, 1, memory_order_seq_cst);
-    while ((done = atomic_load_explicit(&t->done, memory_order_seq_cst)) != (uint32_t)tasks)
-        futex_wait(&t->done, done);
-    atomic_store_explicit(&t->caller_parked, 0, memory_order_relaxed);
+    mr_store(&t->caller_parked, 1, memory_order_seq_cst);
+    while ((done = mr_load(&t->done, memory_order_seq_cst)) != (uint32_t)tasks)
+        mr_futex_wait((uint32_t *)&t->done, done);
+    mr_store(&t->caller_parked, 0, memory_order_relaxed);
 }
 
 struct ranges {
@@ -209,13 +197,19 @@ int mr_team_create(mr_team **out, int threads, mr_error *e)
     return 0;
 }
 
+/* The workers end. */
+static void dismiss(mr_team *t)
+{
+    mr_store(&t->stop, true, memory_order_relaxed);
+    t->region++;
+    publish(t);
+}
+
 void mr_team_destroy(mr_team *t)
 {
     if (!t)
         return;
-    atomic_store_explicit(&t->stop, true, memory_order_release);
-    t->region++;
-    publish(t);
+    dismiss(t);
     for (int i = 0; i < t->started; i++)
         pthread_join(t->worker[i].thread, NULL);
     free(t->worker);

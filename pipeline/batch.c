@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/batch.h"
 
-#include "pipeline/atomic.h"
+#include "nn/atomic.h"
 
 #include <stdlib.h>
 #include <string.h>

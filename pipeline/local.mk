@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LTLIBRARIES += libpipeline.la
 libpipeline_la_SOURCES = \
-  pipeline/atomic.h \
   pipeline/augment.c pipeline/augment.h \
   pipeline/batch.c pipeline/batch.h \
   pipeline/budget.c pipeline/budget.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/queue.h"
 
-#include "pipeline/atomic.h"
+#include "nn/atomic.h"
 #include "pipeline/stats.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/ring.h"
 
-#include "pipeline/atomic.h"
+#include "nn/atomic.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -44,6 +44,14 @@ tests_test_model_SOURCES = tests/test_model.c tests/model/shim.h tests/model/che
 tests_test_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim.h"'
 tests_test_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+# And the team.
+CMOCKA_TESTS += tests/test_team_model
+tests_test_team_model_SOURCES = tests/test_team_model.c tests/model/shim.h tests/model/checker.h tests/model/internal.h \
+  tests/model/coroutine.c tests/model/memory.c tests/model/operations.c tests/model/search.c \
+  tests/model/team_programs.c tests/model/team_programs.h
+tests_test_team_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim.h"'
+tests_test_team_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 # Their protocol, as a model for Spin.
 SERIAL_SHELL_TESTS = tests/test_spin.sh
 EXTRA_DIST += tests/model/queue.pml

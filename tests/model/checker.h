@@ -8,8 +8,10 @@
  * messages in modification order; every thread has a view, the oldest message of each location that it may
  * still read. Reading moves the view of that location; an acquire takes over the view that the message
  * carries; a release gives the writer's. A store goes anywhere behind the writer's view but never between a
- * read-modify-write and what that read. Sequentially consistent accesses and fences are refused: the code
- * under test has none.
+ * read-modify-write and what that read. Sequentially consistent accesses take place in the order of the run,
+ * which is their total order: each reads nothing older, and stores behind everything, that such an access of
+ * its location has met before; besides they acquire and release. Fences are refused: the code under test has
+ * none.
  *
  * Races: plain objects are locations too, and an access whose thread does not have all earlier conflicting
  * accesses in its view is a failure.
@@ -36,12 +38,12 @@ enum { MODEL_THREADS = 4, MODEL_ATOMICS = 16, MODEL_PLAINS = 6 };
 
 typedef struct model_site {
     const char *function, *kind; /* kind: load, store, add, exchange */
-    int orders;                  /* MODEL_ACQUIRE | MODEL_RELEASE, as far as it was executed with them */
+    int orders;                  /* MODEL_ACQUIRE | …, as far as it was executed with them */
     int number;                  /* from 1; 0: not executed yet */
     struct model_site *next;
 } model_site;
 
-enum { MODEL_ACQUIRE = 1, MODEL_RELEASE = 2 };
+enum { MODEL_ACQUIRE = 1, MODEL_RELEASE = 2, MODEL_TOTAL = 4 /* sequentially consistent */ };
 
 /* What is done wrong on purpose. */
 typedef enum model_fault {

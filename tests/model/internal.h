@@ -64,6 +64,7 @@ typedef struct model_machine {
     model_object plain[MODEL_PLAINS];
     model_thread thread[MODEL_THREADS];
     int atomics, plains;
+    model_view total; /* of each location the newest message that a sequentially consistent access has met */
     int running; /* the thread whose code runs; -1: setup or finish, where operations act on memory alone */
     char failure[200];
 } model_machine;

@@ -79,6 +79,7 @@ static void renumber(int a, int from)
 {
     for (int t = 0; t < MODEL_THREADS; t++)
         move_up(&model_m.thread[t].view, a, from);
+    move_up(&model_m.total, a, from);
     for (int b = 0; b < model_m.atomics; b++)
         for (int i = 0; i < location(b)->count; i++)
             move_up(&location(b)->message[i].view, a, from);
@@ -184,6 +185,9 @@ uint64_t model_state(void)
     }
     for (int a = 0; a < model_m.atomics; a++)
         hash = mix_location(hash, location(a), oldest.seen[a], &oldest, &newest);
+    for (int a = 0; a < model_m.atomics; a++)
+        if (model_m.total.seen[a] > oldest.seen[a])
+            hash = model_mix(hash, (uint64_t)a << 8 | (uint64_t)(model_m.total.seen[a] - oldest.seen[a]));
     for (int p = 0; p < model_m.plains; p++) {
         uint64_t word[2] = {0};
         memcpy(word, model_m.plain[p].address, model_m.plain[p].bytes);

@@ -19,15 +19,33 @@ static bool is_mutated(const model_site *s, model_fault fault)
            (!m->kind || strcmp(m->kind, s->kind) == 0);
 }
 
+static int parts_of_order(memory_order order)
+{
+    switch (order) {
+    case memory_order_relaxed:
+        return 0;
+    case memory_order_acquire:
+        return MODEL_ACQUIRE;
+    case memory_order_release:
+        return MODEL_RELEASE;
+    case memory_order_acq_rel:
+        return MODEL_ACQUIRE | MODEL_RELEASE;
+    case memory_order_seq_cst:
+        return MODEL_ACQUIRE | MODEL_RELEASE | MODEL_TOTAL;
+    default:
+        model_fail("an order that is not modelled");
+        return 0;
+    }
+}
+
 /* The MODEL_ bits of ORDER that are left at the site. */
 static int parts_of(model_site *s, memory_order order)
 {
-    int parts = order == memory_order_acquire   ? MODEL_ACQUIRE
-                : order == memory_order_release ? MODEL_RELEASE
-                : order == memory_order_acq_rel ? MODEL_ACQUIRE | MODEL_RELEASE
-                                                : 0;
-    if (parts == 0 && order != memory_order_relaxed)
-        model_fail("%s: an order that is not modelled", s->function);
+    int parts = parts_of_order(order);
+    if (!strcmp(s->kind, "load"))
+        parts &= ~MODEL_RELEASE;
+    else if (!strcmp(s->kind, "store"))
+        parts &= ~MODEL_ACQUIRE;
     if (!s->number) {
         s->number = sites ? sites->number + 1 : 1;
         s->next = sites;
@@ -66,6 +84,21 @@ static int pick(const model_site *site, int a,
     t->repeat[site->number].times = again ? t->repeat[site->number].times + 1 : 1;
     t->repeat[site->number].value = l->message[number].value;
     return number;
+}
+
+/* A sequentially consistent access: what an earlier one has met of A lies before it. */
+static void come_after(int a, int parts)
+{
+    uint8_t *seen = &self()->view.seen[a];
+    if (parts & MODEL_TOTAL && *seen < model_m.total.seen[a])
+        *seen = model_m.total.seen[a];
+}
+
+/* … and what it has met itself lies before later ones. */
+static void go_before(int a, int parts)
+{
+    if (parts & MODEL_TOTAL)
+        model_m.total.seen[a] = self()->view.seen[a];
 }
 
 static bool any(const model_location *l, int number, uint64_t expected)
@@ -127,10 +160,13 @@ uint64_t model_load(model_site *site, model_word w, memory_order order)
     model_point(a);
     if (model_m.atomic[a].watched && !(self()->watching >> a & 1))
         model_fail("thread %d loads %s out of turn", model_m.running, model_m.atomic[a].name);
+    come_after(a, parts);
     int number = pick(site, a, any, 0);
     model_note(site, number + 1 < model_m.atomic[a].count ? "loads, stale," : "loads", model_m.atomic[a].name,
                model_m.atomic[a].message[number].value);
-    return read_message(a, number, parts);
+    uint64_t value = read_message(a, number, parts);
+    go_before(a, parts);
+    return value;
 }
 
 void model_store(model_site *site, model_word w, uint64_t value, memory_order order)
@@ -143,7 +179,9 @@ void model_store(model_site *site, model_word w, uint64_t value, memory_order or
     int a = model_find(w.address), parts = parts_of(site, order);
     model_point(a);
     model_note(site, "stores", model_m.atomic[a].name, value);
+    come_after(a, parts);
     write_message(a, pick(site, a, has_room_behind, 0), value, parts);
+    go_before(a, parts);
 }
 
 uint64_t model_add(model_site *site, model_word w, uint64_t value, memory_order order)
@@ -156,6 +194,7 @@ uint64_t model_add(model_site *site, model_word w, uint64_t value, memory_order 
     }
     model_point(a);
     int parts = parts_of(site, order);
+    come_after(a, parts);
     int number = pick(site, a, has_room_behind, 0);
     self()->announced = site->function;
     self()->watching ^= (model_m.atomic[a].watched && model_m.atomic[a].loaded_by >> model_m.running & 1)
@@ -165,6 +204,7 @@ uint64_t model_add(model_site *site, model_word w, uint64_t value, memory_order 
         value = 0;
     model_note(site, "adds, finding", model_m.atomic[a].name, old);
     modify(a, number, old + value, parts);
+    go_before(a, parts);
     return old;
 }
 
@@ -196,6 +236,8 @@ bool model_compare_exchange(model_site *site, model_word w, void *expected, uint
     model_point(a);
     int won_parts = parts_of(site, success), lost_parts = parts_of(site, failure);
     uint64_t wanted = value_of(expected, w.size);
+    if ((won_parts | lost_parts) & MODEL_TOTAL)
+        model_fail("a sequentially consistent exchange is not modelled");
     int number = pick(site, a, can_exchange, wanted);
     uint64_t old = model_m.atomic[a].message[number].value;
     bool won = old == wanted || is_mutated(site, MODEL_NO_CLAIM);

@@ -169,6 +169,7 @@ static void begin_run(void)
     replayed = noted = preemptions = 0;
     current = -1;
     memset(model_m.thread, 0, sizeof model_m.thread);
+    memset(&model_m.total, 0, sizeof model_m.total);
     p->setup();
     for (int t = 0; t < p->threads; t++) {
         model_m.thread[t].learnt = model_mix(1, (uint64_t)t);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named by MR_SCHEDULE_SHIM: makes every operation of pipeline/atomic.h a call of the model checker
+/* Named by MR_SCHEDULE_SHIM: makes every operation of nn/atomic.h a call of the model checker
  * (checker.h). Each place in the source is a site, known by its function and operation, whose order a mutant
  * can weaken. */
 #ifndef MR_TESTS_MODEL_SHIM_H
@@ -21,10 +21,15 @@
 #define mr_load(object, order) ((MODEL_TYPE(object))model_load(MODEL_SITE("load"), MODEL_WORD(object), order))
 #define mr_store(object, value, order)                                                                       \
     model_store(MODEL_SITE("store"), MODEL_WORD(object), (uint64_t)(value), order)
+/* A statement's value, so that it need not be used. */
 #define mr_fetch_add(object, value, order)                                                                   \
-    ((MODEL_TYPE(object))model_add(MODEL_SITE("add"), MODEL_WORD(object), (uint64_t)(value), order))
-#define mr_fetch_sub(object, value, order)                                                                   \
-    ((MODEL_TYPE(object))model_add(MODEL_SITE("add"), MODEL_WORD(object), -(uint64_t)(value), order))
+    ({                                                                                                       \
+        MODEL_TYPE(object)                                                                                   \
+        old_ =                                                                                               \
+            (MODEL_TYPE(object))model_add(MODEL_SITE("add"), MODEL_WORD(object), (uint64_t)(value), order);  \
+        old_;                                                                                                \
+    })
+#define mr_fetch_sub(object, value, order) mr_fetch_add(object, -(uint64_t)(value), order)
 #define mr_compare_exchange(object, expected, value, success, failure)                                       \
     model_compare_exchange(MODEL_SITE("exchange"), MODEL_WORD(object), expected, (uint64_t)(value), success, \
                            failure)
