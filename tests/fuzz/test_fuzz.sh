@@ -15,7 +15,7 @@ mkdir -p "$artifacts"
 fuzz() {
   local target=$1 longest=$2; shift 2
   mkdir -p "$found/$target"
-  "$MILLRACE_BUILD/tests/fuzz/fuzz_$target" -seed="${FUZZ_SEED-1}" -max_total_time="$seconds" -max_len="$longest" -timeout=30 -rss_limit_mb=4096 \
+  "$MILLRACE_BUILD/tests/fuzz/fuzz_$target" -seed="${FUZZ_SEED-1}" -max_total_time="$seconds" -max_len="$longest" -timeout=120 -rss_limit_mb=4096 \
     -malloc_limit_mb=8192 -print_final_stats=1 -artifact_prefix="$artifacts/$target-" "$found/$target" "$corpus/$target" "$@" >log 2>&1 ||
     { grep -E 'ERROR|runtime error|fuzz:|SUMMARY|Test unit' log; return 1; }
   echo "$target: $(sed -n 's/^stat::number_of_executed_units: *//p' log) executions" | tee -a "$artifacts/executions"
