@@ -16,8 +16,8 @@ static int classes_of(const mr_array *y)
     if (width > 1)
         return width <= 1 << 20 ? (int)width : 0;
     for (size_t i = 0; i < rows; i++) {
-        double v = y->bytes ? y->u8[i] : y->f32[i];
-        if (v < 0 || v != (int)v || v > 1 << 20)
+        double v = y->bytes ? (double)y->u8[i] : (double)y->f32[i];
+        if (!(v >= 0 && v <= 1 << 20) || v != (int)v)
             return 0;
         most = v > most ? v : most;
     }

@@ -9,7 +9,7 @@
 
 /* Terminals and job managers send one signal twice (to the process and to its group): what comes within this
  * time after the first is the first. */
-static atomic_llong same_signal_ns = 50 * 1000 * 1000;
+static atomic_llong same_signal_ns = 50 * 1000 * 1000LL;
 
 static atomic_int caught;
 static atomic_llong caught_at; /* CLOCK_MONOTONIC */
@@ -57,7 +57,7 @@ static void install_unless_ignored(int signal, void (*handler)(int))
 void mr_catch_launcher_signals(void)
 {
     install(SIGCONT, ask);
-    atomic_store(&same_signal_ns, 3000 * 1000 * 1000LL);
+    atomic_store(&same_signal_ns, 3000LL * 1000 * 1000);
 }
 
 void mr_catch_interrupts(void)

@@ -16,18 +16,24 @@ struct mr_step_log {
     char *path;
 };
 
+/* Does ROW belong to one of the first STEP steps? */
+static bool is_until(const char *row, int64_t step)
+{
+    char *end;
+    long long number = strtoll(row, &end, 10);
+    return strchr(row, '\n') && end != row && *end == ',' && number <= step;
+}
+
 /* Where the rows after STEP begin: -1 where FILE is no step log. */
 static off_t end_of_step(FILE *file, int64_t step)
 {
     char row[128];
-    long long number;
     off_t end = -1;
     if (!fgets(row, sizeof row, file) || strcmp(row, "step,loss\n"))
         return -1;
     do
         end = ftello(file);
-    while (fgets(row, sizeof row, file) && strchr(row, '\n') && sscanf(row, "%lld,", &number) == 1 &&
-           number <= step);
+    while (fgets(row, sizeof row, file) && is_until(row, step));
     return end;
 }
 

@@ -110,7 +110,7 @@ static void print_training(const mr_model *m)
 static void print_rest(const mr_model *m, const struct totals *t)
 {
     char text[160];
-    printf("Total params: %lld (%.2f MiB)\n", (long long)(t->trainable + t->frozen),
+    printf("Total params: %lld (%.2f MiB)\n", (long long)t->trainable + (long long)t->frozen,
            (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
     printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable,
            (long long)t->frozen);
@@ -175,7 +175,7 @@ static int print_json(const mr_model *m, struct totals *t, mr_error *e)
         json_array_append_new(classes, json_string(m->class_names[i]));
     json_t *all =
         json_pack("{s:s, s:o, s:I, s:I, s:I, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name,
-                  "layers", layers, "total_params", (json_int_t)(t->trainable + t->frozen),
+                  "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
                   "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
                   "training_config", m->training, "optimizer_state", m->has_optimizer_state, "iterations",
                   (json_int_t)m->iterations, "preprocessing", contract_json(m), "class_names", classes,

@@ -219,6 +219,7 @@ static int make_model(struct job *j, mr_error *e)
         status = mr_cli_training_model(&j->model, j->c, &j->pre, j->data.classes, e);
     if (!status && !resumes)
         status = mr_cli_fine_tune(j->model, j->c, j->data.classes, e);
+    /* NOLINTNEXTLINE(clang-analyzer-core.*): without an error there is a model by now */
     if (!status && j->model->class_names && (resumes || !j->c->new_head))
         status = mr_cli_order_classes(&j->data, j->model->class_names, j->model->classes, e);
     if (status)

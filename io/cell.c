@@ -164,7 +164,7 @@ static void add_noise(cell *c, float *plane, double step, double amplitude)
         for (int x = 0; x < c->width; x++) {
             int column = (int)(x / step);
             double tx = smooth(x / step - column);
-            const float *g = grid + row * side + column;
+            const float *g = grid + (size_t)(row * side + column);
             double top = g[0] + (g[1] - g[0]) * tx, bottom = g[side] + (g[side + 1] - g[side]) * tx;
             plane[(size_t)y * (size_t)c->width + (size_t)x] +=
                 (float)(amplitude * (top + (bottom - top) * ty));

@@ -81,7 +81,7 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, ui
 static int walk_node(struct table *t, uint64_t address)
 {
     mr_h5_piece p;
-    int status = mr_h5_take(t->w, &p, address, 8 + 40 * 2 * (uint64_t)t->w->leaf_k, "symbol table node");
+    int status = mr_h5_take(t->w, &p, address, 8 + 40 * (2 * (uint64_t)t->w->leaf_k), "symbol table node");
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);

@@ -155,7 +155,7 @@ static int read_properties(struct reading *r, mr_h5_type *out)
     case MR_H5_STRING:
         return 0;
     case MR_H5_OPAQUE:
-        mr_h5_skip(r->c, ((r->bits & 0xff) + 7) / 8 * 8);
+        mr_h5_skip(r->c, (uint64_t)((r->bits & 0xff) + 7) / 8 * 8);
         return 0;
     case MR_H5_COMPOUND:
         return read_compound(r, out->size);

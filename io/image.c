@@ -269,7 +269,7 @@ static void recolour_row(uint8_t *dst, int to, const uint8_t *src, int from, int
         mr_row_rgb_to_gray(dst, src, width);
     else
         for (int x = 0; x < width; x++)
-            memset(dst + 3 * x, src[x], 3);
+            memset(dst + 3 * (size_t)x, src[x], 3);
 }
 
 static int stream_given(mr_decoder *d, const mr_image *image, const mr_preprocess *pre, mr_error *e)

@@ -42,7 +42,7 @@ static bool encode(encoder *c, const uint8_t *rgb, int width, int height, int qu
     jpeg_set_quality(&c->jpeg, quality, TRUE);
     jpeg_start_compress(&c->jpeg, TRUE);
     while (c->jpeg.next_scanline < c->jpeg.image_height) {
-        /* libjpeg's interface lacks the const: it only reads. */
+        /* libjpeg's interface lacks the const: it only reads. NOLINTNEXTLINE(performance-no-int-to-ptr) */
         JSAMPROW row = (JSAMPROW)(uintptr_t)(rgb + (size_t)c->jpeg.next_scanline * (size_t)width * 3);
         jpeg_write_scanlines(&c->jpeg, &row, 1);
     }

@@ -39,6 +39,7 @@ static int sort_by_name(struct state *s, const mr_keras_origin *origin, mr_error
     if (!named)
         return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
     for (int i = 0; i < s->params; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.*): state_open filled params of them */
         char *key = mr_keras_path(s->param[i]->layer->name, s->param[i]->kind);
         const char *name = key ? mr_json_text(origin->names, key) : NULL;
         named[i] = (struct named){name ? name : "", s->param[i]};

@@ -176,7 +176,7 @@ static void map_palette(png_state *s)
 {
     for (int v = 0; v < 256; v++) {
         const uint8_t gray[3] = {(uint8_t)v, (uint8_t)v, (uint8_t)v};
-        const uint8_t *rgb = v < s->header.palette_entries ? s->header.palette + 3 * v : gray;
+        const uint8_t *rgb = v < s->header.palette_entries ? s->header.palette + 3 * (size_t)v : gray;
         memcpy(s->colors[v], rgb, 3);
         if (s->channels == 1)
             s->colors[v][0] = mr_luma(rgb[0], rgb[1], rgb[2]);

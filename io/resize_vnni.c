@@ -96,9 +96,9 @@ rgb_sum(const uint8_t *groups, const int8_t *const digit[3], size_t w, int count
     UNROLL
     for (int i = 0; i < count; i++) {
         __m256i p = _mm256_load_si256((const __m256i *)groups + i);
-        s.d[0] = _mm256_dpbusd_epi32(s.d[0], p, four(d0 + 4 * i));
-        s.d[1] = _mm256_dpbusd_epi32(s.d[1], p, four(d1 + 4 * i));
-        s.d[2] = _mm256_dpbusd_epi32(s.d[2], p, four(d2 + 4 * i));
+        s.d[0] = _mm256_dpbusd_epi32(s.d[0], p, four(d0 + 4 * (size_t)i));
+        s.d[1] = _mm256_dpbusd_epi32(s.d[1], p, four(d1 + 4 * (size_t)i));
+        s.d[2] = _mm256_dpbusd_epi32(s.d[2], p, four(d2 + 4 * (size_t)i));
     }
     return put_together(s);
 }

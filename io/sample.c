@@ -52,10 +52,10 @@ static int refuse(const char *directory, const char *name, mr_error *e)
 static bool is_own(const char *path, int depth, int64_t count)
 {
     if (depth == 2) {
-        long long index = -1;
         const char *number = strrchr(path, '_');
+        long long index = number ? strtoll(number + 1, NULL, 10) : -1;
         char wanted[64];
-        if (!number || sscanf(number, "_%lld.jpg", &index) != 1 || index < 0 || index >= count)
+        if (index < 0 || index >= count)
             return false;
         image_name(wanted, index, count);
         return strcmp(path, wanted) == 0;

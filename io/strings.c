@@ -66,7 +66,7 @@ char *mr_strings_join(mr_strings *s, const char *head, const char *tail)
     if (!text)
         return NULL;
     if (head) {
-        memcpy(end, head, h);
+        memcpy(end, head, h); /* NOLINT(bugprone-not-null-terminated-result): more follows */
         end += h;
         if (h == 0 || head[h - 1] != '/')
             *end++ = '/';

@@ -13,7 +13,7 @@ enum { STATE_ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 mr_real *mr_state_alloc(size_t reals)
 {
     size_t bytes = (reals ? reals : 1) * sizeof(mr_real);
-    size_t alignment = bytes >= 4 * HUGE_PAGE ? HUGE_PAGE : STATE_ALIGNMENT;
+    size_t alignment = bytes >= (size_t)4 * HUGE_PAGE ? HUGE_PAGE : STATE_ALIGNMENT;
     bytes = (bytes + alignment - 1) / alignment * alignment;
     void *p = aligned_alloc(alignment, bytes);
     if (p && alignment == HUGE_PAGE)

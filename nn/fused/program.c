@@ -338,7 +338,7 @@ static void run_slice(void *argument, int task, int thread)
 {
     const struct slices *s = argument;
     mr_program *p = s->p;
-    const mr_real **input = p->slot_input + thread * p->graph->inputs;
+    const mr_real **input = p->slot_input + (size_t)(thread * p->graph->inputs);
     int first = task * p->batch;
     mr_run r = {.p = p,
                 .arena = p->arena + (size_t)thread * p->arena_bytes,

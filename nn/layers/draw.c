@@ -32,10 +32,10 @@ MR_CLONES static void philox_lanes(const mr_philox *g, uint32_t first, uint32_t 
         k1 += 0xBB67AE85u;
     }
     for (int i = 0; i < LANES; i++) {
-        out[4 * i] = c0[i];
-        out[4 * i + 1] = c1[i];
-        out[4 * i + 2] = c2[i];
-        out[4 * i + 3] = c3[i];
+        out[4 * (size_t)i] = c0[i];
+        out[4 * (size_t)i + 1] = c1[i];
+        out[4 * (size_t)i + 2] = c2[i];
+        out[4 * (size_t)i + 3] = c3[i];
     }
 }
 
