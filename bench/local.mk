@@ -31,4 +31,4 @@ bench_limits_bench_LDADD = $(MR_LIBS)
 # Under mpirun; two_hosts.sh does that over a link of limited speed.
 bench_reduce_bench_SOURCES = bench/reduce_bench.c
 bench_reduce_bench_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS)
-EXTRA_DIST += bench/two_hosts.sh
+EXTRA_DIST += bench/hosts.sh bench/two_hosts.sh bench/scaling.sh bench/scaling_fit.py bench/scaling.points

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ranks on MPI (2018's MPI 3.1 is enough: Open MPI, MPICH). Errors of MPI itself are left to its own handler, which
- * names the failing call and ends all ranks. */
+/* The ranks on MPI (2018's MPI 3.1 is enough: Open MPI, MPICH). Errors of MPI itself are left to its own
+ * handler, which names the failing call and ends all ranks. */
 #include "pipeline/ranks.h"
 
 #include "nn/team.h"
@@ -36,7 +36,8 @@ int mr_ranks_launched(void)
     return n > 1 ? n : 1;
 }
 
-/* Ranks that a launcher bound to processors of their own have those; ranks that share some have their part. */
+/* Ranks that a launcher bound to processors of their own have those; ranks that share some have their part.
+ */
 static int own_processors(void)
 {
     MPI_Comm machine;
@@ -53,11 +54,15 @@ static int own_processors(void)
     return part > 0 ? part : 1;
 }
 
-/* Open MPI (4.1) sends a background sum in place to one rank and back: log2(count) times what halving and doubling
- * (Rabenseifner's, number 3) takes on a link. Who has set it knows better; MPICH does not read it. */
+/* Open MPI (4.1) sends a background sum in place to one rank and back: log2(count) times what halving and
+ * doubling (Rabenseifner's, number 3) takes on a link. That sends twice as much for other counts than powers
+ * of two: there a ring (1), unless its 2 (count - 1) messages in turn cost more. Who has set it knows better;
+ * MPICH does not read it. */
 static void choose_algorithms(void)
 {
-    setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", "3", 0);
+    int n = mr_ranks_launched();
+    bool ring = n < 32 && (n & (n - 1));
+    setenv("OMPI_MCA_coll_libnbc_iallreduce_algorithm", ring ? "1" : "3", 0);
 }
 
 int mr_ranks_join(mr_ranks **out, mr_error *e)
