@@ -75,7 +75,7 @@ static size_t find_pixels(const struct forward *f, const mr_block *b, const mr_p
             }
         }
     for (int i = 0; i < MR_TILE_MOST; i++)
-        t->at[n + (size_t)i] = t->at[n - 1];
+        t->at[n + (size_t)i] = t->at[n - 1] + (i + 1) * d->k; /* for prefetching: the next block's */
     return n;
 }
 

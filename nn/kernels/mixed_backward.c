@@ -26,7 +26,7 @@ struct per_thread {
     mr_bf16 *gradient; /* patch with border */
     mr_mixed_weights_memory weights;
     struct mr_segment *segment; /* [images] of a class */
-    ptrdiff_t *at;              /* [outputs] in dx */
+    ptrdiff_t *at;              /* [outputs + MR_MIXED_AHEAD] in dx */
     ptrdiff_t *run;
     float *stage;
     float *sums; /* [2][padded_c] of the block */
@@ -60,7 +60,7 @@ static size_t lay_out_thread(const struct backward *f, char *base, struct per_th
     t->gradient = mr_layout_take(&l, (f->gradient_numbers + mr_mixed_slack((size_t)d->k)) * sizeof(mr_bf16));
     mr_mixed_weights_lay_out(&f->weights, &l, &t->weights);
     t->segment = mr_layout_take(&l, (size_t)f->cut.images * sizeof *t->segment);
-    t->at = mr_layout_take(&l, f->outputs * sizeof *t->at);
+    t->at = mr_layout_take(&l, (f->outputs + MR_MIXED_AHEAD) * sizeof *t->at);
     t->run = mr_layout_take(&l, (size_t)d->r * (size_t)d->s * sizeof *t->run);
     t->stage = mr_layout_take(&l, MR_STAGE * MR_STAGE * sizeof *t->stage);
     t->sums = mr_layout_take(&l, 2 * f->padded_c * sizeof *t->sums);
@@ -169,6 +169,8 @@ static void find_segments(const struct backward *f, const mr_block *b, const str
                 t->at[n++] = -1;
         }
     }
+    for (int i = 0; n > 0 && i < MR_MIXED_AHEAD; i++)
+        t->at[n + (size_t)i] = t->at[n - 1] + (i + 1) * d->stride_w * d->c;
 }
 
 static void run_segment(const struct backward *f, const struct per_thread *t, const struct mr_segment *s,

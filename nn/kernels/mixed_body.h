@@ -85,6 +85,12 @@ static void load_mixed(const struct mr_affine *f, mr_numbers x, size_t x_step, s
         load_as(f, x, x_step, pixels, c, y, false, false);
 }
 
+/* For prefetching: AT may be -1. */
+MR_INLINE const void *numbers_near(mr_numbers n, ptrdiff_t at, const bool half)
+{
+    return (const char *)n.at + at * (ptrdiff_t)(half ? sizeof(mr_bf16) : sizeof(float));
+}
+
 /* VECTORS of channels of a stage. Sums are taken of what was stored, which is what the normalisation will
  * read. */
 MR_INLINE void finish_channels(const struct mr_mixed_finish *f, int k, const int vectors, part n, const bool half,
@@ -99,6 +105,9 @@ MR_INLINE void finish_channels(const struct mr_mixed_finish *f, int k, const int
         product[j] = sums ? v_load(f->products + k + j * LANES) : v_zero();
     }
     for (int i = 0; i < f->pixels; i++) {
+        prefetch_write(numbers_near(f->y, f->at[i + MR_MIXED_AHEAD] + k, half));
+        if (add)
+            prefetch_read(numbers_near(f->add, f->at[i + MR_MIXED_AHEAD] + k, f->add.half));
         if (f->at[i] < 0)
             continue;
         MR_UNROLL
@@ -201,6 +210,7 @@ MR_INLINE void give_channels(const struct mr_mixed_give *g, int k, const int vec
         product[j] = sums ? v_load(g->products + at) : v_zero();
     }
     for (int i = 0; i < g->pixels; i++) {
+        prefetch_write(numbers_near(g->dx, g->at[i + MR_MIXED_AHEAD] + k, half));
         if (g->at[i] < 0)
             continue;
         MR_UNROLL

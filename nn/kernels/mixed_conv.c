@@ -103,6 +103,8 @@ static void find_segments(const struct forward *f, const mr_block *b, const mr_m
             at = add_segment(f, b, t, image + y * d->stride_h * patch->row, d->stride_w * patch->column, 1,
                              b->columns, output + (ptrdiff_t)y * d->q * d->k, at);
     }
+    for (int i = 0; i < MR_MIXED_AHEAD; i++) /* the next block's, where blocks lie one behind the other */
+        t->at[at + (size_t)i] = t->at[at - 1] + (i + 1) * d->k;
 }
 
 static bool same_pixels(const mr_block *a, const mr_block *b)

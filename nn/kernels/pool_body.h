@@ -52,53 +52,94 @@ static void mean_row(const struct mr_pool_row *p)
     }
 }
 
-/* The windows of a row that hold column W: FIRST … LAST. */
-MR_INLINE void windows_of(const struct mr_spread_row *p, int w, int *first, int *last)
+/* The windows of a row that hold a column, FIRST … LAST: moved on from column to column, since a division for each is
+ * dearer than all else that is done there. */
+struct windows {
+    int first, last;
+};
+
+MR_INLINE void move_on(const struct mr_spread_row *p, int w, struct windows *at)
 {
-    int reach = w + p->pad;
-    *first = reach < p->s ? 0 : (reach - p->s) / p->stride + 1;
-    *last = reach / p->stride < p->count - 1 ? reach / p->stride : p->count - 1;
+    const int reach = w + p->pad;
+    while (at->first * p->stride + p->s <= reach)
+        at->first++;
+    while (at->last + 1 < p->count && (at->last + 1) * p->stride <= reach)
+        at->last++;
 }
 
-MR_INLINE void spread_pixel(const struct mr_spread_row *p, int w, size_t k, part n)
+/* VECTORS of channels of one pixel: the sum over its windows. */
+MR_INLINE void gather_windows(const struct mr_spread_row *p, int w, const struct windows *at, size_t k, const int vectors,
+                              part n, vec *d)
 {
-    int first, last;
-    windows_of(p, w, &first, &last);
-    vec d = v_zero();
+    MR_UNROLL
+    for (int v = 0; v < vectors; v++)
+        d[v] = v_zero();
     for (int i = 0; i < p->lines; i++)
-        for (int j = first; j <= last; j++) {
-            size_t at = (size_t)j * p->c + k;
-            vec g = v_load_part(p->dy[i] + at, n);
-            if (p->places[i])
-                g = v_where_byte(p->places[i] + at, p->first_tap[i] + w + p->pad - j * p->stride, n, g);
-            d = v_add(d, g);
+        for (int j = at->first; j <= at->last; j++) {
+            const size_t from = (size_t)j * p->c + k;
+            const int tap = p->first_tap[i] + w + p->pad - j * p->stride;
+            MR_UNROLL
+            for (int v = 0; v < vectors; v++) {
+                vec g = v_load_part(p->dy[i] + from + (size_t)(v * LANES), n);
+                if (p->places[i])
+                    g = v_where_byte(p->places[i] + from + v * LANES, tap, n, g);
+                d[v] = v_add(d[v], g);
+            }
         }
-    size_t at = (size_t)w * p->c + k;
-    d = v_mul(d, v_set(p->factor));
-    if (p->add)
-        d = v_add(d, v_load_part(p->add + at, n));
-    if (p->scale) {
-        vec x = v_load_part(p->x + at, n);
-        vec normal = v_fma(v_load_part(p->scale + k, n), x, v_load_part(p->shift + k, n));
-        d = v_inside(normal, v_set(p->low), v_set(p->high), d);
-        if (p->sums) {
-            v_store_part(p->sums + k, v_add(v_load_part(p->sums + k, n), d), n);
-            vec centred = v_sub(x, v_load_part(p->mean + k, n));
-            v_store_part(p->products + k, v_fma(d, centred, v_load_part(p->products + k, n)), n);
+}
+
+/* VECTORS of channels from K on of all pixels: their factors and sums stay in registers. */
+MR_INLINE void spread_channels(const struct mr_spread_row *p, size_t k, const int vectors, part n)
+{
+    enum { AHEAD = 256 }; /* floats: 1 KiB ahead of the stores, as MR_MIXED_AHEAD */
+    const vec factor = v_set(p->factor), low = v_set(p->low), high = v_set(p->high);
+    const bool mask = p->scale, sums = mask && p->sums;
+    vec d[2], scale[2], shift[2], mean[2], sum[2], product[2];
+    MR_UNROLL
+    for (int v = 0; v < vectors; v++) {
+        const size_t at = k + (size_t)(v * LANES);
+        scale[v] = mask ? v_load_part(p->scale + at, n) : v_zero();
+        shift[v] = mask ? v_load_part(p->shift + at, n) : v_zero();
+        mean[v] = sums ? v_load_part(p->mean + at, n) : v_zero();
+        sum[v] = sums ? v_load_part(p->sums + at, n) : v_zero();
+        product[v] = sums ? v_load_part(p->products + at, n) : v_zero();
+    }
+    struct windows windows = {0, -1};
+    for (int w = 0; w < p->columns; w++) {
+        move_on(p, w, &windows);
+        gather_windows(p, w, &windows, k, vectors, n, d);
+        MR_UNROLL
+        for (int v = 0; v < vectors; v++) {
+            const size_t at = (size_t)w * p->c + k + (size_t)(v * LANES);
+            prefetch_write(p->dx + at + AHEAD);
+            d[v] = v_mul(d[v], factor);
+            if (p->add)
+                d[v] = v_add(d[v], v_load_part(p->add + at, n));
+            if (mask) {
+                const vec x = v_load_part(p->x + at, n);
+                d[v] = v_inside(v_fma(scale[v], x, shift[v]), low, high, d[v]);
+                sum[v] = v_add(sum[v], d[v]);
+                product[v] = v_fma(d[v], v_sub(x, mean[v]), product[v]);
+            }
+            v_store_part(p->dx + at, d[v], n);
         }
     }
-    v_store_part(p->dx + at, d, n);
+    MR_UNROLL
+    for (int v = 0; sums && v < vectors; v++) {
+        v_store_part(p->sums + k + v * LANES, sum[v], n);
+        v_store_part(p->products + k + v * LANES, product[v], n);
+    }
 }
 
 static void spread_row(const struct mr_spread_row *p)
 {
-    for (int w = 0; w < p->columns; w++) {
-        size_t k = 0;
-        for (; k + LANES <= p->c; k += LANES)
-            spread_pixel(p, w, k, v_part(LANES));
-        if (k < p->c)
-            spread_pixel(p, w, k, v_part(p->c - k));
-    }
+    size_t k = 0;
+    for (; k + 2 * LANES <= p->c; k += 2 * LANES)
+        spread_channels(p, k, 2, v_part(LANES));
+    for (; k + LANES <= p->c; k += LANES)
+        spread_channels(p, k, 1, v_part(LANES));
+    if (k < p->c)
+        spread_channels(p, k, 1, v_part(p->c - k));
 }
 
 static void sum_rows(const float *a, const float *b, const float *mean, size_t pixels, size_t c, float *sums,

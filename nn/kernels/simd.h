@@ -110,8 +110,8 @@ MR_INLINE part v_part(size_t n)
 /* Small numbers kept as bytes. VALUE where the byte is TAP, else 0. */
 MR_INLINE vec v_where_byte(const uint8_t *p, int tap, part n, vec value)
 {
-    __m512i bytes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(n, p));
-    return _mm512_maskz_mov_ps(_mm512_cmpeq_epi32_mask(bytes, _mm512_set1_epi32(tap)), value);
+    __m128i bytes = _mm_maskz_loadu_epi8(n, p);
+    return _mm512_maskz_mov_ps(_mm_cmpeq_epi8_mask(bytes, _mm_set1_epi8((char)tap)), value);
 }
 MR_INLINE void v_store_bytes(uint8_t *p, vec a, part n)
 {
