@@ -191,7 +191,7 @@ mr_patch mr_load_input(const mr_cut *cut, const mr_conv_input *in, const mr_bloc
     return patch;
 }
 
-void mr_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_conv_input *in, const mr_block *b)
+size_t mr_input_range(const mr_cut *cut, const mr_block *b, size_t *count)
 {
     const mr_conv *d = &cut->d;
     int first = b->row * d->stride_h - d->pad_top,
@@ -199,11 +199,19 @@ void mr_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_conv_input *in, con
     int end = mr_at_most(d->h, first + rows);
     first = mr_at_least(0, first);
     size_t row = (size_t)d->w * (size_t)d->c;
-    const float *at = in->x + ((size_t)b->image * (size_t)d->h + (size_t)first) * row;
-    if (cut->flat)
-        mr_ahead_add(a, at + (size_t)b->column * (size_t)d->c, (size_t)b->columns * (size_t)d->c);
-    else if (end > first)
-        mr_ahead_add(a, at, ((size_t)(b->images - 1) * (size_t)d->h + (size_t)(end - first)) * row);
+    size_t at = ((size_t)b->image * (size_t)d->h + (size_t)first) * row;
+    if (cut->flat) {
+        *count = (size_t)b->columns * (size_t)d->c;
+        return at + (size_t)b->column * (size_t)d->c;
+    }
+    *count = end > first ? ((size_t)(b->images - 1) * (size_t)d->h + (size_t)(end - first)) * row : 0;
+    return at;
+}
+
+void mr_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_conv_input *in, const mr_block *b)
+{
+    size_t count, first = mr_input_range(cut, b, &count);
+    mr_ahead_add(a, in->x + first, count);
 }
 
 size_t mr_input_run_count(const mr_conv *d)

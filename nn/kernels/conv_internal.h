@@ -125,7 +125,8 @@ typedef struct mr_ahead {
     const char *at[4];
     size_t bytes[4];
     int streams, stream;
-    size_t done; /* of the current stream */
+    size_t done;  /* of the current stream */
+    size_t share; /* mixed precision: bytes for each stage */
 } mr_ahead;
 
 static inline void mr_ahead_add(mr_ahead *a, const float *p, size_t floats)
@@ -153,7 +154,8 @@ static inline const char *mr_ahead_take(mr_ahead *a, size_t steps, const void *n
     return at;
 }
 
-/* The input under block B as it lies in the tensor. */
+/* The input under block B as it lies in the tensor: its first number, and how many. */
+size_t mr_input_range(const mr_cut *cut, const mr_block *b, size_t *count);
 void mr_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_conv_input *in, const mr_block *b);
 
 /* out[i] = sum over tasks of task_sums[task][i], in their order. */

@@ -31,6 +31,7 @@ struct per_thread {
     float *stage;
     float *sums; /* [2][padded_c] of the block */
     int segments;
+    mr_ahead ahead; /* of the block at hand */
 };
 
 /* The largest gradient patch and dx class over all blocks. */
@@ -173,7 +174,7 @@ static void find_segments(const struct backward *f, const mr_block *b, const str
         t->at[n + (size_t)i] = t->at[n - 1] + (i + 1) * d->stride_w * d->c;
 }
 
-static void run_segment(const struct backward *f, const struct per_thread *t, const struct mr_segment *s,
+static void run_segment(const struct backward *f, struct per_thread *t, const struct mr_segment *s,
                         struct mr_mixed_tile *tile, struct mr_mixed_give *give)
 {
     tile->a_step = s->step;
@@ -183,6 +184,7 @@ static void run_segment(const struct backward *f, const struct per_thread *t, co
         tile->a = t->gradient + s->first + i * s->step;
         tile->pixel_tiles = mr_divide_up(give->pixels, MR_TILE_ROWS);
         f->table->tile(tile);
+        mr_mixed_ahead_stage(&t->ahead);
         f->table->give(give);
     }
 }
@@ -192,7 +194,7 @@ static const float *from(const float *p, int at)
     return p ? p + at : NULL;
 }
 
-static void run_class(const struct backward *f, const struct per_thread *t, struct mr_mixed_tile *tile)
+static void run_class(const struct backward *f, struct per_thread *t, struct mr_mixed_tile *tile)
 {
     const mr_mixed_input_gradient *dx = f->dx;
     const int c_all = f->cut.d.c;
@@ -237,11 +239,31 @@ static void add_data(const struct backward *f, const mr_block *b, const struct m
 
 /* ---- both ---------------------------------------------------------------------------- */
 
+/* Its part of each stage of dx, about one for every 32 by 32 numbers. */
+static void look_ahead(const struct backward *f, int number, mr_ahead *a)
+{
+    *a = (mr_ahead){0};
+    if (number >= f->cut.blocks || !f->dx)
+        return;
+    mr_block b = mr_cut_block(&f->cut, number);
+    const mr_conv *d = &f->cut.d;
+    const mr_mixed_gradient *g = f->gradient;
+    size_t at = (((size_t)b.image * (size_t)d->p + (size_t)b.row) * (size_t)d->q + (size_t)b.column) * (size_t)d->k;
+    size_t pixels = (size_t)b.images * (size_t)b.rows * (size_t)b.columns;
+    mr_mixed_ahead_add(a, g->dy, at, pixels * (size_t)d->k);
+    mr_mixed_ahead_add(a, g->x, at, pixels * (size_t)d->k);
+    mr_mixed_ahead_add(a, g->add, at, pixels * (size_t)d->k);
+    if (f->dw)
+        mr_mixed_ahead_input(a, &f->cut, f->in, &b);
+    mr_mixed_ahead_start(a, pixels * (size_t)(d->stride_h * d->stride_w) / MR_STAGE * (size_t)mr_divide_up(d->c, MR_STAGE));
+}
+
 static void backward_block(const struct backward *f, int task, int number, bool first, struct per_thread *t)
 {
     mr_block b = mr_cut_block(&f->cut, number);
     struct mr_area area = mr_find_area(&f->cut, &b, f->dx != NULL);
     mr_mixed_patch dy = load_gradient(f, &b, &area, t->gradient);
+    look_ahead(f, number + 1, &t->ahead);
     if (f->dw || f->dbias) {
         mr_mixed_patch own = dy, x = {{NULL, true}, 0, 0, 0};
         own.at = mr_numbers_at(dy.at, (b.row - area.g_rows.first) * dy.row +

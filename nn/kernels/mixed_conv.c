@@ -113,7 +113,8 @@ static bool same_pixels(const mr_block *a, const mr_block *b)
 }
 
 static void run_segment(const struct forward *f, const struct per_thread *t, const struct mr_segment *s,
-                        const mr_bf16 *patch, struct mr_mixed_tile *tile, struct mr_mixed_finish *finish)
+                        const mr_bf16 *patch, struct mr_mixed_tile *tile, struct mr_mixed_finish *finish,
+                        mr_ahead *ahead)
 {
     tile->a_step = s->step;
     for (int i = 0; i < s->count; i += MR_STAGE) {
@@ -122,12 +123,14 @@ static void run_segment(const struct forward *f, const struct per_thread *t, con
         tile->a = patch + s->first + i * s->step;
         tile->pixel_tiles = mr_divide_up(finish->pixels, MR_TILE_ROWS);
         f->table->tile(tile);
+        mr_mixed_ahead_stage(ahead);
         f->table->finish(finish);
     }
 }
 
 /* AT: of the block's first pixel in the output. */
-static void run_block(const struct forward *f, const struct per_thread *t, const mr_bf16 *patch, ptrdiff_t at)
+static void run_block(const struct forward *f, const struct per_thread *t, const mr_bf16 *patch, ptrdiff_t at,
+                      mr_ahead *ahead)
 {
     const mr_mixed_output *out = f->out;
     const int k_all = f->cut.d.k;
@@ -149,9 +152,23 @@ static void run_block(const struct forward *f, const struct per_thread *t, const
                                          .products = t->sums + f->padded + k};
         tile.channel_tiles = mr_divide_up(finish.channels, MR_TILE_ROWS);
         for (int s = 0; s < t->segments; s++)
-            run_segment(f, t, &t->segment[s], patch, &tile, &finish);
+            run_segment(f, t, &t->segment[s], patch, &tile, &finish, ahead);
         tile.w += tile.runs * tile.steps * (size_t)tile.channel_tiles * MR_TILE_NUMBERS;
     }
+}
+
+static mr_ahead look_ahead(const struct forward *f, const struct per_thread *t, int number)
+{
+    mr_ahead a = {0};
+    if (number >= f->cut.blocks)
+        return a;
+    mr_block b = mr_cut_block(&f->cut, number);
+    size_t stages = 0;
+    for (int s = 0; s < t->segments; s++)
+        stages += (size_t)mr_divide_up(t->segment[s].count, MR_STAGE);
+    mr_mixed_ahead_input(&a, &f->cut, f->in, &b);
+    mr_mixed_ahead_start(&a, stages * (size_t)mr_divide_up(f->cut.d.k, MR_STAGE));
+    return a;
 }
 
 static void add_sums(const struct forward *f, const struct per_thread *t, double *sums)
@@ -184,7 +201,8 @@ static void forward_task(void *argument, int task, int thread)
         }
         last = b;
         memset(t.sums, 0, 2 * f->padded * sizeof *t.sums);
-        run_block(f, &t, patch.at.at, (((ptrdiff_t)b.image * d->p + b.row) * d->q + b.column) * d->k);
+        mr_ahead ahead = look_ahead(f, &t, i + 1);
+        run_block(f, &t, patch.at.at, (((ptrdiff_t)b.image * d->p + b.row) * d->q + b.column) * d->k, &ahead);
         if (f->out->sums)
             add_sums(f, &t, sums);
     }

@@ -104,6 +104,42 @@ mr_mixed_patch mr_mixed_load_or_point(const mr_cut *cut, const mr_mixed_input *i
     return (mr_mixed_patch){mr_numbers_at(in->x, (ptrdiff_t)b->column * d->c), image, image, d->c};
 }
 
+void mr_mixed_ahead_add(mr_ahead *a, mr_numbers n, size_t first, size_t count)
+{
+    if (!n.at)
+        return;
+    a->at[a->streams] = mr_numbers_at(n, (ptrdiff_t)first).at;
+    a->bytes[a->streams++] = count * (n.half ? sizeof(mr_bf16) : sizeof(float));
+}
+
+void mr_mixed_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_mixed_input *in, const mr_block *b)
+{
+    size_t count, first = mr_input_range(cut, b, &count);
+    mr_mixed_ahead_add(a, in->x, first, count);
+}
+
+enum { LINE = 64 };
+
+void mr_mixed_ahead_start(mr_ahead *a, size_t stages)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < a->streams; i++)
+        bytes += a->bytes[i];
+    a->share = (bytes / (stages ? stages : 1) + LINE) / LINE * LINE;
+}
+
+void mr_mixed_ahead_stage(mr_ahead *a)
+{
+    for (size_t left = a->share; left > 0 && a->stream < a->streams; left -= LINE) {
+        __builtin_prefetch(a->at[a->stream] + a->done, 0, 2);
+        a->done += LINE;
+        if (a->done >= a->bytes[a->stream]) {
+            a->stream++;
+            a->done = 0;
+        }
+    }
+}
+
 void mr_mixed_runs(const mr_cut *cut, const mr_mixed_patch *patch, mr_runs *runs)
 {
     mr_patch same = {NULL, patch->image, patch->row, patch->column};

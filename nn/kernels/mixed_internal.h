@@ -29,6 +29,13 @@ mr_mixed_patch mr_mixed_load(const mr_cut *cut, const mr_mixed_input *in, const 
 mr_mixed_patch mr_mixed_load_or_point(const mr_cut *cut, const mr_mixed_input *in, const mr_block *b,
                                       mr_numbers buffer);
 
+/* mr_ahead, whose streams are bf16 or float32: COUNT numbers from number FIRST of N on; the input under block B. */
+void mr_mixed_ahead_add(mr_ahead *a, mr_numbers n, size_t first, size_t count);
+void mr_mixed_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_mixed_input *in, const mr_block *b);
+/* Shares out what was added to STAGES stages; and the part of one stage. */
+void mr_mixed_ahead_start(mr_ahead *a, size_t stages);
+void mr_mixed_ahead_stage(mr_ahead *a);
+
 /* Runs of a kernel, in a patch (conv_internal.h); and how many tiles deep one is. */
 void mr_mixed_runs(const mr_cut *cut, const mr_mixed_patch *patch, mr_runs *runs);
 static inline size_t mr_mixed_steps(size_t length)
