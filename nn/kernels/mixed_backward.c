@@ -307,6 +307,15 @@ static void backward_task(void *argument, int task, int thread)
     f->table->end();
 }
 
+static void forget_tables(const struct backward *f, int threads)
+{
+    struct per_thread t;
+    for (int i = 0; i < threads; i++) {
+        lay_out_thread(f, f->threads + (size_t)i * f->thread_bytes, &t);
+        mr_mixed_weights_forget(&t.weights);
+    }
+}
+
 void mr_mixed_backward(const mr_conv *d, mr_team *team, const mr_mixed_gradient *gradient,
                        const mr_mixed_input *in, const mr_bf16 *packed, float *dw, float *dbias,
                        const mr_mixed_input_gradient *dx, void *scratch)
@@ -314,6 +323,7 @@ void mr_mixed_backward(const mr_conv *d, mr_team *team, const mr_mixed_gradient 
     struct backward f = {
         .gradient = gradient, .in = in, .packed = packed, .dw = dw, .dbias = dbias, .dx = dx};
     lay_out(&f, d, mr_team_size(team), scratch);
+    forget_tables(&f, mr_team_size(team));
     mr_team_run(team, f.cut.tasks, backward_task, &f);
     mr_mixed_weights_reduce(&f.weights, team, f.task_weights, dw, dbias);
     if (dx && dx->sums)

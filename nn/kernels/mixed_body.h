@@ -64,6 +64,10 @@ MR_INLINE void load_as(const struct mr_affine *f, mr_numbers x, size_t x_step, s
                        mr_numbers y, const bool from_half, const bool to_half)
 {
     size_t k = 0;
+    if (!f->scale && x_step == c) { /* one long row */
+        c *= pixels;
+        pixels = 1;
+    }
     for (; k + STRIP * LANES <= c; k += STRIP * LANES)
         load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, STRIP, v_part(LANES));
     for (; k + LANES <= c; k += LANES)

@@ -68,7 +68,14 @@ typedef struct mr_mixed_weights {
     size_t most_pixels, most_pitch;
 } mr_mixed_weights;
 
+/* What the tables of addresses depend on. */
+typedef struct mr_mixed_weights_shape {
+    int images, rows, columns;
+    ptrdiff_t x[3], g[3];
+} mr_mixed_weights_shape;
+
 typedef struct mr_mixed_weights_memory { /* of a thread */
+    mr_mixed_weights_shape *shape; /* of the block that the tables were made for */
     mr_bf16 *transposed;  /* [c][pitch] of one phase */
     mr_bf16 *interleaved; /* [stages of k][pixels / 32][tiles] */
     mr_bf16 *ones;        /* [most_pixels] */
@@ -78,6 +85,8 @@ typedef struct mr_mixed_weights_memory { /* of a thread */
 
 void mr_mixed_weights_start(mr_mixed_weights *w, const mr_cut *cut);
 void mr_mixed_weights_lay_out(const mr_mixed_weights *w, mr_layout *l, mr_mixed_weights_memory *m);
+/* Before the first block of a thread: its tables are of none. */
+void mr_mixed_weights_forget(const mr_mixed_weights_memory *m);
 /* SUMS (+)= the block's part, of dw (unless DW is false) and of the bias (with BIAS). G's origin is the
  * block's first pixel. */
 void mr_mixed_weights_add(const mr_mixed_weights *w, const mr_mixed_weights_memory *m, const mr_block *b,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/kernels/mixed_internal.h"
 
+#include <string.h>
+
 /* A block's pixels strung together: ROWS x COLUMNS an image (the input's, of one phase). */
 struct lattice {
     int stride_h, stride_w; /* of the phases */
@@ -43,11 +45,30 @@ void mr_mixed_weights_start(mr_mixed_weights *w, const mr_cut *cut)
 
 void mr_mixed_weights_lay_out(const mr_mixed_weights *w, mr_layout *l, mr_mixed_weights_memory *m)
 {
+    m->shape = mr_layout_take(l, sizeof *m->shape);
     m->transposed = mr_layout_take(l, w->c * (w->most_pitch + MR_TILE_DEPTH) * sizeof(mr_bf16));
     m->interleaved = mr_layout_take(l, w->k * w->most_pixels * sizeof(mr_bf16));
     m->ones = mr_layout_take(l, w->most_pixels * sizeof(mr_bf16));
     m->x_at = mr_layout_take(l, w->most_pitch * sizeof(ptrdiff_t));
     m->g_at = mr_layout_take(l, w->most_pixels * sizeof(ptrdiff_t));
+}
+
+void mr_mixed_weights_forget(const mr_mixed_weights_memory *m)
+{
+    *m->shape = (mr_mixed_weights_shape){.images = -1};
+}
+
+/* Most blocks are alike, and their tables cost as much as transposing what they point at. Returns whether the last
+ * one was. */
+static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, const mr_mixed_patch *x,
+                        const mr_mixed_patch *g)
+{
+    mr_mixed_weights_shape s = {b->images, b->rows, b->columns, {x->image, x->row, x->column}, {g->image, g->row, g->column}};
+    const mr_mixed_weights_shape *o = m->shape;
+    bool same = s.images == o->images && s.rows == o->rows && s.columns == o->columns &&
+                !memcmp(s.x, o->x, sizeof s.x) && !memcmp(s.g, o->g, sizeof s.g);
+    *m->shape = s;
+    return same;
 }
 
 static void find_gradient(const struct lattice *l, const mr_block *b, const mr_mixed_patch *g, ptrdiff_t *at)
@@ -127,7 +148,7 @@ static bool phase_is_met(int kernel, int dilation, int stride, int phase)
 }
 
 static void add_taps(const mr_mixed_weights *w, const mr_mixed_weights_memory *m, const struct lattice *l,
-                     const mr_block *b, const mr_mixed_patch *x, float *sums, bool add)
+                     const mr_block *b, const mr_mixed_patch *x, float *sums, bool add, bool same)
 {
     const mr_conv *d = &w->cut->d;
     for (int row = 0; row < l->stride_h; row++)
@@ -135,7 +156,8 @@ static void add_taps(const mr_mixed_weights *w, const mr_mixed_weights_memory *m
             if (!phase_is_met(d->r, d->dilation_h, l->stride_h, row) ||
                 !phase_is_met(d->s, d->dilation_w, l->stride_w, column))
                 continue;
-            find_input(w->cut, l, b, x, row, column, m->x_at);
+            if (!same || l->stride_h * l->stride_w > 1) /* phases share a table */
+                find_input(w->cut, l, b, x, row, column, m->x_at);
             for (size_t c = 0; c < w->c; c += MR_TILE_ROWS)
                 mr_mixed_kernels()->transpose((const mr_bf16 *)x->at.at + c, m->x_at, l->length,
                                               mr_at_most(MR_TILE_ROWS, d->c - (int)c),
@@ -171,13 +193,15 @@ void mr_mixed_weights_add(const mr_mixed_weights *w, const mr_mixed_weights_memo
                           bool bias)
 {
     struct lattice l = lattice_of(w->cut, b->images, b->rows, b->columns);
-    find_gradient(&l, b, g, m->g_at);
+    bool same = same_tables(m, b, x, g);
+    if (!same)
+        find_gradient(&l, b, g, m->g_at);
     for (size_t k = 0; k < w->k; k += MR_STAGE)
         mr_mixed_kernels()->interleave((const mr_bf16 *)g->at.at + k, m->g_at, l.pixels,
                                        mr_at_most(MR_STAGE, w->cut->d.k - (int)k),
                                        m->interleaved + k * l.pixels);
     if (dw)
-        add_taps(w, m, &l, b, x, sums, add);
+        add_taps(w, m, &l, b, x, sums, add, same);
     if (bias)
         add_bias(w, m, &l, sums, add);
 }
