@@ -59,11 +59,15 @@ size_t mr_mixed_packed_class(const mr_conv *d, const mr_class *class);
  * the input is transposed to [channel][pixel], so that each tap is the same numbers read from another offset,
  * and the gradient's pixels are interleaved in pairs. Pixels are strung together row by row with the input's
  * border between the rows, where the gradient is zero; a strided convolution's input is taken apart first
- * into stride_h x stride_w phases, which again have no strides. */
+ * into stride_h x stride_w phases, which again have no strides. Few channels (an image's) would leave most of a tile's
+ * rows empty: there the S*C numbers under a row of the kernel, which lie side by side, are taken for the channels of a
+ * kernel of one column. */
 typedef struct mr_mixed_weights {
     const mr_cut *cut;
+    bool rows_of_kernel; /* that is done */
+    size_t inner;        /* numbers of a tap: C, or S*C */
     size_t rows;       /* of one task's sums: taps times whole tiles of c */
-    size_t c, k;       /* in whole tiles */
+    size_t c, k;       /* inner, K in whole tiles */
     size_t floats;     /* of one task's sums: stages of k by [rows][32 or 16], then the bias's [16][32 or 16] */
     size_t most_pixels, most_pitch;
 } mr_mixed_weights;

@@ -36,8 +36,14 @@ void mr_mixed_weights_start(mr_mixed_weights *w, const mr_cut *cut)
 {
     const mr_conv *d = &cut->d;
     struct lattice l = lattice_of(cut, cut->images, cut->rows, cut->columns);
-    *w = (mr_mixed_weights){.cut = cut, .c = mr_mixed_padded(d->c), .k = mr_mixed_padded(d->k)};
-    w->rows = (size_t)d->r * (size_t)d->s * w->c;
+    bool rows = d->c < MR_TILE_ROWS && d->s > 1 && d->dilation_w == 1 && d->s * d->c <= MR_TILE_DEPTH;
+    int inner = rows ? d->s * d->c : d->c;
+    *w = (mr_mixed_weights){.cut = cut,
+                            .rows_of_kernel = rows,
+                            .inner = (size_t)inner,
+                            .c = mr_mixed_padded(inner),
+                            .k = mr_mixed_padded(d->k)};
+    w->rows = (size_t)d->r * (rows ? 1 : (size_t)d->s) * w->c;
     w->floats = (w->rows + MR_TILE_ROWS) * w->k;
     w->most_pixels = l.pixels;
     w->most_pitch = l.pitch;
@@ -116,6 +122,7 @@ static void add_phase(const mr_mixed_weights *w, const mr_mixed_weights_memory *
 {
     static const ptrdiff_t no_offset = 0;
     const mr_conv *d = &w->cut->d;
+    const int across = w->rows_of_kernel ? 1 : d->s;
     struct mr_mixed_tile t = {.run = &no_offset, .runs = 1, .steps = l->pixels / MR_TILE_DEPTH, .add = add};
     t.a_step = (ptrdiff_t)l->pitch;
     for (size_t k = 0; k < w->k; k += MR_STAGE) {
@@ -123,12 +130,12 @@ static void add_phase(const mr_mixed_weights *w, const mr_mixed_weights_memory *
         t.channel_tiles = (int)(width_of(w, k) / MR_TILE_ROWS);
         t.stage_step = (ptrdiff_t)width_of(w, k);
         for (int r = 0; r < d->r; r++)
-            for (int s = 0; s < d->s; s++) {
+            for (int s = 0; s < across; s++) {
                 int down = r * d->dilation_h, right = s * d->dilation_w;
                 if (down % l->stride_h != row || right % l->stride_w != column)
                     continue;
                 const mr_bf16 *from = m->transposed + down / l->stride_h * l->columns + right / l->stride_w;
-                float *to = sums + w->rows * k + (size_t)(r * d->s + s) * w->c * (size_t)t.stage_step;
+                float *to = sums + w->rows * k + (size_t)(r * across + s) * w->c * (size_t)t.stage_step;
                 for (size_t c = 0; c < w->c; c += MR_STAGE) {
                     t.a = from + c * l->pitch;
                     t.stage = to + c * (size_t)t.stage_step;
@@ -151,8 +158,9 @@ static void add_taps(const mr_mixed_weights *w, const mr_mixed_weights_memory *m
                      const mr_block *b, const mr_mixed_patch *x, float *sums, bool add, bool same)
 {
     const mr_conv *d = &w->cut->d;
+    const int phases = w->rows_of_kernel ? 1 : l->stride_w;
     for (int row = 0; row < l->stride_h; row++)
-        for (int column = 0; column < l->stride_w; column++) {
+        for (int column = 0; column < phases; column++) {
             if (!phase_is_met(d->r, d->dilation_h, l->stride_h, row) ||
                 !phase_is_met(d->s, d->dilation_w, l->stride_w, column))
                 continue;
@@ -160,7 +168,7 @@ static void add_taps(const mr_mixed_weights *w, const mr_mixed_weights_memory *m
                 find_input(w->cut, l, b, x, row, column, m->x_at);
             for (size_t c = 0; c < w->c; c += MR_TILE_ROWS)
                 mr_mixed_kernels()->transpose((const mr_bf16 *)x->at.at + c, m->x_at, l->length,
-                                              mr_at_most(MR_TILE_ROWS, d->c - (int)c),
+                                              mr_at_most(MR_TILE_ROWS, (int)(w->inner - c)),
                                               m->transposed + c * l->pitch, l->pitch);
             add_phase(w, m, l, row, column, sums, add);
         }
@@ -219,10 +227,10 @@ static void reduce_rows(void *argument, size_t first, size_t end, int thread)
     (void)thread;
     const struct reduce *r = argument;
     const mr_mixed_weights *w = r->w;
-    size_t c_all = (size_t)w->cut->d.c, k_all = (size_t)w->cut->d.k;
+    size_t k_all = (size_t)w->cut->d.k;
     for (size_t row = first; row < end; row++)
         for (size_t k = 0; k < k_all; k += MR_STAGE) {
-            size_t at = w->rows * k + (row / c_all * w->c + row % c_all) * width_of(w, k);
+            size_t at = w->rows * k + (row / w->inner * w->c + row % w->inner) * width_of(w, k);
             size_t inside = k_all - k < MR_STAGE ? k_all - k : MR_STAGE;
             mr_kernels()->add_parts(r->task_sums + at, w->floats, w->cut->tasks, inside, r->dw + row * k_all + k);
         }
