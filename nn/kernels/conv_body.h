@@ -174,16 +174,24 @@ MR_INLINE void tile_finish(const int m, const int v, const struct mr_tile *t, ve
         tile_sums(m, v, t, last, acc);
 }
 
-/* The next tile's outputs: stores that miss the L1 cache drain slower than short sums produce them. */
+/* The next tile's outputs: stores that miss the L1 cache drain slower than short sums produce them. And into the L2 those
+ * of some tiles later: one tile is too short for what lies farther away. */
 MR_INLINE void tile_prefetch(const int m, const int v, const struct mr_tile *t)
 {
+    enum { FAR = 1024 };
     MR_UNROLL
-    for (int k = 0; k < m * v; k++)
-        prefetch_write(t->y + t->out[m + k / v] + k % v * LANES);
+    for (int k = 0; k < m * v; k++) {
+        const ptrdiff_t next = t->out[m + k / v] + k % v * LANES;
+        prefetch_write(t->y + next);
+        prefetch_block(t->y + next + FAR);
+    }
     if (t->add) {
         MR_UNROLL
-        for (int k = 0; k < m * v; k++)
-            prefetch_read(t->add + t->out[m + k / v] + k % v * LANES);
+        for (int k = 0; k < m * v; k++) {
+            const ptrdiff_t next = t->out[m + k / v] + k % v * LANES;
+            prefetch_read(t->add + next);
+            prefetch_block(t->add + next + FAR);
+        }
     }
 }
 
