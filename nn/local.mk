@@ -121,9 +121,11 @@ nn_fused_sources = \
   nn/fused/norm_by_weights.c \
   nn/fused/mixed_op.c \
   nn/fused/norm_op.c \
+  nn/fused/operations.c \
   nn/fused/pool_op.c \
   nn/fused/program.c nn/fused/program.h \
-  nn/fused/roles.c
+  nn/fused/roles.c \
+  nn/fused/roles.h
 libnn_la_SOURCES += $(nn_kernel_sources) $(nn_fused_sources)
 
 # The network once more in double, for the tests alone: gradients against central differences.

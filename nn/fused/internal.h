@@ -171,7 +171,7 @@ extern const mr_op_class mr_op_conv, mr_op_depthwise, mr_op_norm, mr_op_pool, mr
 /* Of mr_op_conv and mr_op_pool: what runs, but never what OP->class says. */
 extern const mr_op_class mr_op_mixed_conv, mr_op_mixed_pool;
 
-/* roles.c: fills p->value and p->op. */
+/* operations.c: fills p->value and p->op, by the roles of roles.c. */
 int mr_program_assign(mr_program *p, mr_error *e);
 /* gradients.c: needs_gradient, take, give, pending, backward. */
 int mr_program_plan_gradients(mr_program *p, mr_error *e);

@@ -5,7 +5,7 @@
  * likewise: the gradient by a normalisation's input is formed by the operation that reads it (a pending
  * gradient).
  *
- * Build: roles.c decides what each node becomes, gradients.c who gives gradients to whom, program.c when
+ * Build: roles.c decides what each node becomes, operations.c makes it, gradients.c who gives gradients to whom, program.c when
  * every buffer lives. Run: program.c; the operations are in *_op.c. What is not recognised runs as the plain
  * layer.
  *

@@ -79,12 +79,6 @@ static size_t find_pixels(const struct forward *f, const mr_block *b, const mr_p
     return n;
 }
 
-/* A block as large as the one before, loaded to the same place, has the same pixels. */
-static bool same_pixels(const mr_block *a, const mr_block *b)
-{
-    return a->images == b->images && a->rows == b->rows && a->columns == b->columns;
-}
-
 static const float *shifted(const float *p, ptrdiff_t by)
 {
     return p ? p + by : NULL;
@@ -127,15 +121,6 @@ static void run_tiles(const struct forward *f, const struct per_thread *t, ptrdi
     }
 }
 
-static void add_sums(const struct forward *f, const struct per_thread *t, double *sums)
-{
-    size_t k = (size_t)f->cut.d.k;
-    for (size_t i = 0; i < k; i++) {
-        sums[i] += (double)t->sums[i];
-        sums[k + i] += (double)t->sums[f->padded + i];
-    }
-}
-
 static void forward_task(void *argument, int task, int thread)
 {
     const struct forward *f = argument;
@@ -149,7 +134,7 @@ static void forward_task(void *argument, int task, int thread)
     for (int i = mr_cut_first(&f->cut, task); i < mr_cut_first(&f->cut, task + 1); i++) {
         mr_block b = mr_cut_block(&f->cut, i);
         mr_patch patch = mr_load_input(&f->cut, f->in, &b, t.input);
-        if (patch.at != t.input || !same_pixels(&b, &last)) {
+        if (patch.at != t.input || !mr_same_block_size(&b, &last)) {
             mr_runs runs = {.offset = t.run};
             mr_input_runs(&f->cut, &patch, &runs);
             pixels = find_pixels(f, &b, &patch, &t);
@@ -164,7 +149,7 @@ static void forward_task(void *argument, int task, int thread)
         const mr_conv *d = &f->cut.d;
         run_tiles(f, &t, (((ptrdiff_t)b.image * d->p + b.row) * d->q + b.column) * d->k, pixels, &ahead);
         if (f->out->sums)
-            add_sums(f, &t, sums);
+            mr_add_block_sums(t.sums, f->padded, (size_t)f->cut.d.k, sums);
     }
 }
 

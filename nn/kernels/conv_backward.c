@@ -319,15 +319,6 @@ static void add_data(const struct backward *f, const mr_block *b, const struct m
 
 /* ---- both --------------------------------------------------------------- */
 
-static void add_sums(const struct backward *f, const struct per_thread *t, double *sums)
-{
-    size_t c = (size_t)f->cut.d.c;
-    for (size_t i = 0; i < c; i++) {
-        sums[i] += (double)t->sums[i];
-        sums[c + i] += (double)t->sums[f->padded_c + i];
-    }
-}
-
 static void look_ahead(const struct backward *f, int number, mr_ahead *a)
 {
     *a = (mr_ahead){0};
@@ -380,7 +371,7 @@ static void backward_task(void *argument, int task, int thread)
         memset(t.sums, 0, 2 * f->padded_c * sizeof *t.sums);
         backward_block(f, task, i, i == begin, &t);
         if (wants_sums)
-            add_sums(f, &t, sums);
+            mr_add_block_sums(t.sums, f->padded_c, (size_t)f->cut.d.c, sums);
     }
 }
 

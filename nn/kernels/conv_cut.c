@@ -191,6 +191,14 @@ mr_patch mr_load_input(const mr_cut *cut, const mr_conv_input *in, const mr_bloc
     return patch;
 }
 
+void mr_add_block_sums(const float *sums, size_t padded, size_t channels, double *to)
+{
+    for (size_t i = 0; i < channels; i++) {
+        to[i] += (double)sums[i];
+        to[channels + i] += (double)sums[padded + i];
+    }
+}
+
 size_t mr_input_range(const mr_cut *cut, const mr_block *b, size_t *count)
 {
     const mr_conv *d = &cut->d;

@@ -158,6 +158,15 @@ static inline const char *mr_ahead_take(mr_ahead *a, size_t steps, const void *n
 size_t mr_input_range(const mr_cut *cut, const mr_block *b, size_t *count);
 void mr_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_conv_input *in, const mr_block *b);
 
+/* A block as large as the one before, loaded to the same place, has the same pixels. */
+static inline bool mr_same_block_size(const mr_block *a, const mr_block *b)
+{
+    return a->images == b->images && a->rows == b->rows && a->columns == b->columns;
+}
+
+/* TO [2][channels] += a block's sums, [2][padded]. */
+void mr_add_block_sums(const float *sums, size_t padded, size_t channels, double *to);
+
 /* out[i] = sum over tasks of task_sums[task][i], in their order. */
 void mr_sum_tasks(const double *task_sums, int tasks, size_t count, double *out);
 

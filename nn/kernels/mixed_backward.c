@@ -278,15 +278,6 @@ static void backward_block(const struct backward *f, int task, int number, bool 
         add_data(f, &b, &area, &dy, t);
 }
 
-static void add_sums(const struct backward *f, const struct per_thread *t, double *sums)
-{
-    size_t c = (size_t)f->cut.d.c;
-    for (size_t i = 0; i < c; i++) {
-        sums[i] += (double)t->sums[i];
-        sums[c + i] += (double)t->sums[f->padded_c + i];
-    }
-}
-
 static void backward_task(void *argument, int task, int thread)
 {
     const struct backward *f = argument;
@@ -302,7 +293,7 @@ static void backward_task(void *argument, int task, int thread)
         memset(t.sums, 0, 2 * f->padded_c * sizeof *t.sums);
         backward_block(f, task, i, i == begin, &t);
         if (wants_sums)
-            add_sums(f, &t, sums);
+            mr_add_block_sums(t.sums, f->padded_c, (size_t)f->cut.d.c, sums);
     }
     f->table->end();
 }

@@ -107,11 +107,6 @@ static void find_segments(const struct forward *f, const mr_block *b, const mr_m
         t->at[at + (size_t)i] = t->at[at - 1] + (i + 1) * d->k;
 }
 
-static bool same_pixels(const mr_block *a, const mr_block *b)
-{
-    return a->images == b->images && a->rows == b->rows && a->columns == b->columns;
-}
-
 static void run_segment(const struct forward *f, const struct per_thread *t, const struct mr_segment *s,
                         const mr_bf16 *patch, struct mr_mixed_tile *tile, struct mr_mixed_finish *finish,
                         mr_ahead *ahead)
@@ -171,15 +166,6 @@ static mr_ahead look_ahead(const struct forward *f, const struct per_thread *t, 
     return a;
 }
 
-static void add_sums(const struct forward *f, const struct per_thread *t, double *sums)
-{
-    size_t k = (size_t)f->cut.d.k;
-    for (size_t i = 0; i < k; i++) {
-        sums[i] += (double)t->sums[i];
-        sums[k + i] += (double)t->sums[f->padded + i];
-    }
-}
-
 static void forward_task(void *argument, int task, int thread)
 {
     const struct forward *f = argument;
@@ -194,7 +180,7 @@ static void forward_task(void *argument, int task, int thread)
     for (int i = mr_cut_first(&f->cut, task); i < mr_cut_first(&f->cut, task + 1); i++) {
         mr_block b = mr_cut_block(&f->cut, i);
         mr_mixed_patch patch = mr_mixed_load_or_point(&f->cut, f->in, &b, (mr_numbers){t.input, true});
-        if (!same_pixels(&b, &last)) {
+        if (!mr_same_block_size(&b, &last)) {
             mr_runs runs = {.offset = t.run};
             mr_mixed_runs(&f->cut, &patch, &runs);
             find_segments(f, &b, &patch, &t);
@@ -204,7 +190,7 @@ static void forward_task(void *argument, int task, int thread)
         mr_ahead ahead = look_ahead(f, &t, i + 1);
         run_block(f, &t, patch.at.at, (((ptrdiff_t)b.image * d->p + b.row) * d->q + b.column) * d->k, &ahead);
         if (f->out->sums)
-            add_sums(f, &t, sums);
+            mr_add_block_sums(t.sums, f->padded, (size_t)f->cut.d.k, sums);
     }
     f->table->end();
 }
