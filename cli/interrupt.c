@@ -9,7 +9,7 @@
 
 /* Terminals and job managers send one signal twice (to the process and to its group): what comes within this
  * time after the first is the first. */
-static atomic_llong same_signal_ns = 50 * 1000 * 1000LL;
+static atomic_llong same_signal_ns = 50LL * 1000 * 1000;
 
 static atomic_int caught;
 static atomic_llong caught_at; /* CLOCK_MONOTONIC */

@@ -56,7 +56,7 @@ int mr_cli_ranks_agree(mr_ranks *r, int status, mr_error *e)
 /* Rank 0 speaks first: when all fail alike, its end (which comes to the others as a signal) is theirs. */
 static void wait_for_first(const mr_ranks *r)
 {
-    struct timespec turn = {0, 50 * 1000 * 1000L};
+    struct timespec turn = {0, 50L * 1000 * 1000};
     for (int i = 0; i < 20 && mr_ranks_rank(r); i++) {
         nanosleep(&turn, NULL);
         if (mr_interrupted())
