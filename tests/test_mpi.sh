@@ -101,7 +101,7 @@ dead_rank() {
   train 1 whole --epochs 6 --batch-size 12
   for attempt in 1 2 3 4 5; do # it may have come to its end before
     rm -rf ck run.h5
-    timeout 300 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet 2>err &
+    timeout 300 mpirun -n 4 "$program" train "${network[@]}" --model run.h5 "${run[@]}" --quiet >err 2>&1 &
     launcher=$!
     kill -KILL "$(ranks_with ck | tail -1)" || true
     wait $launcher || status=$?
@@ -116,7 +116,7 @@ dead_rank() {
   close 0 whole.csv run.csv 3 5
 }
 
-# mpirun sends SIGUSR1 on: a checkpoint, and the run goes on. SIGTERM it does not: the ranks get SIGCONT (a checkpoint) at
+# mpirun sends SIGUSR1 on: a checkpoint, and the run goes on. MPICH's sends SIGTERM on too, Open MPI's does not: the ranks get SIGCONT (a checkpoint) at
 # once, SIGTERM odls_base_sigkill_timeout later (the stop, with a checkpoint), SIGKILL as long after that. mpirun sleeps
 # meanwhile and reads nothing that the ranks say. Other cases go on while it does; `stopped` looks at the end.
 stopping() {
@@ -124,9 +124,10 @@ stopping() {
   cat >rank.sh <<'END'
 trap : TERM USR1
 "$@"
-echo $? >exit.$OMPI_COMM_WORLD_RANK
+echo $? >exit.${OMPI_COMM_WORLD_RANK-$PMI_RANK}
 END
-  mpirun --mca odls_base_sigkill_timeout 8 -n 2 bash rank.sh "$program" train "${network[@]}" "${stopped_run[@]}" --epochs 100000 2>stop.err &
+  local time=(); ! mpirun --version 2>&1 | grep -q 'Open MPI' || time=(--mca odls_base_sigkill_timeout 8)
+  mpirun "${time[@]}" -n 2 bash rank.sh "$program" train "${network[@]}" "${stopped_run[@]}" --epochs 100000 2>stop.err &
   launcher=$!
   ( while kill -0 $launcher; do sleep .1; done; : >stop.end ) >/dev/null 2>&1 &
   for _ in $(seq 500); do grep -q '^Epoch 2/' stop.err && break; sleep .02; done
