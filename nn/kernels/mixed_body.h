@@ -21,7 +21,7 @@ MR_INLINE void store_numbers(mr_numbers y, size_t at, const bool half, vec v, pa
 }
 
 /* Channels are gone through in strips of some vectors whose factors stay in registers: four, so that a cache
- * line once touched is used up, then single ones, the last of them in part. */
+ * line once touched is used up, then two, then single ones, the last of them in part. */
 enum { STRIP = 4 };
 
 /* FROM NULL: zeros, which are not used. */
@@ -70,6 +70,8 @@ MR_INLINE void load_as(const struct mr_affine *f, mr_numbers x, size_t x_step, s
     }
     for (; k + STRIP * LANES <= c; k += STRIP * LANES)
         load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, STRIP, v_part(LANES));
+    for (; k + 2 * LANES <= c; k += 2 * LANES)
+        load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, 2, v_part(LANES));
     for (; k + LANES <= c; k += LANES)
         load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, 1, v_part(LANES));
     if (k < c)
@@ -182,6 +184,8 @@ MR_INLINE void load_gradient_as(const mr_mixed_gradient *g, size_t pixels, size_
     size_t k = 0;
     for (; k + STRIP * LANES <= c; k += STRIP * LANES)
         load_gradient_channels(g, pixels, c, out, from_half, to_half, k, STRIP, v_part(LANES));
+    for (; k + 2 * LANES <= c; k += 2 * LANES)
+        load_gradient_channels(g, pixels, c, out, from_half, to_half, k, 2, v_part(LANES));
     for (; k + LANES <= c; k += LANES)
         load_gradient_channels(g, pixels, c, out, from_half, to_half, k, 1, v_part(LANES));
     if (k < c)

@@ -18,10 +18,43 @@ static size_t numbers_of(size_t runs, size_t length, int columns)
     return runs * mr_mixed_steps(length) * MR_TILE_DEPTH * mr_mixed_padded(columns);
 }
 
+static uint32_t pair_of(float even, float odd)
+{
+    return (uint32_t)mr_to_bf16(even) | (uint32_t)mr_to_bf16(odd) << 16;
+}
+
+/* The usual case, in loops that compilers make vectors of: all 32 numbers and 16 columns there, and either the columns
+ * (RIGHT 1) or the numbers (DOWN 1) side by side. W is the tile's first number. */
+static void pack_whole_tile(const struct pack *p, const float *w, mr_bf16 *out)
+{
+    for (int l = 0; l < MR_TILE_DEPTH && p->right == 1; l += 2) {
+        const float *even = w + l * p->down, *odd = even + p->down;
+        uint32_t pairs[MR_TILE_ROWS];
+        for (int i = 0; i < MR_TILE_ROWS; i++)
+            pairs[i] = pair_of(even[i], odd[i]);
+        memcpy(out + l * MR_TILE_ROWS, pairs, sizeof pairs);
+    }
+    for (int i = 0; i < MR_TILE_ROWS && p->right != 1; i++) {
+        const float *column = w + i * p->right;
+        for (int l = 0; l < MR_TILE_DEPTH; l += 2) {
+            uint32_t pair = pair_of(column[l], column[l + 1]);
+            memcpy(out + l * MR_TILE_ROWS + 2 * i, &pair, sizeof pair);
+        }
+    }
+}
+
 /* 32 numbers of RUN from FIRST on, 16 columns from K0 on. */
 static void pack_tile(const struct pack *p, size_t run, size_t first, int k0, mr_bf16 *out)
 {
     int inside = mr_at_most(MR_TILE_ROWS, p->columns - k0);
+    bool side_by_side = p->right == 1 || p->down == 1;
+    if (side_by_side && !p->scale && inside == MR_TILE_ROWS && first % p->inner + MR_TILE_DEPTH <= p->inner) {
+        pack_whole_tile(p,
+                        p->w + p->tap[run * p->per_run + first / p->inner] + (ptrdiff_t)(first % p->inner) * p->down +
+                            k0 * p->right,
+                        out);
+        return;
+    }
     memset(out, 0, MR_TILE_NUMBERS * sizeof *out);
     for (size_t l = 0; l < MR_TILE_DEPTH && first + l < p->length; l++) {
         size_t number = first + l;
