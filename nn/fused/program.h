@@ -5,9 +5,9 @@
  * likewise: the gradient by a normalisation's input is formed by the operation that reads it (a pending
  * gradient).
  *
- * Build: roles.c decides what each node becomes, operations.c makes it, gradients.c who gives gradients to whom, program.c when
- * every buffer lives. Run: program.c; the operations are in *_op.c. What is not recognised runs as the plain
- * layer.
+ * Build: roles.c decides what each node becomes, operations.c makes it, gradients.c who gives gradients to
+ * whom, program.c when every buffer lives. Run: program.c; the operations are in *_op.c. What is not
+ * recognised runs as the plain layer.
  *
  * Time: operation i runs forward at time i, backward at 2*ops - i, updates its statistics at 2*ops + 1. */
 #ifndef MR_NN_FUSED_PROGRAM_H

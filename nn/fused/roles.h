@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between roles.c, which finds out what every node becomes, and operations.c, which makes the operations of it. */
+/* Between roles.c, which finds out what every node becomes, and operations.c, which makes the operations of
+ * it. */
 #ifndef MR_NN_FUSED_ROLES_H
 #define MR_NN_FUSED_ROLES_H
 

@@ -174,8 +174,8 @@ MR_INLINE void tile_finish(const int m, const int v, const struct mr_tile *t, ve
         tile_sums(m, v, t, last, acc);
 }
 
-/* The next tile's outputs: stores that miss the L1 cache drain slower than short sums produce them. And into the L2 those
- * of some tiles later: one tile is too short for what lies farther away. */
+/* The next tile's outputs: stores that miss the L1 cache drain slower than short sums produce them. And into
+ * the L2 those of some tiles later: one tile is too short for what lies farther away. */
 MR_INLINE void tile_prefetch(const int m, const int v, const struct mr_tile *t)
 {
     enum { FAR = 1024 };

@@ -248,14 +248,16 @@ static void look_ahead(const struct backward *f, int number, mr_ahead *a)
     mr_block b = mr_cut_block(&f->cut, number);
     const mr_conv *d = &f->cut.d;
     const mr_mixed_gradient *g = f->gradient;
-    size_t at = (((size_t)b.image * (size_t)d->p + (size_t)b.row) * (size_t)d->q + (size_t)b.column) * (size_t)d->k;
+    size_t at =
+        (((size_t)b.image * (size_t)d->p + (size_t)b.row) * (size_t)d->q + (size_t)b.column) * (size_t)d->k;
     size_t pixels = (size_t)b.images * (size_t)b.rows * (size_t)b.columns;
     mr_mixed_ahead_add(a, g->dy, at, pixels * (size_t)d->k);
     mr_mixed_ahead_add(a, g->x, at, pixels * (size_t)d->k);
     mr_mixed_ahead_add(a, g->add, at, pixels * (size_t)d->k);
     if (f->dw)
         mr_mixed_ahead_input(a, &f->cut, f->in, &b);
-    mr_mixed_ahead_start(a, pixels * (size_t)(d->stride_h * d->stride_w) / MR_STAGE * (size_t)mr_divide_up(d->c, MR_STAGE));
+    mr_mixed_ahead_start(a, pixels * (size_t)(d->stride_h * d->stride_w) / MR_STAGE *
+                                (size_t)mr_divide_up(d->c, MR_STAGE));
 }
 
 static void backward_block(const struct backward *f, int task, int number, bool first, struct per_thread *t)

@@ -29,7 +29,8 @@ mr_mixed_patch mr_mixed_load(const mr_cut *cut, const mr_mixed_input *in, const 
 mr_mixed_patch mr_mixed_load_or_point(const mr_cut *cut, const mr_mixed_input *in, const mr_block *b,
                                       mr_numbers buffer);
 
-/* mr_ahead, whose streams are bf16 or float32: COUNT numbers from number FIRST of N on; the input under block B. */
+/* mr_ahead, whose streams are bf16 or float32: COUNT numbers from number FIRST of N on; the input under block
+ * B. */
 void mr_mixed_ahead_add(mr_ahead *a, mr_numbers n, size_t first, size_t count);
 void mr_mixed_ahead_input(mr_ahead *a, const mr_cut *cut, const mr_mixed_input *in, const mr_block *b);
 /* Shares out what was added to STAGES stages; and the part of one stage. */
@@ -59,9 +60,9 @@ size_t mr_mixed_packed_class(const mr_conv *d, const mr_class *class);
  * the input is transposed to [channel][pixel], so that each tap is the same numbers read from another offset,
  * and the gradient's pixels are interleaved in pairs. Pixels are strung together row by row with the input's
  * border between the rows, where the gradient is zero; a strided convolution's input is taken apart first
- * into stride_h x stride_w phases, which again have no strides. Few channels (an image's) would leave most of a tile's
- * rows empty: there the S*C numbers under a row of the kernel, which lie side by side, are taken for the channels of a
- * kernel of one column. */
+ * into stride_h x stride_w phases, which again have no strides. Few channels (an image's) would leave most of
+ * a tile's rows empty: there the S*C numbers under a row of the kernel, which lie side by side, are taken for
+ * the channels of a kernel of one column. */
 typedef struct mr_mixed_weights {
     const mr_cut *cut;
     bool rows_of_kernel; /* that is done */
@@ -79,7 +80,7 @@ typedef struct mr_mixed_weights_shape {
 } mr_mixed_weights_shape;
 
 typedef struct mr_mixed_weights_memory { /* of a thread */
-    mr_mixed_weights_shape *shape; /* of the block that the tables were made for */
+    mr_mixed_weights_shape *shape;       /* of the block that the tables were made for */
     mr_bf16 *transposed;  /* [c][pitch] of one phase */
     mr_bf16 *interleaved; /* [stages of k][pixels / 32][tiles] */
     mr_bf16 *ones;        /* [most_pixels] */

@@ -23,8 +23,8 @@ static uint32_t pair_of(float even, float odd)
     return (uint32_t)mr_to_bf16(even) | (uint32_t)mr_to_bf16(odd) << 16;
 }
 
-/* The usual case, in loops that compilers make vectors of: all 32 numbers and 16 columns there, and either the columns
- * (RIGHT 1) or the numbers (DOWN 1) side by side. W is the tile's first number. */
+/* The usual case, in loops that compilers make vectors of: all 32 numbers and 16 columns there, and either
+ * the columns (RIGHT 1) or the numbers (DOWN 1) side by side. W is the tile's first number. */
 static void pack_whole_tile(const struct pack *p, const float *w, mr_bf16 *out)
 {
     for (int l = 0; l < MR_TILE_DEPTH && p->right == 1; l += 2) {
@@ -50,8 +50,8 @@ static void pack_tile(const struct pack *p, size_t run, size_t first, int k0, mr
     bool side_by_side = p->right == 1 || p->down == 1;
     if (side_by_side && !p->scale && inside == MR_TILE_ROWS && first % p->inner + MR_TILE_DEPTH <= p->inner) {
         pack_whole_tile(p,
-                        p->w + p->tap[run * p->per_run + first / p->inner] + (ptrdiff_t)(first % p->inner) * p->down +
-                            k0 * p->right,
+                        p->w + p->tap[run * p->per_run + first / p->inner] +
+                            (ptrdiff_t)(first % p->inner) * p->down + k0 * p->right,
                         out);
         return;
     }

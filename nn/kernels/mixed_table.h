@@ -10,9 +10,9 @@
  * of the eight tile registers four then hold sums and every tile that is loaded is used twice. */
 enum {
     MR_TILE_ROWS = 16,
-    MR_TILE_DEPTH = 32,                               /* bf16 numbers in a row of a tile */
-    MR_TILE_NUMBERS = MR_TILE_ROWS * MR_TILE_DEPTH,   /* of a packed tile */
-    MR_STAGE = 32,                                    /* pixels, and channels, of a stage */
+    MR_TILE_DEPTH = 32,                             /* bf16 numbers in a row of a tile */
+    MR_TILE_NUMBERS = MR_TILE_ROWS * MR_TILE_DEPTH, /* of a packed tile */
+    MR_STAGE = 32,                                  /* pixels, and channels, of a stage */
     MR_MIXED_AHEAD = 16, /* pixels: what a stage writes is prefetched so far ahead of its stores; measured, a
                             core writes 27 GB/s so, without it 13 */
 };
@@ -33,8 +33,8 @@ struct mr_mixed_tile {
 };
 
 /* What becomes of a stage: mr_mixed_output for CHANNELS channels from the one on at which y, add, bias point.
- * Pixel i lies AT[i] numbers further; AT < 0: it is none; behind the last one there are MR_MIXED_AHEAD more of
- * whatever address. SUMS, PRODUCTS [32] are added to; or NULL. */
+ * Pixel i lies AT[i] numbers further; AT < 0: it is none; behind the last one there are MR_MIXED_AHEAD more
+ * of whatever address. SUMS, PRODUCTS [32] are added to; or NULL. */
 struct mr_mixed_finish {
     const float *stage;
     const ptrdiff_t *at;

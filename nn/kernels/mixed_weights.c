@@ -64,12 +64,13 @@ void mr_mixed_weights_forget(const mr_mixed_weights_memory *m)
     *m->shape = (mr_mixed_weights_shape){.images = -1};
 }
 
-/* Most blocks are alike, and their tables cost as much as transposing what they point at. Returns whether the last
- * one was. */
+/* Most blocks are alike, and their tables cost as much as transposing what they point at. Returns whether the
+ * last one was. */
 static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, const mr_mixed_patch *x,
                         const mr_mixed_patch *g)
 {
-    mr_mixed_weights_shape s = {b->images, b->rows, b->columns, {x->image, x->row, x->column}, {g->image, g->row, g->column}};
+    mr_mixed_weights_shape s = {
+        b->images, b->rows, b->columns, {x->image, x->row, x->column}, {g->image, g->row, g->column}};
     const mr_mixed_weights_shape *o = m->shape;
     bool same = s.images == o->images && s.rows == o->rows && s.columns == o->columns &&
                 !memcmp(s.x, o->x, sizeof s.x) && !memcmp(s.g, o->g, sizeof s.g);

@@ -52,8 +52,8 @@ static void mean_row(const struct mr_pool_row *p)
     }
 }
 
-/* The windows of a row that hold a column, FIRST … LAST: moved on from column to column, since a division for each is
- * dearer than all else that is done there. */
+/* The windows of a row that hold a column, FIRST … LAST: moved on from column to column, since a division for
+ * each is dearer than all else that is done there. */
 struct windows {
     int first, last;
 };
@@ -68,8 +68,8 @@ MR_INLINE void move_on(const struct mr_spread_row *p, int w, struct windows *at)
 }
 
 /* VECTORS of channels of one pixel: the sum over its windows. */
-MR_INLINE void gather_windows(const struct mr_spread_row *p, int w, const struct windows *at, size_t k, const int vectors,
-                              part n, vec *d)
+MR_INLINE void gather_windows(const struct mr_spread_row *p, int w, const struct windows *at, size_t k,
+                              const int vectors, part n, vec *d)
 {
     MR_UNROLL
     for (int v = 0; v < vectors; v++)
