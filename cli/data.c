@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/data.h"
 
+#include "io/processors.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,7 +223,7 @@ void mr_cli_found(const mr_dataset *set, char *text, size_t size)
 
 int mr_cli_threads(const mr_cli *c)
 {
-    return c->threads > 0 ? c->threads : mr_processors();
+    return c->threads > 0 ? c->threads : mr_usable_processors();
 }
 
 mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
@@ -229,7 +231,7 @@ mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
 {
     mr_loader_options o = mr_loader_options_default();
     o.batch_size = c->batch_size;
-    o.decode_threads = c->decode_threads > 0 ? c->decode_threads : mr_processors();
+    o.decode_threads = c->decode_threads > 0 ? c->decode_threads : mr_usable_processors();
     o.preprocess = *pre;
     o.augmentation = augmentation && !mr_augmentation_is_none(augmentation) ? augmentation : NULL;
     o.seed = (uint64_t)c->seed;

@@ -153,7 +153,7 @@ const mr_option mr_options[] = {
 
     {"count", MR_INT, MR_FOR_SAMPLE, AT(count), 12, 1e7, "N", "images to draw [600]", data},
 
-    {"threads", MR_INT, RUNS, AT(threads), 1, 1024, "N", "that compute [all processors]", everywhere},
+    {"threads", MR_INT, RUNS, AT(threads), 1, 1024, "N", "that compute [all that this process may use]", everywhere},
     {"decode-threads", MR_INT, RUNS, AT(decode_threads), 1, 1024, "N", "that decode images", everywhere},
     {"precision", MR_TEXT, RUNS, AT(precision), 0, 0, "NAME",
      "float32, or mixed_bfloat16: fast where the processor has AMX [the model's]", everywhere},

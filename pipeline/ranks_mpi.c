@@ -3,9 +3,11 @@
  * handler, which names the failing call and ends all ranks. */
 #include "pipeline/ranks.h"
 
+#include "io/processors.h"
 #include "nn/team.h"
 
 #include <limits.h>
+#include <math.h>
 #include <mpi.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -36,21 +38,25 @@ int mr_ranks_launched(void)
     return n > 1 ? n : 1;
 }
 
-/* Ranks that a launcher bound to processors of their own have those; ranks that share some have their part.
- */
+/* Ranks that a launcher bound to processors of their own have those; ranks that share some, or a quota, have
+ * their part. */
 static int own_processors(void)
 {
     MPI_Comm machine;
     cpu_set_t own, all;
-    int n = mr_processors(), sum;
+    int n = mr_processors(), sum, ranks;
     CPU_ZERO(&own);
     if (sched_getaffinity(0, sizeof own, &own))
         return n;
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine);
     MPI_Allreduce(&own, &all, (int)sizeof own, MPI_BYTE, MPI_BOR, machine);
     MPI_Allreduce(&n, &sum, 1, MPI_INT, MPI_SUM, machine);
+    MPI_Comm_size(machine, &ranks);
     MPI_Comm_free(&machine);
     int part = sum > 0 ? (int)((long)n * CPU_COUNT(&all) / sum) : n;
+    double quota = ceil(mr_cgroup_quota(NULL, NULL) / ranks);
+    if (quota > 0 && quota < part)
+        part = (int)quota;
     return part > 0 ? part : 1;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream: opening, its facts, stopping and closing. */
+#include "io/processors.h"
 #include "pipeline/predict.h"
 #include "pipeline/stream_inside.h"
 
@@ -221,12 +222,12 @@ static int open_predictor(mr_stream *s, const mr_stream_options *o, const mr_pre
                           mr_error *e)
 {
     mr_predictor_options p = {.loader = mr_loader_options_default(),
-                              .threads = o->threads ? o->threads : mr_processors(),
+                              .threads = o->threads ? o->threads : mr_usable_processors(),
                               .memory_limit = o->memory_limit,
                               .node = node,
                               .nodes = o->layer_count};
     p.loader.batch_size = o->batch_size;
-    p.loader.decode_threads = o->decode_threads ? o->decode_threads : mr_processors();
+    p.loader.decode_threads = o->decode_threads ? o->decode_threads : mr_usable_processors();
     p.loader.preprocess = *pre;
     p.loader.max_pixels = o->max_pixels;
     p.loader.linger = o->linger_ms;

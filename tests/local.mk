@@ -78,7 +78,7 @@ SERIAL_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_dataset
+IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_processors tests/test_dataset
 SERIAL_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_image_SOURCES = tests/test_image.c
@@ -89,6 +89,8 @@ tests_test_resize_SOURCES = tests/test_resize.c
 tests_test_resize_LDADD = $(IO_TEST_LIBS)
 tests_test_odd_SOURCES = tests/test_odd.c
 tests_test_odd_LDADD = $(IO_TEST_LIBS)
+tests_test_processors_SOURCES = tests/test_processors.c
+tests_test_processors_LDADD = $(IO_TEST_LIBS)
 tests_test_reader_SOURCES = tests/test_reader.c
 tests_test_reader_LDADD = $(IO_TEST_LIBS)
 tests_test_dataset_SOURCES = tests/test_dataset.c

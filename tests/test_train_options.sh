@@ -69,4 +69,11 @@ refused() {
   expect 1 "boundaries must rise" millrace train "${common[@]}" --schedule piecewise --boundaries 3,2 --values 0.1,0.2,0.3
 }
 
-run_cases schedules schedules_are_in_the_file own_optimizers refused
+# Bound to one processor it has one thread for each thing.
+bound() {
+  local first; first=$(taskset -cp $$ | sed 's/.*: *\([0-9]*\).*/\1/')
+  taskset -c "$first" "$MILLRACE_BUILD/millrace" train --data cells --model m.h5 --image-size 32x32 --stages 1 --filters 8,16 --epochs 1 --quiet --stats s.json
+  python3 -c 'import json; t = {s["stage"]: s["threads"] for s in json.load(open("s.json"))["stages"]}; assert t["decode"] == 1, t'
+}
+
+run_cases bound schedules schedules_are_in_the_file own_optimizers refused
