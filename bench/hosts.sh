@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced: "hosts" on one machine, network namespaces of their own addresses on one bridge, each link's rate limited by tc.
-# As root. netem is used for a delay where the kernel has it; tbf limits the rate alone (its `latency` is the longest time
-# that a packet may wait in the queue, no delay of the line).
-#   hosts_up COUNT; hosts_rate RATE [DELAY]; hosts_mpirun RANKS PROGRAM…; hosts_down
+# As root. tbf limits the rate alone (its `latency` is the longest time that a packet may wait in the queue, no delay of the line);
+# where a delay is wanted, two hosts are joined by bench/delay_line in place of the bridge: it needs no netem in the kernel.
+#   hosts_up COUNT | hosts_up_delayed MICROSECONDS BENCH_FOLDER; hosts_rate RATE; hosts_mpirun RANKS PROGRAM…; hosts_down
 hosts_work=$(mktemp -d)
 hosts_count=0
+hosts_line= # the process of the delayed line
 
 hosts_down() {
   local i
+  [ -z "$hosts_line" ] || kill "$hosts_line" 2>/dev/null || true
   for i in $(seq 0 $hosts_count); do
     ip netns pids "mr$i-$$" 2>/dev/null | xargs -r kill -9
     ip netns del "mr$i-$$" 2>/dev/null || true
@@ -33,27 +35,46 @@ hosts_up() {
     ip -n "mr$i-$$" addr add "10.77.0.$i/24" dev mr0
     ip -n "mr$i-$$" link set mr0 up
   done
-  # mpirun starts its daemons with this where a cluster has ssh: HOST COMMAND.
+  hosts_agent
+}
+
+hosts_up_delayed() {
+  local i
+  hosts_count=2
+  for i in 1 2; do
+    ip netns add "mr$i-$$"
+    ip -n "mr$i-$$" link set lo up
+  done
+  "$2/delay_line" "mr1-$$" "mr2-$$" mr0 "$1" &
+  hosts_line=$!
+  for i in $(seq 50); do ! ip -n "mr2-$$" link show mr0 >/dev/null 2>&1 || break; sleep .1; done
+  for i in 1 2; do
+    ip -n "mr$i-$$" link set mr0 mtu 9000
+    ip -n "mr$i-$$" addr add "10.77.0.$i/24" dev mr0
+    ip -n "mr$i-$$" link set mr0 up
+  done
+  echo "line: a delay of $1 us"
+  hosts_agent
+}
+
+# mpirun starts its daemons with this where a cluster has ssh: HOST COMMAND.
+hosts_agent() {
   printf '#!/bin/bash\nwhile [[ $1 == -* ]]; do shift; done\nhost=mr${1##*.}-%s; shift\nexec ip netns exec $host bash -c "$*"\n' $$ >"$hosts_work/agent"
   chmod +x "$hosts_work/agent"
 }
 
 # Both ends of every link hold back what they send. "-": no limit.
 hosts_rate() {
-  local i end rate=$1 delay=${2-} kind=none
+  local i end
   for i in $(seq "$hosts_count"); do
     for end in "mr$i-$$ mr0" "mr0-$$ port$i"; do
-      set -- $end
-      tc -n "$1" qdisc del dev "$2" root 2>/dev/null || true
-      [ "$rate" != - ] || continue
-      if [ -n "$delay" ] && tc -n "$1" qdisc add dev "$2" root netem delay "$delay" rate "$rate" 2>/dev/null; then
-        kind="netem, $rate, $delay"
-      elif tc -n "$1" qdisc add dev "$2" root tbf rate "$rate" burst 32kb latency 200ms 2>/dev/null; then
-        kind="tbf, $rate${delay:+ (this kernel has no netem: no delay)}"
-      fi
+      set -- "$1" $end
+      [ -z "$hosts_line" ] || [ "$3" = mr0 ] || continue
+      tc -n "$2" qdisc del dev "$3" root 2>/dev/null || true
+      [ "$1" = - ] || tc -n "$2" qdisc add dev "$3" root tbf rate "$1" burst 32kb latency 200ms
     done
   done
-  echo "link: $kind"
+  echo "link: $1"
 }
 
 # One rank on each of the first RANKS hosts. tcp alone, as between machines: ranks of one machine would find each other's memory.

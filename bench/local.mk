@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Built by `make bench`, never by `make`.
 bench_programs = bench/loader_bench bench/decode_bench bench/kernel_bench bench/compute_bench \
-  bench/network_bench bench/limits_bench bench/reduce_bench
+  bench/network_bench bench/limits_bench bench/reduce_bench bench/delay_line
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench: $(bench_programs)
@@ -24,6 +24,8 @@ EXTRA_DIST += bench/load.sh bench/checkpoint.sh bench/run bench/stream_bench.sh 
 
 bench_network_bench_SOURCES = bench/network_bench.c
 bench_network_bench_LDADD = libio.la libnn.la $(MR_LIBS)
+
+bench_delay_line_SOURCES = bench/delay_line.c
 
 bench_limits_bench_SOURCES = bench/limits_bench.c
 bench_limits_bench_LDADD = $(MR_LIBS)
