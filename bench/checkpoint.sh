@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What checkpoints cost the training: runs without, with one every epoch, and with one every 10 steps, in alternation, for
-# models of 1 MB, 100 MB and 1 GB of parameters. Printed: how long the training thread was held for each checkpoint (median
+# the tutorial's ResNet on a folder of images and for models of 1 MB, 100 MB and 1 GB of parameters. Printed: how long the training thread was held for each checkpoint (median
 # and most), how long the writer took, and the median rate of the epochs against that of the runs without.
-#   bench/checkpoint.sh BUILD_FOLDER [ROUNDS [MEGABYTES…]]       (needs python3-h5py; 1 GB of model: 8 GB of memory and disk)
+#   bench/checkpoint.sh BUILD_FOLDER [ROUNDS [resnet|MEGABYTES…]]       (needs python3-h5py; 1 GB of model: 8 GB of memory and disk)
 set -euo pipefail
 millrace=$(realpath "${1-build}")/millrace rounds=${2-3}
 shift $(($# < 2 ? $# : 2))
@@ -33,23 +33,29 @@ for way in ("none", "1epoch", "10steps"):
     rows = [r for k in range(rounds) for r in list(csv.DictReader(open(f"{way}.{k}.csv")))[1:]]  # the first epoch warms up
     rate[way] = st.median(float(r["images_per_second"]) for r in rows)
     held = [c for k in range(rounds) for c in json.load(open(f"{way}.{k}.json"))["checkpoints"]]
-    line = f"{sys.argv[1]:>5} MB  {way:8} {rate[way]:9.1f} images/s  {100 * (rate[way] / rate['none'] - 1):+6.2f} %"
+    line = f"{sys.argv[1]:>6}  {way:8} {rate[way]:9.1f} images/s  {100 * (rate[way] / rate['none'] - 1):+6.2f} %"
     if held:
         stalls = [c["stall_microseconds"] for c in held]
         line += (f"   {len(held):4} checkpoints of {held[0]['bytes'] / 1e6:.1f} MB: held {st.median(stalls):.0f} us (most {max(stalls):.0f}),"
                  f" written in {st.median(c['write_seconds'] for c in held):.3f} s")
     print(line, flush=True)
 END
-for megabytes in ${@:-1 100 1000}; do
-  case $megabytes in 1) steps=2000 ;; 100) steps=400 ;; *) steps=40 ;; esac
-  /usr/bin/python3 make.py "$megabytes" "$steps"
+for model in ${@:-resnet 1 100 1000}; do
+  case $model in 1) steps=2000 ;; 100) steps=400 ;; *) steps=40 ;; esac
+  if [ "$model" = resnet ]; then
+    "$millrace" sample cells --count 3000 --quiet
+    data=(--data cells/training --horizontal-flip --rotation-range 20)
+  else
+    /usr/bin/python3 make.py "$model" "$steps"
+    data=(--arch model.json --arrays data.h5)
+  fi
   for ((round = 0; round < rounds; round++)); do
     for way in none 1epoch 10steps; do
       every=(); [ "$way" = none ] || every=(--checkpoint-dir ck --checkpoint-every "$way" --keep 1)
       rm -rf ck
-      "$millrace" train --arch model.json --arrays data.h5 --batch-size 32 --epochs 3 --optimizer sgd --momentum 0.9 --learning-rate 0.0001 \
+      "$millrace" train "${data[@]}" --batch-size 32 --epochs 3 --optimizer sgd --momentum 0.9 --learning-rate 0.0001 \
         --model m.h5 --history "$way.$round.csv" --stats "$way.$round.json" --quiet "${every[@]}"
     done
   done
-  /usr/bin/python3 report.py "$megabytes" "$rounds"
+  /usr/bin/python3 report.py "$model" "$rounds"
 done

@@ -68,6 +68,9 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 
 /* --- attributes ----------------------------------------------------------- */
 
+/* Names and strings are read from the bytes of the file itself (hdf5_raw.h): those of a file that is being written are
+ * there after H5Fflush. */
+
 bool mr_hdf5_has_attribute(hid_t object, const char *name);
 
 /* A scalar (or one-element) string attribute of any kind. *TEXT is malloc'ed and NUL terminated, *LENGTH (may

@@ -26,9 +26,6 @@ int mr_raw_open(mr_raw *r, hid_t object, mr_error *e)
     hid_t file = H5Iget_file_id(object);
     hid_t access = file < 0 ? -1 : H5Fget_access_plist(file),
           creation = file < 0 ? -1 : H5Fget_create_plist(file);
-    unsigned intent = 0;
-    if (file >= 0 && H5Fget_intent(file, &intent) >= 0 && (intent & H5F_ACC_RDWR))
-        H5Fflush(file, H5F_SCOPE_LOCAL); /* what libhdf5 still keeps to itself is not in the file */
     bool there = access >= 0 && creation >= 0 && H5Fget_filesize(file, &size) >= 0 &&
                  H5Pget_userblock(creation, &block) >= 0 &&
                  H5Pget_sizes(creation, &address_size, &length_size) >= 0 &&

@@ -17,7 +17,8 @@ typedef struct mr_raw {
     uint64_t base; /* where address 0 is */
 } mr_raw;
 
-/* The file that OBJECT lies in. Only 8-byte addresses, which all known writers use. */
+/* The file that OBJECT lies in. Only 8-byte addresses, which all known writers use. What
+ * libhdf5 has not flushed yet is not seen. */
 int mr_raw_open(mr_raw *r, hid_t object, mr_error *e);
 /* N bytes at ADDRESS into OUT: -1 where they are not there. */
 int mr_raw_read(const mr_raw *r, uint64_t address, void *out, size_t n);

@@ -141,21 +141,29 @@ bool mr_seal_exists(hid_t file)
     return mr_hdf5_has_attribute(file, SEAL);
 }
 
+/* Attributes are read around the library, from the file itself: what it keeps has to be there. Once, not for
+ * each of them: a flush goes through all that the library knows of the file. */
+static int flush(hid_t file, mr_error *e)
+{
+    if (H5Fflush(file, H5F_SCOPE_LOCAL) < 0)
+        return mr_hdf5_fail(e, MR_EIO, "cannot write the file's structure");
+    if (mr_hdf5_write_error())
+        return mr_fail_errno(e, mr_hdf5_write_error(), "cannot write the file");
+    return 0;
+}
+
 int mr_seal_write(hid_t file, mr_error *e)
 {
     uint64_t sum = 0;
     char text[17];
-    int status = 0;
-    if (H5Fflush(file, H5F_SCOPE_LOCAL) <
-        0) /* attributes are read around the library, from the file itself */
-        status = mr_hdf5_fail(e, MR_EIO, "cannot write the file's structure");
-    if (!status && mr_hdf5_write_error()) /* what is to be sealed is not there */
-        status = mr_fail_errno(e, mr_hdf5_write_error(), "cannot write the file");
+    int status = flush(file, e);
     if (!status)
         status = seal_of(&sum, file, e);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
     if (!status)
         status = mr_hdf5_write_text(file, SEAL, text, false, e);
+    if (!status)
+        status = flush(file, e);
     /* Without memory libhdf5 overlooks things in silence: a seal of less than all must not get into a file. */
     return status ? status : mr_seal_check(file, e);
 }
