@@ -11,7 +11,7 @@ hosts_down() {
   local i
   [ -z "$hosts_line" ] || kill "$hosts_line" 2>/dev/null || true
   for i in $(seq 0 $hosts_count); do
-    ip netns pids "mr$i-$$" 2>/dev/null | xargs -r kill -9
+    { ip netns pids "mr$i-$$" 2>/dev/null || true; } | xargs -r kill -9
     ip netns del "mr$i-$$" 2>/dev/null || true
   done
   rm -rf "$hosts_work"
