@@ -78,7 +78,7 @@ SERIAL_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_processors tests/test_dataset
+IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_processors tests/test_dataset tests/test_listing
 SERIAL_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_image_SOURCES = tests/test_image.c
@@ -95,6 +95,8 @@ tests_test_reader_SOURCES = tests/test_reader.c
 tests_test_reader_LDADD = $(IO_TEST_LIBS)
 tests_test_dataset_SOURCES = tests/test_dataset.c
 tests_test_dataset_LDADD = $(IO_TEST_LIBS)
+tests_test_listing_SOURCES = tests/test_listing.c
+tests_test_listing_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
 
 # Keras's files.
