@@ -5,6 +5,8 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "io/model_file.h"
+#include "io/processors.h"
+#include "nn/plan.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -44,6 +46,52 @@ static const mr_node *calls_of(const mr_graph *g, const mr_layer *l, mr_text *co
         }
     }
     return first;
+}
+
+/* --- memory ------------------------------------------------------------------------- */
+
+enum { BATCH = 32 };
+
+/* Bytes of a plan for batches of BATCH and as many threads as a run would take: all that it allocates
+ * (activations, gradients, scratch) beside the weights. Nothing of it is touched. -1: the model cannot be run
+ * that way. */
+static int64_t plan_memory(mr_graph *g, mr_plan_kind kind)
+{
+    mr_team *team;
+    mr_plan *plan = NULL;
+    mr_error unused = {0};
+    int64_t bytes = -1;
+    if (mr_team_create(&team, mr_usable_processors(), &unused))
+        return -1;
+    if (!mr_plan_create(&plan, g, team, (mr_plan_options){.kind = kind, .batch = BATCH}, &unused))
+        bytes = (int64_t)mr_plan_memory(plan);
+    mr_plan_free(plan);
+    mr_team_destroy(team);
+    return bytes;
+}
+
+static void print_memory(mr_graph *g)
+{
+    static const char *const name[] = {[MR_PLAN_INFERENCE] = "inference", [MR_PLAN_TRAINING] = "training"};
+    printf("Peak memory beside the weights, batches of %d:", BATCH);
+    for (int kind = MR_PLAN_INFERENCE; kind <= MR_PLAN_TRAINING; kind++) {
+        int64_t bytes = plan_memory(g, (mr_plan_kind)kind);
+        if (bytes >= 0)
+            printf("%s %s %.1f MiB", kind ? "," : "", name[kind], (double)bytes / (1 << 20));
+    }
+    printf(" (--memory-limit bounds it)\n");
+}
+
+static json_t *bytes_json(mr_graph *g, mr_plan_kind kind)
+{
+    int64_t bytes = plan_memory(g, kind);
+    return bytes < 0 ? json_null() : json_integer(bytes);
+}
+
+static json_t *memory_json(mr_graph *g)
+{
+    return json_pack("{s:i, s:o, s:o}", "batch_size", BATCH, "inference", bytes_json(g, MR_PLAN_INFERENCE),
+                     "training", bytes_json(g, MR_PLAN_TRAINING));
 }
 
 /* --- as a table ----------------------------------------------------------------- */
@@ -114,6 +162,7 @@ static void print_rest(const mr_model *m, const struct totals *t)
            (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
     printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable,
            (long long)t->frozen);
+    print_memory(m->graph);
     print_training(m);
     printf("Preprocessing: %s\n",
            m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
@@ -173,13 +222,13 @@ static int print_json(const mr_model *m, struct totals *t, mr_error *e)
     json_t *layers = layers_json(m->graph, t), *classes = json_array();
     for (int i = 0; m->class_names && i < m->classes; i++)
         json_array_append_new(classes, json_string(m->class_names[i]));
-    json_t *all =
-        json_pack("{s:s, s:o, s:I, s:I, s:I, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name,
-                  "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
-                  "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
-                  "training_config", m->training, "optimizer_state", m->has_optimizer_state, "iterations",
-                  (json_int_t)m->iterations, "preprocessing", contract_json(m), "class_names", classes,
-                  "keras_version", m->keras_version, "backend", m->backend);
+    json_t *all = json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name,
+        "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
+        "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
+        "peak_memory", memory_json(m->graph), "training_config", m->training, "optimizer_state",
+        m->has_optimizer_state, "iterations", (json_int_t)m->iterations, "preprocessing", contract_json(m),
+        "class_names", classes, "keras_version", m->keras_version, "backend", m->backend);
     int status = all && !json_dumpf(all, stdout, JSON_INDENT(1))
                      ? 0
                      : mr_fail(e, MR_EIO, "the summary cannot be written as JSON");

@@ -34,6 +34,11 @@ summary_tells() {
   grep -q '32x32 rgb, nearest' s.txt
   grep -q 'Parasitized Uninfected' s.txt
   millrace summary --json base.h5 | python3 -c 'import json,sys; d=json.load(sys.stdin); assert d["total_params"] == d["trainable_params"] + d["non_trainable_params"] > 0'
+  grep -q '^Peak memory beside the weights, batches of 32: inference .* MiB, training .* MiB' s.txt
+  local bytes # what it says is what a run needs: one byte less is refused
+  bytes=$(millrace summary --json base.h5 | python3 -c 'import json,sys; print(json.load(sys.stdin)["peak_memory"]["training"])')
+  millrace train --from base.h5 --data cells --epochs 1 --batch-size 32 --model limited.h5 --memory-limit "$bytes" --quiet
+  expect 1 "over the limit" millrace train --from base.h5 --data cells --epochs 1 --batch-size 32 --model limited.h5 --memory-limit $((bytes - 1)) --quiet
 }
 
 # The same seed, other numbers of threads that decode and compute: the same bytes.
