@@ -34,11 +34,11 @@ int mr_checkpoint_path(char *out, size_t size, const mr_checkpoint_dir *d, int64
 static int64_t number_of(const char *name)
 {
     char again[64];
-    long long number;
-    if (strncmp(name, "checkpoint-", 11) || sscanf(name + 11, "%18lld", &number) != 1 || number < 0)
+    if (strncmp(name, "checkpoint-", 11))
         return -1;
-    write_name(again, sizeof again, number);
-    return strcmp(again, name) ? -1 : number;
+    long long number = strtoll(name + 11, NULL, 10);
+    write_name(again, sizeof again, number); /* anything else behind it, or none, is another name */
+    return number < 0 || strcmp(again, name) ? -1 : number;
 }
 
 /* ".checkpoint-00000352.h5.PID.tmp": what io/durable.c writes first. */

@@ -4,14 +4,18 @@
 
 #include "nn/team.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 int mr_ranks_launched(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", NULL};
-    for (int i = 0; names[i]; i++)
-        if (getenv(names[i]) && atoi(getenv(names[i])) > 1)
-            return atoi(getenv(names[i]));
+    for (int i = 0; names[i]; i++) {
+        const char *text = getenv(names[i]);
+        long n = text ? strtol(text, NULL, 10) : 1;
+        if (n > 1 && n <= INT_MAX)
+            return (int)n;
+    }
     return 1;
 }
 

@@ -34,8 +34,8 @@ int mr_ranks_launched(void)
         size = getenv("PMI_SIZE");
     if (!size && getenv("PMIX_RANK"))
         size = getenv("SLURM_STEP_NUM_TASKS") ? getenv("SLURM_STEP_NUM_TASKS") : getenv("SLURM_NTASKS");
-    int n = size ? atoi(size) : 1;
-    return n > 1 ? n : 1;
+    long n = size ? strtol(size, NULL, 10) : 1;
+    return n > 1 && n <= INT_MAX ? (int)n : 1;
 }
 
 /* Ranks that a launcher bound to processors of their own have those; ranks that share some, or a quota, have
