@@ -71,7 +71,8 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 /* Names and strings are read from the bytes of the file itself (hdf5_raw.h): those of a file that is being written are
  * there after H5Fflush. */
 
-bool mr_hdf5_has_attribute(hid_t object, const char *name);
+/* 1, 0, or an error: what cannot be read must not pass for missing. */
+int mr_hdf5_has_attribute(hid_t object, const char *name, mr_error *e);
 
 /* A scalar (or one-element) string attribute of any kind. *TEXT is malloc'ed and NUL terminated, *LENGTH (may
  * be NULL) counts its bytes. MR_ENOTFOUND where there is no such attribute. */
@@ -82,7 +83,8 @@ int mr_hdf5_find_text(char **text, size_t *length, hid_t object, const char *nam
 /* A list of strings: fixed or variable length, ASCII or UTF-8, an empty list of any type, or split into
  * NAME0, NAME1, …. MR_ENOTFOUND where there is none of these. */
 int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e);
-bool mr_hdf5_has_names(hid_t object, const char *name);
+/* 1, 0, or an error. */
+int mr_hdf5_has_names(hid_t object, const char *name, mr_error *e);
 
 /* A variable-length scalar string, ASCII or (UTF8) UTF-8, as h5py writes str and bytes. */
 int mr_hdf5_write_text(hid_t object, const char *name, const char *text, bool utf8, mr_error *e);

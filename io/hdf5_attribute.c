@@ -27,7 +27,7 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
     return status;
 }
 
-enum { FOUND = 1 }; /* ends a walk */
+enum { FOUND = true }; /* ends a walk */
 
 static int is_name(void *context, const mr_raw_attribute *a, mr_error *e)
 {
@@ -35,11 +35,11 @@ static int is_name(void *context, const mr_raw_attribute *a, mr_error *e)
     return strcmp(a->name, context) ? 0 : FOUND;
 }
 
-bool mr_hdf5_has_attribute(hid_t object, const char *name)
+int mr_hdf5_has_attribute(hid_t object, const char *name, mr_error *e)
 {
     mr_raw r;
-    return !mr_raw_open(&r, object, NULL) &&
-           mr_raw_attributes(&r, object, is_name, (void *)name, NULL) == FOUND;
+    int status = mr_raw_open(&r, object, e);
+    return status ? status : mr_raw_attributes(&r, object, is_name, (void *)name, e);
 }
 
 /* --- strings -------------------------------------------------------------- */
@@ -68,7 +68,7 @@ static long elements(const unsigned char *m, size_t size)
 
 struct reading {
     const char *name;
-    const mr_raw *raw;
+    mr_raw *raw;
     mr_names *out;
 };
 
@@ -115,40 +115,43 @@ static int read_strings(void *context, const mr_raw_attribute *a, mr_error *e)
     return status ? status : FOUND;
 }
 
-/* Appends the strings of one attribute. */
+/* Appends the strings of one attribute: FOUND, or 0 where there is none of that name. */
 static int append_strings(mr_names *out, hid_t object, const char *name, mr_error *e)
 {
     mr_raw raw;
     struct reading r = {name, &raw, out};
     int status = mr_raw_open(&raw, object, e);
-    if (!status)
-        status = mr_raw_attributes(&raw, object, read_strings, &r, e);
-    return status == FOUND ? 0 : status ? status : mr_fail(e, MR_ENOTFOUND, "no attribute '%s'", name);
+    return status ? status : mr_raw_attributes(&raw, object, read_strings, &r, e);
 }
 
-int mr_hdf5_read_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
+static int missing(mr_error *e, const char *name)
+{
+    return mr_fail(e, MR_ENOTFOUND, "no attribute '%s'", name);
+}
+
+int mr_hdf5_find_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
 {
     mr_names one = {0};
     *text = NULL;
     int status = append_strings(&one, object, name, e);
-    if (!status && one.count != 1)
+    if (status == FOUND && one.count != 1)
         status = mr_fail(e, MR_EFORMAT, "attribute '%s': %zu strings where one is wanted", name, one.count);
-    if (!status && strlen(one.name[0]) > MR_HDF5_MAX_TEXT)
+    if (status == FOUND && strlen(one.name[0]) > MR_HDF5_MAX_TEXT)
         status = mr_fail(e, MR_ELIMIT, "attribute '%s': more than %d bytes", name, MR_HDF5_MAX_TEXT);
-    if (!status) {
+    if (status == FOUND) {
         *text = one.name[0];
         one.name[0] = NULL;
         if (length)
             *length = strlen(*text);
     }
     mr_names_free(&one);
-    return status;
+    return status == FOUND ? 0 : status;
 }
 
-int mr_hdf5_find_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
+int mr_hdf5_read_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
 {
-    *text = NULL;
-    return mr_hdf5_has_attribute(object, name) ? mr_hdf5_read_text(text, length, object, name, e) : 0;
+    int status = mr_hdf5_find_text(text, length, object, name, e);
+    return status || *text ? status : missing(e, name);
 }
 
 static const char *part_name(char *buffer, size_t size, const char *name, size_t part)
@@ -157,11 +160,11 @@ static const char *part_name(char *buffer, size_t size, const char *name, size_t
     return buffer;
 }
 
-bool mr_hdf5_has_names(hid_t object, const char *name)
+int mr_hdf5_has_names(hid_t object, const char *name, mr_error *e)
 {
     char part[128];
-    return mr_hdf5_has_attribute(object, name) ||
-           mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, 0));
+    int has = mr_hdf5_has_attribute(object, name, e);
+    return has ? has : mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, 0), e);
 }
 
 static int check_lengths(const mr_names *names, const char *attribute, mr_error *e)
@@ -173,17 +176,22 @@ static int check_lengths(const mr_names *names, const char *attribute, mr_error 
     return 0;
 }
 
-int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e)
+/* NAME0, NAME1, … */
+static int append_parts(mr_names *out, hid_t object, const char *name, mr_error *e)
 {
     char part[128];
+    size_t i = 0;
+    int found = FOUND;
+    while (found == FOUND)
+        found = append_strings(out, object, part_name(part, sizeof part, name, i++), e);
+    return found < 0 ? found : i == 1 ? missing(e, name) : 0;
+}
+
+int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e)
+{
     memset(out, 0, sizeof *out);
-    int status = 0;
-    if (mr_hdf5_has_attribute(object, name) || !mr_hdf5_has_names(object, name))
-        status = append_strings(out, object, name, e);
-    else
-        for (size_t i = 0; !status && mr_hdf5_has_attribute(object, part_name(part, sizeof part, name, i));
-             i++)
-            status = append_strings(out, object, part, e);
+    int found = append_strings(out, object, name, e);
+    int status = found < 0 ? found : found ? 0 : append_parts(out, object, name, e);
     if (!status)
         status = check_lengths(out, name, e);
     if (status)

@@ -25,23 +25,30 @@ static bool is_number(hid_t attribute)
     return number;
 }
 
-bool mr_hdf5_find_checksum(uint64_t *out, hid_t dataset)
+int mr_hdf5_find_checksum(uint64_t *out, hid_t dataset, mr_error *e)
 {
-    hid_t attribute = mr_hdf5_has_attribute(dataset, MR_HDF5_CHECKSUM)
-                          ? H5Aopen(dataset, MR_HDF5_CHECKSUM, H5P_DEFAULT)
-                          : -1;
-    bool found = attribute >= 0 && is_number(attribute) && H5Aread(attribute, H5T_NATIVE_UINT64, out) >= 0;
+    int there = mr_hdf5_has_attribute(dataset, MR_HDF5_CHECKSUM, e);
+    if (there != 1)
+        return there;
+    hid_t attribute = H5Aopen(dataset, MR_HDF5_CHECKSUM, H5P_DEFAULT);
+    if (attribute < 0)
+        return mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", MR_HDF5_CHECKSUM);
+    if (!is_number(attribute))
+        there = 0;
+    else if (H5Aread(attribute, H5T_NATIVE_UINT64, out) < 0)
+        there = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", MR_HDF5_CHECKSUM);
     mr_hdf5_release(attribute);
     H5Eclear2(H5E_DEFAULT);
-    return found;
+    return there;
 }
 
 int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *values, size_t bytes,
                              const char *path, mr_error *e)
 {
     uint64_t sum = 0;
-    if (!mr_hdf5_find_checksum(&sum, dataset))
-        return 0;
+    int there = mr_hdf5_find_checksum(&sum, dataset, e);
+    if (there != 1)
+        return there;
     hid_t type = H5Dget_type(dataset);
     bool same = H5Tequal(type, memory_type) > 0;
     mr_hdf5_release(type);

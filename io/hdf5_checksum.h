@@ -21,7 +21,7 @@ int mr_hdf5_write_checksum(hid_t dataset, const void *values, size_t bytes, cons
 int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *values, size_t bytes,
                              const char *path, mr_error *e);
 
-/* Whether the object has one, and its value. */
-bool mr_hdf5_find_checksum(uint64_t *out, hid_t dataset);
+/* 1 and the object's checksum, 0 where it has none, or an error. */
+int mr_hdf5_find_checksum(uint64_t *out, hid_t dataset, mr_error *e);
 
 #endif

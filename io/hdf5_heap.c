@@ -22,21 +22,23 @@ struct heap {
     size_t size;
 };
 
-static int load_heap(struct heap *h, const mr_raw *r, uint64_t address)
+/* MR_EFORMAT, with or without a message: there is none. */
+static int load_heap(struct heap *h, mr_raw *r, uint64_t address, mr_error *e)
 {
     unsigned char start[16];
     if (h->bytes && h->address == address)
         return 0;
     free(h->bytes);
     h->bytes = NULL;
-    if (mr_raw_read(r, address, start, sizeof start) || memcmp(start, "GCOL", 4) != 0 || start[4] != 1)
-        return -1;
+    int status = mr_raw_read(r, address, start, sizeof start, e);
+    if (status)
+        return status;
     uint64_t size = mr_raw_number(start + 8, 8);
-    if (size < 16 || size > MAX_HEAP || !(h->bytes = mr_raw_copy(r, address, (size_t)size)))
-        return -1;
+    if (memcmp(start, "GCOL", 4) != 0 || start[4] != 1 || size < 16 || size > MAX_HEAP)
+        return MR_EFORMAT;
     h->size = (size_t)size;
     h->address = address;
-    return 0;
+    return mr_raw_copy(&h->bytes, r, address, (size_t)size, e);
 }
 
 /* Object INDEX of the heap: its bytes, at least LENGTH of them, or NULL. */
@@ -55,24 +57,27 @@ static const unsigned char *heap_object(const struct heap *h, unsigned index, si
 }
 
 /* A reference: the string's length (4 bytes), its heap's address (8), its number in the heap (4). */
-static int add_string(mr_names *out, struct heap *h, const mr_raw *r, const unsigned char *reference,
+static int add_string(mr_names *out, struct heap *h, mr_raw *r, const unsigned char *reference,
                       const char *name, mr_error *e)
 {
     size_t length = mr_raw_number(reference, 4);
     if (length == 0)
         return mr_names_add(out, "", e);
+    int status = load_heap(h, r, mr_raw_number(reference + 4, 8), e);
+    if (status && status != MR_EFORMAT)
+        return status;
     const unsigned char *bytes = NULL;
-    if (!load_heap(h, r, mr_raw_number(reference + 4, 8)))
+    if (!status)
         bytes = heap_object(h, (unsigned)mr_raw_number(reference + 12, 4), length);
     if (!bytes)
         return damaged(e, name, "a string is not where it should be");
     char *text = strndup((const char *)bytes, length);
-    int status = text ? mr_names_add(out, text, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    status = text ? mr_names_add(out, text, e) : mr_fail(e, MR_ENOMEM, "out of memory");
     free(text);
     return status;
 }
 
-int mr_raw_heap_strings(mr_names *out, const mr_raw *r, const unsigned char *references, size_t count,
+int mr_raw_heap_strings(mr_names *out, mr_raw *r, const unsigned char *references, size_t count,
                         const char *name, mr_error *e)
 {
     struct heap h = {0};

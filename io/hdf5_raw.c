@@ -31,8 +31,12 @@ int mr_raw_open(mr_raw *r, hid_t object, mr_error *e)
                  H5Pget_sizes(creation, &address_size, &length_size) >= 0 &&
                  H5Fget_vfd_handle(file, H5P_DEFAULT, &handle) >= 0;
     bool memory = access >= 0 && H5Pget_driver(access) == H5FD_CORE;
+    there = there && block <= size;
     if (there && handle)
-        *r = (mr_raw){memory ? *(unsigned char **)handle : NULL, memory ? -1 : *(int *)handle, size, block};
+        *r = (mr_raw){.memory = memory ? *(unsigned char **)handle : NULL,
+                      .fd = memory ? -1 : *(int *)handle,
+                      .size = size,
+                      .base = block};
     mr_hdf5_release(access);
     mr_hdf5_release(creation);
     mr_hdf5_release(file);
@@ -43,32 +47,59 @@ int mr_raw_open(mr_raw *r, hid_t object, mr_error *e)
     return 0;
 }
 
-int mr_raw_read(const mr_raw *r, uint64_t address, void *out, size_t n)
+/* N bytes from AT on, which the file has. */
+static int read_file(const mr_raw *r, uint64_t at, void *out, size_t n, mr_error *e)
 {
-    uint64_t at = address + r->base;
-    if (at < address || at > r->size || n > r->size - at)
-        return -1;
-    if (r->memory) {
-        memcpy(out, r->memory + at, n);
-        return 0;
-    }
     for (size_t done = 0; done < n;) {
         ssize_t got = pread(r->fd, (char *)out + done, n - done, (off_t)(at + done));
-        if (got == 0 || (got < 0 && errno != EINTR))
-            return -1;
+        if (got < 0 && errno != EINTR)
+            return mr_fail_errno(e, errno, "cannot read the file");
+        if (got == 0)
+            return mr_fail(e, MR_EIO, "the file became shorter while it was read");
         done += got > 0 ? (size_t)got : 0;
     }
     return 0;
 }
 
-unsigned char *mr_raw_copy(const mr_raw *r, uint64_t address, size_t n)
+/* Makes the window begin AT. */
+static int move_window(mr_raw *r, uint64_t at, mr_error *e)
 {
-    unsigned char *block = malloc(n + 1);
-    if (block && mr_raw_read(r, address, block, n)) {
-        free(block);
-        return NULL;
+    r->window_at = at;
+    r->window_size = r->size - at < MR_RAW_WINDOW ? (size_t)(r->size - at) : MR_RAW_WINDOW;
+    int status = read_file(r, at, r->window, r->window_size, e);
+    if (status)
+        r->window_size = 0;
+    return status;
+}
+
+int mr_raw_read(mr_raw *r, uint64_t address, void *out, size_t n, mr_error *e)
+{
+    uint64_t at = address + r->base;
+    int status = 0;
+    if (at < address || at > r->size || n > r->size - at)
+        return mr_fail(e, MR_EFORMAT, "damaged HDF5 file: it points behind its end");
+    if (r->memory) {
+        memcpy(out, r->memory + at, n);
+        return 0;
     }
-    return block;
+    if (n > MR_RAW_WINDOW)
+        return read_file(r, at, out, n, e);
+    if (at < r->window_at || at + n > r->window_at + r->window_size)
+        status = move_window(r, at, e);
+    if (!status)
+        memcpy(out, r->window + (at - r->window_at), n);
+    return status;
+}
+
+int mr_raw_copy(unsigned char **out, mr_raw *r, uint64_t address, size_t n, mr_error *e)
+{
+    *out = malloc(n + 1);
+    int status = *out ? mr_raw_read(r, address, *out, n, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    if (status) {
+        free(*out);
+        *out = NULL;
+    }
+    return status;
 }
 
 /* --- object headers ------------------------------------------------------- */
@@ -83,7 +114,7 @@ enum {
 
 /* Where messages stand: the header itself, and what its continuations point to. */
 struct header {
-    const mr_raw *raw;
+    mr_raw *raw;
     int version;
     size_t prefix; /* bytes before a message's data: type, size, flags … */
     uint64_t address[MAX_BLOCKS];
@@ -132,11 +163,12 @@ static int open_header(struct header *h, uint64_t address)
 {
     unsigned char start[40] = {0};
     /* A header may be the last thing in the file, and shorter than that. */
-    size_t n = sizeof start;
-    while (n >= 16 && mr_raw_read(h->raw, address, start, n))
-        n -= 8;
-    if (n < 16)
+    uint64_t end = h->raw->size - h->raw->base, rest = address < end ? end - address : 0;
+    if (rest < 16)
         return damaged(h->e, "outside of the file");
+    int status = mr_raw_read(h->raw, address, start, rest < sizeof start ? (size_t)rest : sizeof start, h->e);
+    if (status)
+        return status;
     bool fits = memcmp(start, "OHDR", 4) ? open_old(h, address, start) : open_new(h, address, start);
     return fits ? 0 : damaged(h->e, "of unknown version or impossible size");
 }
@@ -192,28 +224,31 @@ static int visit_block(struct header *h, const unsigned char *block, size_t size
     return status;
 }
 
-int mr_raw_attributes(const mr_raw *r, hid_t object,
+/* The header's blocks in turn; each may bring more of them. */
+static int visit_blocks(struct header *h)
+{
+    int status = 0;
+    while (!status && h->next < h->count) {
+        size_t size = h->size[h->next];
+        unsigned char *block = NULL;
+        status = mr_raw_copy(&block, h->raw, h->address[h->next++], size, h->e);
+        if (status == MR_EFORMAT)
+            status = damaged(h->e, "that is cut off");
+        else if (!status)
+            status = visit_block(h, block, size);
+        free(block);
+    }
+    return status;
+}
+
+int mr_raw_attributes(mr_raw *r, hid_t object,
                       int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e), void *context,
                       mr_error *e)
 {
     H5O_info_t info;
-    struct header *h = calloc(1, sizeof *h);
-    int status = h ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
-    if (!status && H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0)
-        status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attributes");
-    if (!status) {
-        h->raw = r;
-        h->visit = visit;
-        h->context = context;
-        h->e = e;
-        status = open_header(h, info.addr);
-    }
-    while (!status && h->next < h->count) {
-        size_t size = h->size[h->next];
-        unsigned char *block = mr_raw_copy(r, h->address[h->next++], size);
-        status = block ? visit_block(h, block, size) : damaged(e, "that is cut off");
-        free(block);
-    }
-    free(h);
-    return status;
+    struct header h = {.raw = r, .visit = visit, .context = context, .e = e};
+    if (H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0)
+        return mr_hdf5_fail(e, MR_EFORMAT, "cannot read attributes");
+    int status = open_header(&h, info.addr);
+    return status ? status : visit_blocks(&h);
 }

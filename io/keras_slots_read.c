@@ -246,12 +246,15 @@ static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hi
     return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, e);
 }
 
-/* Slots that cannot be read: another writer's are left out, but a file of ours, which is sealed, is damaged. */
+/* Slots that cannot be read: another writer's are left out, but a file of ours, which is sealed, is damaged.
+ */
 static int leave_out(hid_t group, const mr_error *why, mr_error *e)
 {
     hid_t file = H5Iget_file_id(group);
-    bool ours = mr_seal_exists(file);
+    int ours = mr_seal_exists(file, e);
     mr_hdf5_release(file);
+    if (ours < 0)
+        return ours;
     return ours && why->code ? mr_hint(e, mr_fail(e, why->code, "%s", why->message), "%s", why->hint) : 0;
 }
 

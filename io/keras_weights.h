@@ -52,13 +52,13 @@ int mr_keras_filled_check(const mr_keras_filled *f, mr_error *e);
  * load_weights does. */
 int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *origin, bool by_order_too,
                              mr_error *e);
-/* ROOT holds Keras 3's own layout. */
-bool mr_keras_has_store(hid_t root);
+/* 1: ROOT holds Keras 3's own layout; 0, or an error. */
+int mr_keras_has_store(hid_t root, mr_error *e);
 /* Reads Keras 3's own layout: ROOT of model.weights.h5, or of a .weights.h5. */
 int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *origin, mr_error *e);
 
-/* Whether the weights below GROUP (see above) are a Theano's: names without ":0" in a Keras 1 file, @backend
- * in others. */
-bool mr_keras_weights_by_theano(hid_t group, int era);
+/* 1 where the weights below GROUP (see above) are a Theano's: names without ":0" in a Keras 1 file, @backend
+ * in others; 0, or an error. */
+int mr_keras_weights_by_theano(hid_t group, int era, mr_error *e);
 
 #endif

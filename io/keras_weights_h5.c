@@ -337,24 +337,32 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
     return status;
 }
 
-bool mr_keras_weights_by_theano(hid_t group, int era)
+/* 1 where the first of the names of weights below GROUP has no ":0". */
+static int first_without_number(hid_t group, mr_error *e)
 {
-    char *backend = NULL;
-    mr_names layers = {0}, weights = {0};
-    bool theano = false;
-    mr_hdf5_find_text(&backend, NULL, group, "backend", NULL);
-    if (backend)
-        theano = !strcmp(backend, "theano");
-    else if (era == 1 && !mr_hdf5_read_names(&layers, group, "layer_names", NULL))
-        for (size_t i = 0; i < layers.count && weights.count == 0; i++) {
-            hid_t layer = -1;
-            if (!mr_hdf5_open_group(&layer, group, layers.name[i], NULL) &&
-                !mr_hdf5_read_names(&weights, layer, "weight_names", NULL) && weights.count)
-                theano = !strchr(weights.name[0], ':');
-            mr_hdf5_release(layer);
-        }
-    free(backend);
+    mr_names layers, weights = {0};
+    int without = 0, status = mr_hdf5_read_names(&layers, group, "layer_names", e);
+    for (size_t i = 0; !status && i < layers.count && weights.count == 0; i++) {
+        hid_t layer = -1;
+        status = mr_hdf5_open_group(&layer, group, layers.name[i], e);
+        if (!status)
+            status = mr_hdf5_read_names(&weights, layer, "weight_names", e);
+        if (!status && weights.count)
+            without = !strchr(weights.name[0], ':');
+        mr_hdf5_release(layer);
+    }
     mr_names_free(&layers);
     mr_names_free(&weights);
-    return theano;
+    return status ? status : without;
+}
+
+int mr_keras_weights_by_theano(hid_t group, int era, mr_error *e)
+{
+    char *backend = NULL;
+    int status = mr_hdf5_find_text(&backend, NULL, group, "backend", e);
+    int theano = backend               ? !strcmp(backend, "theano")
+                 : !status && era == 1 ? first_without_number(group, e)
+                                       : 0;
+    free(backend);
+    return status ? status : theano;
 }

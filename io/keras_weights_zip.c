@@ -104,15 +104,19 @@ static bool is_container(const struct load *l, const char *path)
 }
 
 /* The name of the layer that GROUP is of, as newer Keras notes it, or NULL; malloc'ed. */
-static char *noted_name(const struct load *l, const char *group)
+static int noted_name(char **name, const struct load *l, const char *group)
 {
-    char *path = vars_of(group), *name = NULL;
+    char *path = vars_of(group);
     hid_t vars = -1;
-    if (path && !mr_hdf5_open_group(&vars, l->root, path, NULL))
-        mr_hdf5_find_text(&name, NULL, vars, "name", NULL);
+    *name = NULL;
+    if (!path)
+        return mr_fail(l->e, MR_ENOMEM, "out of memory");
+    int status = mr_hdf5_is_group(l->root, path) ? mr_hdf5_open_group(&vars, l->root, path, l->e) : 0;
+    if (!status && vars >= 0)
+        status = mr_hdf5_find_text(name, NULL, vars, "name", l->e);
     mr_hdf5_release(vars);
     free(path);
-    return name;
+    return status;
 }
 
 static void level_close(struct level *v)
@@ -139,7 +143,8 @@ static int level_open(struct level *v, const struct load *l, const char *group)
         return mr_fail(l->e, MR_EFORMAT, "the weights hold no layers below '%s'", *group ? group : "/");
     int status = list_groups(&all, l, v->path);
     for (size_t i = 0; i < all.count && !status; i++) {
-        char *name = noted_name(l, all.name[i]);
+        char *name;
+        status = noted_name(&name, l, all.name[i]);
         if (name) {
             status = mr_names_add(&v->names, name, l->e);
             if (!status)
@@ -293,9 +298,11 @@ int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *or
     return status;
 }
 
-bool mr_keras_has_store(hid_t root)
+int mr_keras_has_store(hid_t root, mr_error *e)
 {
     struct load l = {.root = root, .separator = find_separator(root)};
-    return !mr_hdf5_has_names(root, "layer_names") &&
-           (is_container(&l, containers[0]) || is_container(&l, containers[1]));
+    int listed = mr_hdf5_has_names(root, "layer_names", e);
+    if (listed)
+        return listed < 0 ? listed : 0;
+    return is_container(&l, containers[0]) || is_container(&l, containers[1]);
 }

@@ -30,9 +30,12 @@ static int open_file(hid_t *file, const mr_model_source *s, mr_error *e)
 static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *e)
 {
     *weights = -1;
-    if (!mr_hdf5_has_names(file, "layer_names") && mr_hdf5_is_group(file, "model_weights"))
+    int listed = mr_hdf5_has_names(file, "layer_names", e);
+    if (listed < 0)
+        return listed;
+    if (!listed && mr_hdf5_is_group(file, "model_weights"))
         return mr_hdf5_open_group(weights, file, "model_weights", e);
-    if (!mr_hdf5_has_names(file, "layer_names"))
+    if (!listed)
         return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
                        path);
     H5Iinc_ref(file);
@@ -50,28 +53,33 @@ static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t w
     if (!status && !m->backend)
         status = mr_hdf5_find_text(&m->backend, NULL, file, "backend", e);
     origin->era = mr_keras_era(m->keras_version);
-    if (!m->keras_version && mr_hdf5_has_names(weights, "layer_names"))
+    int listed = status || m->keras_version ? 0 : mr_hdf5_has_names(weights, "layer_names", e);
+    if (listed == 1)
         origin->era = 1; /* the first versions wrote none */
+    else if (listed)
+        status = listed;
     origin->sorted = origin->era == 1 || (m->keras_version && !strncmp(m->keras_version, "2.0.", 4));
     origin->names = json_object();
-    if (!status)
-        origin->theano =
-            (m->backend && !strcmp(m->backend, "theano")) || mr_keras_weights_by_theano(weights, origin->era);
-    return status;
+    if (status)
+        return status;
+    int theano =
+        m->backend && !strcmp(m->backend, "theano") ? 1 : mr_keras_weights_by_theano(weights, origin->era, e);
+    origin->theano = theano == 1;
+    return theano < 0 ? theano : 0;
 }
 
 static int read_config(mr_model *m, mr_keras_origin *origin, hid_t file, const mr_model_source *s,
                        mr_error *e)
 {
-    char *text, what[512];
+    char *text = NULL, what[512];
     size_t size = 0;
     json_t *config = NULL;
     snprintf(what, sizeof what, "model_config of '%s'", s->name);
-    if (!mr_hdf5_has_attribute(file, "model_config"))
-        return mr_hint(e,
-                       mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", s->name),
-                       "give --arch FILE.json and --weights %s", s->name);
-    int status = mr_hdf5_read_text(&text, &size, file, "model_config", e);
+    int status = mr_hdf5_find_text(&text, &size, file, "model_config", e);
+    if (!status && !text)
+        status =
+            mr_hint(e, mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", s->name),
+                    "give --arch FILE.json and --weights %s", s->name);
     if (!status)
         status = mr_keras_parse_config(&config, origin, text, size, what, e);
     if (!status)
@@ -141,8 +149,11 @@ static int read_listed(mr_model *m, hid_t file, const mr_model_source *s, mr_err
     int status = open_weights(&weights, file, s->name, e);
     if (!status)
         status = read_origin(&origin, &writer, file, weights, e);
-    if (!mr_hdf5_has_attribute(file, "millrace_version"))
+    int ours = status ? status : mr_hdf5_has_attribute(file, "millrace_version", e);
+    if (ours == 0)
         origin.layouts = json_incref(m->layouts);
+    if (ours < 0)
+        status = ours;
     if (!status)
         status = mr_keras_read_weights_h5(m->graph, weights, &origin, true, e);
     mr_hdf5_release(weights);
@@ -159,7 +170,10 @@ int mr_model_read_weights_h5(mr_model *m, const mr_model_source *s, mr_error *e)
     int status = open_file(&file, s, e);
     if (status)
         return status;
-    if (mr_keras_has_store(file))
+    int store = mr_keras_has_store(file, e);
+    if (store < 0)
+        status = store;
+    else if (store)
         status = mr_keras_read_weights_zip(m->graph, file, &plain, e);
     else
         status = read_listed(m, file, s, e);

@@ -15,6 +15,7 @@ static const char *const texts[] = {
     "name",          "millrace_version", "millrace_preprocessing", "millrace_class_names",
     "millrace_run"};
 static const char *const lists[] = {"layer_names", "weight_names"};
+static const char *const first_parts[] = {"layer_names0", "weight_names0"}; /* of lists that are long */
 enum { TEXTS = sizeof texts / sizeof *texts, LISTS = sizeof lists / sizeof *lists };
 
 struct walk {
@@ -28,8 +29,8 @@ struct walk {
 static int add_text(struct walk *w, hid_t object, const char *name)
 {
     char *text = NULL;
-    int status = mr_hdf5_find_text(&text, NULL, object, name, w->e);
-    if (!status && text) {
+    int status = mr_hdf5_read_text(&text, NULL, object, name, w->e);
+    if (!status) {
         mr_checksum_add_text(w->sum, name);
         mr_checksum_add_text(w->sum, text);
     }
@@ -40,8 +41,6 @@ static int add_text(struct walk *w, hid_t object, const char *name)
 static int add_list(struct walk *w, hid_t object, const char *name)
 {
     mr_names names;
-    if (!mr_hdf5_has_names(object, name))
-        return 0;
     int status = mr_hdf5_read_names(&names, object, name, w->e);
     if (status)
         return status;
@@ -53,14 +52,42 @@ static int add_list(struct walk *w, hid_t object, const char *name)
     return 0;
 }
 
+static bool has_text(const mr_names *attributes, int i)
+{
+    return mr_names_find(attributes, texts[i]) >= 0;
+}
+
+/* Whole, or in parts. */
+static bool has_list(const mr_names *attributes, int i)
+{
+    return mr_names_find(attributes, lists[i]) >= 0 || mr_names_find(attributes, first_parts[i]) >= 0;
+}
+
+static bool is_sealed_group(const mr_names *attributes)
+{
+    bool sealed = false;
+    for (int i = 0; i < TEXTS; i++)
+        sealed |= has_text(attributes, i);
+    for (int i = 0; i < LISTS; i++)
+        sealed |= has_list(attributes, i);
+    return sealed;
+}
+
 static int add_group(struct walk *w, hid_t group, const char *path)
 {
-    int status = 0;
-    mr_checksum_add_text(w->sum, path);
+    mr_names attributes;
+    int status = mr_hdf5_attributes(&attributes, group, w->e);
+    if (status)
+        return status;
+    if (is_sealed_group(&attributes))
+        mr_checksum_add_text(w->sum, path);
     for (int i = 0; i < TEXTS && !status; i++)
-        status = add_text(w, group, texts[i]);
+        if (has_text(&attributes, i))
+            status = add_text(w, group, texts[i]);
     for (int i = 0; i < LISTS && !status; i++)
-        status = add_list(w, group, lists[i]);
+        if (has_list(&attributes, i))
+            status = add_list(w, group, lists[i]);
+    mr_names_free(&attributes);
     return status;
 }
 
@@ -81,10 +108,9 @@ static int add_dataset(struct walk *w, hid_t root, hid_t dataset, const char *pa
 {
     uint64_t sum;
     mr_shape shape;
-    if (!mr_hdf5_find_checksum(&sum, dataset))
-        return 0;
-    int status = mr_hdf5_shape(&shape, root, path, w->e);
-    if (status)
+    int there = mr_hdf5_find_checksum(&sum, dataset, w->e);
+    int status = there == 1 ? mr_hdf5_shape(&shape, root, path, w->e) : there;
+    if (there != 1 || status)
         return status;
     mr_checksum_add_text(w->sum, path);
     mr_checksum_add_number(w->sum, type_of(dataset));
@@ -92,17 +118,6 @@ static int add_dataset(struct walk *w, hid_t root, hid_t dataset, const char *pa
         mr_checksum_add_number(w->sum, shape.dim[i]);
     mr_checksum_add_number(w->sum, (int64_t)sum);
     return 0;
-}
-
-static bool is_sealed_group(hid_t group)
-{
-    for (int i = 0; i < TEXTS; i++)
-        if (mr_hdf5_has_attribute(group, texts[i]))
-            return true;
-    for (int i = 0; i < LISTS; i++)
-        if (mr_hdf5_has_names(group, lists[i]))
-            return true;
-    return false;
 }
 
 static herr_t visit(hid_t root, const char *path, const H5O_info_t *info, void *context)
@@ -115,7 +130,7 @@ static herr_t visit(hid_t root, const char *path, const H5O_info_t *info, void *
         w->status = mr_hdf5_fail(w->e, MR_EFORMAT, "cannot open '%s'", path);
     else if (info->type == H5O_TYPE_DATASET)
         w->status = add_dataset(w, root, object, path);
-    else if (is_sealed_group(object))
+    else
         w->status = add_group(w, object, path);
     mr_hdf5_release(object);
     return w->status ? -1 : 0;
@@ -136,9 +151,9 @@ static int seal_of(uint64_t *out, hid_t file, mr_error *e)
 
 /* --- the seal ----------------------------------------------------------------- */
 
-bool mr_seal_exists(hid_t file)
+int mr_seal_exists(hid_t file, mr_error *e)
 {
-    return mr_hdf5_has_attribute(file, SEAL);
+    return mr_hdf5_has_attribute(file, SEAL, e);
 }
 
 /* Attributes are read around the library, from the file itself: what it keeps has to be there. Once, not for
@@ -164,7 +179,8 @@ int mr_seal_write(hid_t file, mr_error *e)
         status = mr_hdf5_write_text(file, SEAL, text, false, e);
     if (!status)
         status = flush(file, e);
-    /* Without memory libhdf5 overlooks things in silence: a seal of less than all must not get into a file. */
+    /* Without memory libhdf5 overlooks things in silence: a seal of less than all must not get into a file.
+     */
     return status ? status : mr_seal_check(file, e);
 }
 
@@ -236,12 +252,15 @@ static herr_t check_dataset(hid_t root, const char *path, const H5O_info_t *info
         return 0;
     mr_dataset_check *d = add_check(c, path);
     hid_t dataset = d ? H5Dopen2(root, path, H5P_DEFAULT) : -1;
+    int there = dataset < 0 ? 0 : mr_hdf5_find_checksum(&sum, dataset, c->e);
     if (!d)
         c->status = mr_fail(c->e, MR_ENOMEM, "out of memory for the list of datasets");
     else if (dataset < 0)
         c->status = mr_hdf5_fail(c->e, MR_EFORMAT, "cannot open dataset '%s'", path);
-    else if ((d->has_checksum = mr_hdf5_find_checksum(&sum, dataset)))
+    else if ((d->has_checksum = there == 1))
         c->status = check_numbers(d, root, dataset, path, c->e);
+    else
+        c->status = there;
     mr_hdf5_release(dataset);
     return c->status ? -1 : 0;
 }

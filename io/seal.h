@@ -10,7 +10,8 @@
 
 /* When all else is in FILE. */
 int mr_seal_write(hid_t file, mr_error *e);
-bool mr_seal_exists(hid_t file);
+/* 1, 0, or an error. */
+int mr_seal_exists(hid_t file, mr_error *e);
 /* MR_EFORMAT where FILE has a seal and it does not fit. Looks at no dataset's numbers. */
 int mr_seal_check(hid_t file, mr_error *e);
 

@@ -41,7 +41,11 @@ static int check_container(mr_verification *out, mr_self_test *test, const char 
     if (!status)
         status = mr_seal_check_datasets(&out->datasets, c.hdf5, e);
     if (!status) {
-        out->sealed = mr_seal_exists(c.hdf5);
+        int sealed = mr_seal_exists(c.hdf5, e);
+        status = sealed < 0 ? sealed : 0;
+        out->sealed = sealed == 1;
+    }
+    if (!status) {
         mr_seal_check(c.hdf5, &out->seal);
         mr_self_test_read(test, c.hdf5, &out->self_test);
     }

@@ -112,7 +112,7 @@ static void turn_kernel(hid_t file, const char *path, bool oihw, bool flipped)
 static void replace_text(hid_t object, const char *name, const char *text)
 {
     mr_error e = {0};
-    if (mr_hdf5_has_attribute(object, name))
+    if (mr_hdf5_has_attribute(object, name, &e) == 1)
         H5Adelete(object, name);
     assert_int_equal(mr_hdf5_write_text(object, name, text, false, &e), 0);
 }
