@@ -17,9 +17,13 @@ enum { NAMES_TRIED = 1 << 20, COPY_AT_ONCE = 1 << 20 };
 
 static int make_folder(const char *path, mr_error *e)
 {
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
         return 0;
-    return mr_fail_errno(e, errno, "cannot make folder %s", path);
+    int error = errno;
+    if (error == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return 0;
+    return mr_fail_errno(e, error, "cannot make folder %s", path);
 }
 
 /* DIR and the folders above it. */
@@ -27,7 +31,7 @@ static int make_folders(const char *dir, mr_error *e)
 {
     char *path = strdup(dir);
     int status = path ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for a path");
-    for (char *slash = path ? strchr(path + 1, '/') : NULL; slash && !status;
+    for (char *slash = path && *path ? strchr(path + 1, '/') : NULL; slash && !status;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         status = make_folder(path, e);
@@ -84,6 +88,25 @@ static bool same_file(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* Are the paths one name in one folder? Of a file with several names they may be two. */
+static bool same_entry(const char *a, const char *b)
+{
+    const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
+    if (strcmp(x ? x + 1 : a, y ? y + 1 : b))
+        return false;
+    char *in = x ? strndup(a, (size_t)(x - a) + 1) : strdup("."),
+         *to = y ? strndup(b, (size_t)(y - b) + 1) : strdup(".");
+    bool same = in && to && same_file(in, to);
+    free(in);
+    free(to);
+    return same;
+}
+
+static bool is_there(const mr_placing *p, const char *path, const char *place)
+{
+    return same_file(path, place) && (p->way == MR_PLACE_LINK || same_entry(path, place));
+}
+
 /* --- moving and linking ------------------------------------------------------------------ */
 
 static int copy_bytes(int from, int to)
@@ -107,6 +130,8 @@ static int copy_and_remove(const char *path, const char *place)
         error = errno;
     if (!error)
         error = copy_bytes(from, to);
+    if (!error && fchmod(to, st.st_mode & 0777)) /* open() has taken the umask off */
+        error = errno;
     if (!error && futimens(to, (struct timespec[2]){st.st_atim, st.st_mtim}))
         error = errno;
     if (from >= 0)
@@ -162,7 +187,7 @@ int mr_placing_put(const mr_placing *p, const char *path, int predicted, mr_text
     for (int n = 1; error == EEXIST && n < NAMES_TRIED && !status; n++) {
         name_place(place, p, predicted, path, n);
         status = mr_text_check(place, "a path", e);
-        if (!status && same_file(path, mr_text_string(place)))
+        if (!status && is_there(p, path, mr_text_string(place)))
             error = 0;
         else if (!status)
             error = (p->way == MR_PLACE_MOVE ? move : make_link)(path, mr_text_string(place));

@@ -21,7 +21,8 @@ typedef struct mr_placing {
 /* Makes DIR and a folder for each class. */
 int mr_placing_prepare(const mr_placing *p, mr_error *e);
 /* Puts the file PATH into the folder of class PREDICTED, under its own name or, where another file has that,
- * NAME-2.EXT, NAME-3.EXT, …. A file that is there already stays as it is, so that repeating it does no harm.
+ * NAME-2.EXT, NAME-3.EXT, …. A file that is there already stays as it is, so that repeating it does no harm
+ * (of two hard links that are moved, each is a file). On failure the file is where it was.
  * The new path goes into PLACED (may be NULL). Errors: MR_EIO, MR_ENOTFOUND, MR_ENOMEM. */
 int mr_placing_put(const mr_placing *p, const char *path, int predicted, mr_text *placed, mr_error *e);
 

@@ -65,6 +65,14 @@ CMOCKA_TESTS += tests/test_loader
 tests_test_loader_SOURCES = tests/test_loader.c tests/image_files.h tests/list_source.h
 tests_test_loader_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_walk
+tests_test_walk_SOURCES = tests/test_walk.c tests/files.h
+tests_test_walk_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+SERIAL_TESTS += tests/test_placing
+tests_test_placing_SOURCES = tests/test_placing.c tests/files.h
+tests_test_placing_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
