@@ -18,6 +18,9 @@ typedef struct mr_row_format {
     /* Takes a whole row of SIZE bytes apart, in place: OUT points into it or into SCRATCH. False: it is none.
      */
     bool (*parse)(char *bytes, size_t size, const mr_sink_schema *schema, mr_text *scratch, mr_past_row *out);
+    /* NULL where the header says it. Was the row, which holds a prediction, written with an equal schema?
+     * 1, 0, or MR_ENOMEM. */
+    int (*fits)(const char *bytes, size_t size, const mr_sink_schema *schema);
 } mr_row_format;
 
 extern const mr_row_format mr_rows_csv, mr_rows_jsonl, mr_rows_journal;

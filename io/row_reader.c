@@ -20,6 +20,7 @@ struct mr_row_reader {
     char *row; /* the one given out, taken apart */
     size_t row_capacity;
     mr_text scratch;
+    bool fits; /* the file is known to be of this schema */
     bool ended;
 };
 
@@ -59,6 +60,13 @@ static int want(mr_row_reader *r, size_t size, mr_error *e)
     return status;
 }
 
+static int refuse(const mr_row_reader *r, mr_error *e)
+{
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "%s was written with other columns: it cannot be resumed", r->name),
+                   "give the same model and options as before, or leave --resume out");
+}
+
 /* 1: the header is as the schema has it. 0: the file ends within it. */
 static int check_header(mr_row_reader *r, mr_error *e)
 {
@@ -70,9 +78,7 @@ static int check_header(mr_row_reader *r, mr_error *e)
         status = want(r, header.length + 1, e);
     size_t there = r->fill < header.length ? r->fill : header.length;
     if (!status && there && memcmp(r->buffer, mr_text_string(&header), there))
-        status = mr_hint(
-            e, mr_fail(e, MR_EINVAL, "%s was written with other columns: it cannot be resumed", r->name),
-            "give the same model and options as before, or leave --resume out");
+        status = refuse(r, e);
     r->at = r->place = there;
     bool whole = there == header.length;
     mr_text_destroy(&header);
@@ -91,7 +97,7 @@ int mr_row_reader_open(mr_row_reader **out, const char *file, const mr_row_forma
         close(fd);
         return mr_fail(e, MR_ENOMEM, "out of memory to read %s", file);
     }
-    *r = (mr_row_reader){.format = format, .schema = *schema, .name = file, .fd = fd};
+    *r = (mr_row_reader){.format = format, .schema = *schema, .name = file, .fd = fd, .fits = !format->fits};
     int status = check_header(r, e);
     if (status == 1)
         *out = r;
@@ -123,6 +129,14 @@ static bool keep_copy(mr_row_reader *r, size_t size)
     return true;
 }
 
+/* The first row with a prediction speaks for all. */
+static int check_fit(mr_row_reader *r, size_t size, mr_error *e)
+{
+    int fits = r->format->fits(r->buffer + r->at, size, &r->schema);
+    r->fits = fits == 1;
+    return fits < 0 ? mr_fail(e, fits, "no memory for a row of %s", r->name) : fits ? 0 : refuse(r, e);
+}
+
 int mr_row_reader_next(mr_row_reader *r, mr_past_row *row, const char **bytes, mr_error *e)
 {
     size_t size = 0;
@@ -134,6 +148,8 @@ int mr_row_reader_next(mr_row_reader *r, mr_past_row *row, const char **bytes, m
     r->ended = !r->format->parse(r->row, size, &r->schema, &r->scratch, row);
     if (r->ended)
         return 0;
+    if (!r->fits && !row->failed && (status = check_fit(r, size, e)))
+        return status;
     if (bytes)
         *bytes = r->buffer + r->at;
     r->at += size;

@@ -6,6 +6,7 @@
 #include "io/row_format.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 
 static void probabilities(mr_json *w, const mr_sink_schema *s, const mr_sink_row *r)
 {
@@ -148,4 +149,62 @@ static bool parse(char *bytes, size_t size, const mr_sink_schema *s, mr_text *sc
     return whole;
 }
 
-const mr_row_format mr_rows_jsonl = {.row = row, .measure = measure, .parse = parse};
+/* --- is it a row of this schema? --------------------------------------------------------- */
+
+/* Have A and B the same names and lengths? Of other values any two are equal. */
+static bool same_structure(const json_t *a, const json_t *b)
+{
+    if (json_is_object(a) != json_is_object(b) || json_is_array(a) != json_is_array(b) ||
+        json_object_size(a) != json_object_size(b) || json_array_size(a) != json_array_size(b))
+        return false;
+    for (size_t i = 0; i < json_array_size(a); i++)
+        if (!same_structure(json_array_get(a, i), json_array_get(b, i)))
+            return false;
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *)a, key, value) {
+        const json_t *other = json_object_get(b, key);
+        if (!other || !same_structure(value, other))
+            return false;
+    }
+    return true;
+}
+
+/* A row of S whose numbers are all 0; NULL: no memory. */
+static json_t *example(const mr_sink_schema *s)
+{
+    size_t most = (size_t)s->classes;
+    for (int i = 0; i < s->tensors; i++)
+        if (mr_shape_sample(&s->tensor[i].shape) > most)
+            most = mr_shape_sample(&s->tensor[i].shape);
+    float *zeros = calloc(most + 1, sizeof *zeros);
+    const float **tensor = calloc((size_t)s->tensors + 1, sizeof *tensor);
+    int *top_ones = calloc((size_t)s->top + 1, sizeof *top_ones);
+    mr_text text = {0};
+    for (int i = 0; tensor && i < s->tensors; i++)
+        tensor[i] = zeros;
+    if (zeros && tensor && top_ones)
+        row(&text, s, &(mr_sink_row){.path = "", .probability = zeros, .top = top_ones, .tensor = tensor});
+    json_t *tree = text.failed ? NULL : json_loadb(mr_text_string(&text), text.length, 0, NULL);
+    mr_text_destroy(&text);
+    free(top_ones);
+    free(tensor);
+    free(zeros);
+    return tree;
+}
+
+static int fits(const char *bytes, size_t size, const mr_sink_schema *s)
+{
+    static const char *const parts[] = {"probabilities", "top", "outputs"};
+    json_t *tree = json_loadb(bytes, size, 0, NULL), *like = example(s);
+    int same = tree && like ? 1 : MR_ENOMEM;
+    for (size_t i = 0; same == 1 && i < sizeof parts / sizeof *parts; i++) {
+        const json_t *a = json_object_get(tree, parts[i]), *b = json_object_get(like, parts[i]);
+        same = a && b ? same_structure(a, b) : a == b;
+    }
+    json_decref(like);
+    json_decref(tree);
+    return same;
+}
+
+const mr_row_format mr_rows_jsonl = {.row = row, .measure = measure, .parse = parse, .fits = fits};

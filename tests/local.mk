@@ -86,6 +86,10 @@ SERIAL_TESTS += tests/test_rows
 tests_test_rows_SOURCES = tests/test_rows.c
 tests_test_rows_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+SERIAL_TESTS += tests/test_sinks
+tests_test_sinks_SOURCES = tests/test_sinks.c tests/files.h
+tests_test_sinks_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_processors tests/test_dataset tests/test_listing
 SERIAL_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
