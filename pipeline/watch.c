@@ -372,6 +372,12 @@ static int next_of_first(mr_watch *w, mr_source_item *out, mr_error *e)
     return out->path ? 1 : no_memory(e);
 }
 
+static int tell_failure(const mr_watch *w, mr_error *e)
+{
+    int status = mr_fail(e, w->failure.code, "%s", w->failure.message);
+    return w->failure.hint[0] ? mr_hint(e, status, "%s", w->failure.hint) : status;
+}
+
 static int next(void *context, mr_source_item *out, mr_error *e)
 {
     mr_watch *w = context;
@@ -383,7 +389,7 @@ static int next(void *context, mr_source_item *out, mr_error *e)
         ready(w, TURN);
     if (w->oldest)
         return give(w, out, e);
-    return w->failure.code ? mr_fail(e, w->failure.code, "%s", w->failure.message) : 0;
+    return w->failure.code ? tell_failure(w, e) : 0;
 }
 
 static void release(void *context, const char *path)

@@ -73,6 +73,10 @@ SERIAL_TESTS += tests/test_placing
 tests_test_placing_SOURCES = tests/test_placing.c tests/files.h
 tests_test_placing_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+SERIAL_TESTS += tests/test_watch
+tests_test_watch_SOURCES = tests/test_watch.c tests/files.h tests/list_source.h
+tests_test_watch_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

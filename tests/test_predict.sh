@@ -260,8 +260,46 @@ for k in b:
   done
 }
 
+# The files are counted beside the run. It stands still here, since nobody reads its rows, until that has been done.
+a_terminal_says_how_many() {
+  python3 - "$MILLRACE_BUILD/millrace" <<'PY'
+import fcntl, os, pty, re, select, subprocess, sys
+terminal, slave = pty.openpty()
+rows, out = os.pipe()
+fcntl.fcntl(out, 1031, 4096)  # F_SETPIPE_SZ: full after some of the rows
+run = subprocess.Popen([sys.argv[1], 'predict', '--model', 'm.h5', '--images', 'many', '--batch-size', '8'], stdout=out, stderr=slave)
+os.close(slave); os.close(out)
+shown, read, open_ends = b'', b'', [rows, terminal]
+def is_counting():
+    tasks = f'/proc/{run.pid}/task'
+    for t in os.listdir(tasks):
+        try:
+            if open(f'{tasks}/{t}/comm').read() == 'mr-census\n': return True
+        except OSError: pass  # the thread has ended
+    return False
+def take(end):
+    try: piece = os.read(end, 4096)
+    except OSError: piece = b''  # a terminal whose other end was closed
+    if not piece: open_ends.remove(end)
+    return piece
+counted = False
+while open_ends:
+    ready, _, _ = select.select(open_ends, [], [], .02)
+    if terminal in ready: shown += take(terminal)
+    counted = counted or (rows in ready and not is_counting())  # the first rows come after the census has begun
+    if rows in ready and counted: read += take(rows)
+assert run.wait() == 3
+assert read.count(b'\n') == 962
+last = re.findall(rb'(\d+)/(\d+) images \[=+\]', shown)
+assert last and last[-1] == (b'961', b'961'), shown[-600:]
+assert re.search(rb'\d+/961 images .*1 failed', shown), shown[-600:]
+PY
+  millrace predict --model m.h5 --images - <paths >a.csv 2>err
+  grep -q '^120 images' err && not grep -q /120 err
+}
+
 run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
   moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it \
   watch_predicts_what_arrives watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
-  arrays_of_every_input
+  arrays_of_every_input a_terminal_says_how_many
