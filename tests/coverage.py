@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which lines of nn/, io/ and pipeline/ ran, of a build with --coverage whose tests have run.
    coverage.py BUILD_FOLDER SOURCE_FOLDER [LEAST_PERCENT]
-A line counts once, however many programs and variants (float, double) contain it. Prints a table of the folders, the
-files below 90%, and the lines that did not run into coverage.txt of the build folder."""
+A line counts once, however many programs and variants (float, double) contain it; those of objects that no program
+ran count, too. Prints a table of the folders, the files below 90%, and the lines that did not run into coverage.txt of
+the build folder. Fails where a folder has less than LEAST_PERCENT, or no lines at all."""
 import collections
 import json
 import os
@@ -16,9 +17,9 @@ FOLDERS = ("nn", "io", "pipeline")
 def records(build):
     """gcov's own JSON, one document for each object file."""
     for folder, _, names in os.walk(build):
-        data = [os.path.join(folder, name) for name in names if name.endswith(".gcda")]
-        if data:
-            text = subprocess.run(["gcov", "--json-format", "--stdout", *data], cwd=build, capture_output=True, text=True).stdout
+        notes = [os.path.join(folder, name) for name in names if name.endswith(".gcno")]
+        if notes:
+            text = subprocess.run(["gcov", "--json-format", "--stdout", *notes], cwd=build, check=True, capture_output=True, text=True).stdout
             yield from (json.loads(line) for line in text.splitlines() if line.startswith("{"))
 
 
@@ -29,14 +30,14 @@ def count_lines(build, source):
             path = os.path.relpath(os.path.join(record["current_working_directory"], unit["file"]), source)
             if path.split(os.sep)[0] not in FOLDERS:
                 continue
-            lines = hits[path]
             for line in unit["lines"]:
+                lines = hits[path]
                 lines[line["line_number"]] = lines.get(line["line_number"], False) or line["count"] > 0
     return hits
 
 
 def percent(ran, total):
-    return 100.0 * ran / total if total else 100.0
+    return 100.0 * ran / total if total else 0.0
 
 
 def main():
