@@ -33,6 +33,7 @@ millrace_SOURCES = \
   cli/ranks.c cli/ranks.h \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \
+  cli/memory.c cli/memory.h \
   cli/sandbox.c cli/sandbox.h \
   cli/schedule.c cli/schedule.h \
   cli/stats.c cli/stats.h \

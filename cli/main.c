@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
 #include "cli/commands.h"
+#include "cli/data.h"
+#include "cli/memory.h"
 #include "cli/sandbox.h"
 
 #include <fcntl.h>
@@ -40,7 +42,8 @@ int mr_exit_status(int code)
 
 static void print_error(const mr_error *e)
 {
-    fprintf(stderr, "millrace: %s%s%s\n", e->message, *e->hint ? "; " : "", e->hint);
+    char bound[MR_MEMORY_NOTE];
+    fprintf(stderr, "millrace: %s%s%s%s\n", e->message, mr_cli_memory_note(bound, e), *e->hint ? "; " : "", e->hint);
 }
 
 static int check_operands(const mr_command *command, const mr_cli *c, mr_error *e)
@@ -66,15 +69,19 @@ static int run_command(const mr_command *command, int argc, char **argv)
     mr_error e = {0};
     int status = MR_EXIT_DONE;
     mr_cli_default(&c);
-    if (mr_cli_parse(&c, argc, argv, command->options, &e))
-        status = MR_EXIT_USAGE;
+    int parsed = mr_cli_parse(&c, argc - 1, argv + 1, command->options, &e);
+    if (parsed)
+        status = mr_exit_status(parsed);
     else if (c.help) {
         print_help(command);
         status = flushed();
     } else if (check_operands(command, &c, &e))
         status = MR_EXIT_USAGE;
     else {
-        int entered = mr_cli_sandbox(&c, command->options, &e);
+        bool runs = command->options & MR_FOR_MODEL_RUNS;
+        int entered = mr_cli_bound_memory(argv, runs ? mr_cli_threads(&c) : 1, &e);
+        if (!entered)
+            entered = mr_cli_sandbox(&c, command->options, &e);
         status = entered ? mr_exit_status(entered) : command->run(&c, &e);
     }
     if (e.code)
@@ -106,7 +113,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; commands[i]; i++)
         if (!strcmp(commands[i]->name, name))
-            return run_command(commands[i], argc - 1, argv + 1);
+            return run_command(commands[i], argc, argv);
     if (*name)
         fprintf(stderr, "millrace: there is no command '%s'\n", name);
     print_usage(stderr);

@@ -63,9 +63,10 @@ static int add_string(mr_names *out, struct heap *h, mr_raw *r, const unsigned c
     size_t length = mr_raw_number(reference, 4);
     if (length == 0)
         return mr_names_add(out, "", e);
-    int status = load_heap(h, r, mr_raw_number(reference + 4, 8), e);
+    mr_error why = {0};
+    int status = load_heap(h, r, mr_raw_number(reference + 4, 8), &why);
     if (status && status != MR_EFORMAT)
-        return status;
+        return mr_fail(e, status, "attribute '%s': %s", name, why.message);
     const unsigned char *bytes = NULL;
     if (!status)
         bytes = heap_object(h, (unsigned)mr_raw_number(reference + 12, 4), length);

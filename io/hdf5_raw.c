@@ -232,9 +232,7 @@ static int visit_blocks(struct header *h)
         size_t size = h->size[h->next];
         unsigned char *block = NULL;
         status = mr_raw_copy(&block, h->raw, h->address[h->next++], size, h->e);
-        if (status == MR_EFORMAT)
-            status = damaged(h->e, "that is cut off");
-        else if (!status)
+        if (!status)
             status = visit_block(h, block, size);
         free(block);
     }

@@ -11,6 +11,10 @@
 #include "io/keras_weights.h"
 #include "io/keras_write.h"
 
+/* The optimizer that M was trained with; NULL where it is none of ours. MR_ENOMEM alone: what is out of
+ * memory must not look like a stranger's. The caller's to free. */
+int mr_keras_optimizer(mr_optimizer **out, const mr_model *m, mr_error *e);
+
 /* Reads /optimizer_weights of FILE into M, whose training configuration says which optimizer. State that does
  * not fit it is left out (has_optimizer_state stays false), as Keras does: the model is whole without. Only
  * damage is an error. */

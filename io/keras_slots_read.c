@@ -246,8 +246,8 @@ static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hi
     return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, e);
 }
 
-/* Slots that cannot be read: another writer's are left out, but a file of ours, which is sealed, is damaged.
- */
+/* Slots that make no sense: another writer's are left out, but a file of ours, which is sealed, is damaged. What
+ * memory or the disk keep us from reading is never left out. */
 static int leave_out(hid_t group, const mr_error *why, mr_error *e)
 {
     hid_t file = H5Iget_file_id(group);
@@ -255,7 +255,8 @@ static int leave_out(hid_t group, const mr_error *why, mr_error *e)
     mr_hdf5_release(file);
     if (ours < 0)
         return ours;
-    return ours && why->code ? mr_hint(e, mr_fail(e, why->code, "%s", why->message), "%s", why->hint) : 0;
+    bool fault = why->code == MR_ENOMEM || why->code == MR_EIO || (ours && why->code);
+    return fault ? mr_hint(e, mr_fail(e, why->code, "%s", why->message), "%s", why->hint) : 0;
 }
 
 /* Takes the slots that O has been given in the graph's state as the model's. */
@@ -310,22 +311,25 @@ static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names
     return status;
 }
 
-/* The optimizer that M was trained with; NULL where it is none of ours. */
-static mr_optimizer *make_optimizer(const mr_model *m)
+int mr_keras_optimizer(mr_optimizer **out, const mr_model *m, mr_error *e)
 {
-    mr_optimizer *o = NULL;
+    mr_error why = {0};
     const json_t *config = json_object_get(m->training, "optimizer_config");
-    return config && !mr_optimizer_create(&o, config, NULL) ? o : NULL;
+    *out = NULL;
+    if (config && mr_optimizer_create(out, config, &why) == MR_ENOMEM)
+        return mr_fail(e, MR_ENOMEM, "%s", why.message);
+    return 0;
 }
 
 int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origin, mr_error *e)
 {
     mr_names names = {0};
     hid_t group = -1;
-    mr_optimizer *o = mr_hdf5_is_group(file, "optimizer_weights") ? make_optimizer(m) : NULL;
+    mr_optimizer *o = NULL;
+    int status = mr_hdf5_is_group(file, "optimizer_weights") ? mr_keras_optimizer(&o, m, e) : 0;
     if (!o)
-        return 0;
-    int status = mr_hdf5_open_group(&group, file, "optimizer_weights", e);
+        return status;
+    status = mr_hdf5_open_group(&group, file, "optimizer_weights", e);
     if (!status)
         status = mr_hdf5_read_names(&names, group, "weight_names", e);
     if (!status && names.count)
@@ -387,10 +391,11 @@ int mr_keras_read_slots_zip(mr_model *m, hid_t root, const mr_keras_origin *orig
 {
     mr_names names = {0};
     hid_t group = -1;
-    mr_optimizer *o = mr_hdf5_is_group(root, "optimizer/vars") ? make_optimizer(m) : NULL;
+    mr_optimizer *o = NULL;
+    int status = mr_hdf5_is_group(root, "optimizer/vars") ? mr_keras_optimizer(&o, m, e) : 0;
     if (!o)
-        return 0;
-    int status = mr_hdf5_open_group(&group, root, "optimizer/vars", e);
+        return status;
+    status = mr_hdf5_open_group(&group, root, "optimizer/vars", e);
     if (!status)
         status = list_numbers(&names, group, e);
     if (!status && names.count)

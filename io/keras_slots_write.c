@@ -43,10 +43,10 @@ static bool state_is_whole(const struct list *l)
 
 static int list_open(struct list *l, const mr_keras_output *out, mr_error *e)
 {
-    const json_t *config = json_object_get(out->model->training, "optimizer_config");
     *l = (struct list){.out = out, .group = -1, .e = e};
-    if (!out->model->has_optimizer_state || !config || mr_optimizer_create(&l->o, config, NULL))
-        return 0;
+    int status = out->model->has_optimizer_state ? mr_keras_optimizer(&l->o, out->model, e) : 0;
+    if (!l->o)
+        return status;
     l->slots = l->o->class->slots(l->o, l->slot);
     if (!state_is_whole(l)) {
         mr_optimizer_free(l->o);

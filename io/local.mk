@@ -28,6 +28,7 @@ io_image_sources = \
   io/resize_avx2.c \
   io/resize_vnni.c
 io_file_sources = \
+  io/cgroup.c io/cgroup.h \
   io/processors.c io/processors.h \
   io/reader.c io/reader.h io/reader_backend.h \
   io/buffer_pool.c \

@@ -32,7 +32,7 @@ int mr_fail(mr_error *e, int code, const char *format, ...)
 
 int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...)
 {
-    int code = sys_errno == ENOENT ? MR_ENOTFOUND : sys_errno == ENOMEM ? MR_ENOMEM : MR_EIO;
+    int code = sys_errno == ENOENT ? MR_ENOTFOUND : sys_errno == ENOMEM || sys_errno == EAGAIN ? MR_ENOMEM : MR_EIO;
     if (!e || e->code)
         return code;
     va_list args;

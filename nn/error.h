@@ -14,7 +14,7 @@
 int mr_fail(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same for a failed system call: appends strerror(SYS_ERRNO). Code is MR_ENOTFOUND for ENOENT, MR_ENOMEM
- * for ENOMEM, MR_EIO otherwise. */
+ * for ENOMEM and EAGAIN (a thread's stack), MR_EIO otherwise. */
 int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Adds the way out to a failure; keeps a hint that is there already. Returns e->code (or CODE where e is

@@ -3,7 +3,7 @@
  * handler, which names the failing call and ends all ranks. */
 #include "pipeline/ranks.h"
 
-#include "io/processors.h"
+#include "io/cgroup.h"
 #include "nn/team.h"
 
 #include <limits.h>

@@ -10,6 +10,7 @@
 # MILLRACE_FAULT_SEAMS="open rename" takes these alone.
 . "$MILLRACE_SRC/tests/tap.sh"
 shopt -s extglob
+export OPENBLAS_NUM_THREADS=1 # thousands of runs: its idle threads would take part of the processors
 
 shim=$MILLRACE_BUILD/tests/.libs/faults.so
 each=${MILLRACE_FAULTS-$([ -n "$MILLRACE_LONG" ] && echo all || echo 1)}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CPU quota of cgroups, of both versions, found in files of the test's own. */
+/* The CPU quota and the memory limits of cgroups, of both versions, found in files of the test's own. */
 #include "tests/shared.h"
 
+#include "io/cgroup.h"
 #include "io/processors.h"
 #include "nn/team.h"
 
@@ -71,6 +72,55 @@ static void nonsense(void **state)
     assert_true(mr_cgroup_quota("/no/such/file", root) == 0);
 }
 
+static mr_cgroup_memory memory(const char *list)
+{
+    char path[256];
+    mr_cgroup_memory m;
+    put("list", list);
+    snprintf(path, sizeof path, "%s/list", root);
+    mr_cgroup_memory_left(&m, path, root);
+    return m;
+}
+
+/* The cgroup with the least left, which need not be the one with the least limit; the page cache is no use.
+ */
+static void memory_left(void **state)
+{
+    (void)state;
+    assert_true(memory("0::/m/step\n").limit == 0);
+    put("m/step/memory.max", "max\n");
+    put("m/step/memory.current", "5000\n");
+    assert_true(memory("0::/m/step\n").limit == 0);
+    put("m/memory.max", "100000\n");
+    put("m/memory.current", "70000\n");
+    put("m/memory.stat", "anon 50000\nfile 19000\ninactive_file 7000\nactive_file 3000\nfile_mapped 100\n");
+    mr_cgroup_memory m = memory("0::/m/step\n");
+    assert_true(m.limit == 100000 && m.left == 40000);
+    assert_non_null(strstr(m.file, "/m/memory.max"));
+    put("m/step/memory.max", "50000\n");
+    m = memory("0::/m/step\n");
+    assert_true(m.limit == 100000 && m.left == 40000);
+    put("m/step/memory.max", "30000\n");
+    m = memory("0::/m/step\n");
+    assert_true(m.limit == 30000 && m.left == 25000);
+    put("m/step/memory.current", "31000\n");
+    assert_true(memory("0::/m/step\n").left == 0);
+}
+
+static void memory_left_version_1(void **state)
+{
+    (void)state;
+    put("memory/a/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    assert_true(memory("4:memory:/a\n").limit == 0);
+    put("memory/a/memory.limit_in_bytes", "1000000\n");
+    put("memory/a/memory.usage_in_bytes", "900000\n");
+    put("memory/a/memory.stat", "inactive_file 1\ntotal_inactive_file 200000\ntotal_active_file 100000\n");
+    assert_true(memory("4:memory:/a\n").left == 400000);
+    assert_true(memory("4:cpu:/a\n").limit == 0);
+    put("memory/a/memory.limit_in_bytes", "nonsense\n");
+    assert_true(memory("4:memory:/a\n").limit == 0);
+}
+
 static void bound_to_one(void **state)
 {
     (void)state;
@@ -89,8 +139,12 @@ static void bound_to_one(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(version_2), cmocka_unit_test(version_1),
-                                       cmocka_unit_test(nonsense), cmocka_unit_test(bound_to_one)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(version_2),
+                                       cmocka_unit_test(version_1),
+                                       cmocka_unit_test(nonsense),
+                                       cmocka_unit_test(memory_left),
+                                       cmocka_unit_test(memory_left_version_1),
+                                       cmocka_unit_test(bound_to_one)};
     snprintf(root, sizeof root, "processors-XXXXXX");
     if (!mkdtemp(root))
         return 99;
