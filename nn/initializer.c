@@ -87,12 +87,15 @@ static int from_variance_scaling(const mr_param *p, const json_t *config, mr_phi
     return 0;
 }
 
-static void fill_identity(const mr_param *p, double gain, mr_real *out)
+/* As in Keras, of matrices alone. */
+static int fill_identity(const mr_param *p, double gain, mr_real *out, mr_error *e)
 {
+    if (p->shape.rank != 2)
+        return mr_layer_refuse(p->layer, e, "initializer 'Identity' of %s: it is no matrix", p->kind);
+    size_t columns = (size_t)p->shape.dim[1];
     for (size_t i = 0; i < p->count; i++)
-        out[i] = p->shape.rank == 2 && i / (size_t)p->shape.dim[1] == i % (size_t)p->shape.dim[1]
-                     ? (mr_real)gain
-                     : 0;
+        out[i] = i / columns == i % columns ? (mr_real)gain : 0;
+    return 0;
 }
 
 static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_philox *g, mr_real *out,
@@ -118,7 +121,7 @@ static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_p
     else if (is(name, "variance_scaling", "VarianceScaling"))
         return from_variance_scaling(p, c, g, out);
     else if (is(name, "identity", "Identity") || is(name, "identity", "IdentityInitializer"))
-        fill_identity(p, number(c, "gain", 1), out);
+        return fill_identity(p, number(c, "gain", 1), out, e);
     else
         return mr_layer_refuse(p->layer, e,
                                "initializer '%s' of %s is not known: train from a file with weights", name,

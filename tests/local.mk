@@ -77,6 +77,14 @@ SERIAL_TESTS += tests/test_watch
 tests_test_watch_SOURCES = tests/test_watch.c tests/files.h tests/list_source.h
 tests_test_watch_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+SERIAL_TESTS += tests/test_budget
+tests_test_budget_SOURCES = tests/test_budget.c
+tests_test_budget_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
+SERIAL_TESTS += tests/test_initializer
+tests_test_initializer_SOURCES = tests/test_initializer.c
+tests_test_initializer_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
