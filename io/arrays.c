@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/arrays.h"
 
-#include "io/durable.h"
 #include "io/hdf5.h"
 
 #include <stdlib.h>
@@ -90,36 +89,6 @@ int mr_array_shape(mr_shape *out, const char *path, const char *name, mr_error *
         mr_hdf5_close(file, path, NULL);
     mr_hdf5_unlock();
     return status;
-}
-
-struct arrays {
-    int count;
-    const char *const *name;
-    const mr_shape *shape;
-    const float *const *values;
-};
-
-static int write_all(void *context, const char *temporary, mr_error *e)
-{
-    const struct arrays *a = context;
-    hid_t file = -1;
-    mr_hdf5_lock();
-    int status = mr_hdf5_create(&file, temporary, e);
-    for (int i = 0; i < a->count && !status; i++)
-        status = mr_hdf5_write_floats(file, a->name[i], &a->shape[i], a->values[i], e);
-    if (file >= 0) {
-        int closed = mr_hdf5_close(file, temporary, e);
-        status = status ? status : closed;
-    }
-    mr_hdf5_unlock();
-    return status;
-}
-
-int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape,
-                    const float *const *values, mr_error *e)
-{
-    struct arrays a = {count, name, shape, values};
-    return mr_durable_write(file, write_all, &a, e);
 }
 
 void mr_array_free(mr_array *a)

@@ -20,9 +20,6 @@ int mr_array_read(mr_array *out, const char *file, const char *name, mr_error *e
 int mr_array_exists(bool *out, const char *file, const char *name, mr_error *e);
 /* The shape of dataset NAME alone, nothing of it read. */
 int mr_array_shape(mr_shape *out, const char *file, const char *name, mr_error *e);
-/* Writes COUNT float32 arrays as datasets NAME[i] of a new FILE, durably. */
-int mr_arrays_write(const char *file, int count, const char *const *name, const mr_shape *shape,
-                    const float *const *values, mr_error *e);
 void mr_array_free(mr_array *a);
 
 #endif

@@ -31,6 +31,7 @@ pool = {'class_name': 'GlobalAveragePooling2D', 'config': {'name': 'pool'}}
 arch('open.json', (None, None, 3), pool, dense(2, 'softmax'))
 arch('gray24.json', (24, 20, 1), pool, dense(1, 'sigmoid'))
 arch('vectors.json', (4,), dense(1, 'sigmoid'))
+arch('tenth.json', (32, 32, 3), pool, dense(2, 'softmax'))
 arch('number.json', (32, 32, 3), pool, dense(1, 'linear'))
 PY
 small=(--stages 1 --filters 8,16 --batch-size 7 --epochs 1 --quiet)
@@ -44,6 +45,33 @@ kinds_of_targets() {
   done
   cmp column.txt rows.txt
   cmp bytes.txt rows.txt
+}
+
+# Predictions, too: of bytes as of the numbers that they stand for, in any batches.
+bytes_predict_as_numbers() {
+  /usr/bin/python3 -c '
+import h5py, numpy as np
+for kind in "bytes", "column":
+    with h5py.File(kind + ".in.h5", "w") as f: f["input_0"] = h5py.File(kind + ".h5")["x"][()]'
+  millrace predict --arrays column.in.h5 --model bytes.model.h5 --output numbers.h5 --quiet
+  for batch in 1 7 64; do
+    millrace predict --arrays bytes.in.h5 --model bytes.model.h5 --batch-size $batch --output $batch.h5 --quiet
+    /usr/bin/python3 -c "
+import h5py, numpy as np
+a, b = h5py.File('numbers.h5'), h5py.File('$batch.h5')
+assert list(a) == list(b) and len(a) == 1
+for k in a: assert a[k].shape == (20, 2) and (a[k][()] == b[k][()]).all()"
+  done
+  expect 2 "HDF5 file" millrace predict --arrays bytes.in.h5 --model bytes.model.h5 --output x.csv
+  expect 2 "--top goes with --images" millrace predict --arrays bytes.in.h5 --model bytes.model.h5 --output x.h5 --top 1
+}
+
+# A sparse loss takes rows of one 1 as it takes the class's number; what has another width is refused.
+sparse_targets() {
+  for kind in column rows; do
+    millrace train --arrays $kind.h5 --arch tenth.json --loss sparse_categorical_crossentropy --model $kind.sparse.h5 --epochs 2 --quiet --step-log $kind.csv
+  done
+  cmp column.csv rows.csv
 }
 
 # A contract is for images; other arrays are trained and run without one.
@@ -216,5 +244,6 @@ for name, v in models[0].items():
 END
 }
 
-run_cases kinds_of_targets arrays_that_are_no_images targets_that_are_no_classes architectures_say_their_size bad_labels_are_found_first \
+run_cases kinds_of_targets bytes_predict_as_numbers sparse_targets arrays_that_are_no_images targets_that_are_no_classes \
+  architectures_say_their_size bad_labels_are_found_first \
   names_what_is_expected unbalanced_classes_are_told regularized_activities calls_in_inference

@@ -64,6 +64,17 @@ PY
   find names -type f -print0 | LC_ALL=C sort -z | predict --images - --null | cmp - n.csv
 }
 
+lists_of_any_kind() {
+  { head -c 300000 /dev/zero | tr '\0' n; echo; head -1 paths; } >long.txt
+  predict --images - --max-errors 100% <long.txt >l.csv && false || [ $? = 3 ]
+  [ "$(wc -l <l.csv)" = 3 ]
+  sed -n 2p l.csv | grep -q 'n,,,,,.*File name too long$'
+  tail -1 l.csv | grep -q 'ok$'
+  printf %s "$(head -1 paths)" | predict --images - | tail -1 | cmp - <(tail -1 l.csv)
+  predict --images - </dev/null | cmp - <(head -1 l.csv)
+  expect 1 'cannot read the list of paths: Is a directory' predict --images - --output l.csv <cells
+}
+
 odd_trees() {
   mkdir -p tree/a/b tree/.hidden; p=$(head -1 paths)
   cp "$p" tree/a.jpg; cp "$p" tree/a-b.jpg; cp "$p" tree/a/x.jpg; cp "$p" tree/a/b/y.png; cp "$p" tree/.hidden/z.jpg; cp "$p" tree/notes.txt
@@ -213,6 +224,21 @@ watch_predicts_what_arrives() {
   [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/one.jpg drop/two.jpg " ]
 }
 
+# Rows of earlier runs stay, whether their files do or not; what they put nowhere yet goes to its folder.
+watch_goes_on() {
+  mkdir on; cp "$(head -1 paths)" on/one.jpg; local rc=0 pid
+  predict --images on --output on.csv
+  head -1 on.csv >header; tail -1 on.csv | tee row | sed 's/one/gone/' >>on.csv
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --watch on --output on.csv --resume --link-to sorted_on 2>log & pid=$!
+  for _ in $(seq 150); do grep -q 'holds 2 rows' log && break; sleep 0.2; done
+  cp "$(head -1 paths)" on/two.jpg
+  until_rows 4 on.csv
+  kill -TERM $pid; wait $pid || rc=$?
+  [ "$rc" = 143 ]
+  cmp on.csv <(cat header row; sed 's/one/gone/' row; sed 's/one/two/' row)
+  [ "$(cd sorted_on; find . -type f | sed 's,.*/,,' | sort | tr '\n' ' ')" = "one.jpg two.jpg " ]
+}
+
 # No file that was read stays open: that would keep the folder, and with it the watch.
 watch_ends_with_its_folder() {
   mkdir gone; "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch gone --output g.csv & local pid=$!
@@ -298,8 +324,8 @@ PY
   grep -q '^120 images' err && not grep -q /120 err
 }
 
-run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes odd_trees kinds_are_named \
+run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes lists_of_any_kind odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
   moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it \
-  watch_predicts_what_arrives watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
+  watch_predicts_what_arrives watch_goes_on watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
   arrays_of_every_input a_terminal_says_how_many
