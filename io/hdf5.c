@@ -409,7 +409,7 @@ int mr_hdf5_shape(mr_shape *out, hid_t at, const char *path, mr_error *e)
 static int read_as(hid_t memory_type, void *out, size_t capacity, hid_t at, const char *path, mr_error *e)
 {
     hid_t dataset;
-    mr_shape shape;
+    mr_shape shape = {0};
     int status = open_dataset(&dataset, &shape, at, path, e);
     if (!status && mr_shape_count(&shape) != capacity)
         status = mr_fail(e, MR_EFORMAT, "dataset '%s': %zu numbers where %zu are wanted", path,

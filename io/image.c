@@ -147,7 +147,9 @@ int mr_decode(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess
     int status = open_rows(d, bytes, size, pre, &image, e);
     if (!status)
         status = read_whole(d, &image, e);
-    *out = status ? (mr_image){0} : image.shape;
+    if (status)
+        image.shape = (mr_image){0};
+    *out = image.shape;
     return status;
 }
 

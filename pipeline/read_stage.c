@@ -171,6 +171,7 @@ static int reap(feeder *f, mr_error *e)
     mr_counter_add(&l->read.busy_ns, mr_now_ns() - start);
     if (status)
         return status;
+    /* NOLINTNEXTLINE(performance-no-int-to-ptr): the reader's serial is any 64 bits, here the slot */
     mr_slot *s = (mr_slot *)(uintptr_t)file.serial;
     s->file = file;
     mr_counter_add(&l->read.items, 1);

@@ -148,7 +148,7 @@ int mr_stream_push(mr_stream *s, const mr_input *in, int timeout_ms, mr_error *e
     status = put(s, image, in->tag, deadline, e);
     if (status)
         free(image); /* borrowed data stay the caller's */
-    else if (done)
+    else if (done)   /* NOLINT(clang-analyzer-unix.Malloc): the image is the stream's */
         in->release(in->release_context);
     return status;
 }

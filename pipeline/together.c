@@ -17,18 +17,18 @@ void mr_agree(mr_ranks *ranks, mr_agreement *a)
 static void tally_of_all(mr_ranks *ranks, mr_class_tally *tally, int classes)
 {
     enum { AT_ONCE = 128 };
-    double v[3 * AT_ONCE];
+    double v[AT_ONCE][3];
     for (int first = 0; first < classes; first += AT_ONCE) {
         mr_class_tally *t = tally + first;
         int n = classes - first < AT_ONCE ? classes - first : AT_ONCE;
         for (int i = 0; i < n; i++) {
-            v[3 * i] = (double)t[i].truth;
-            v[3 * i + 1] = (double)t[i].predicted;
-            v[3 * i + 2] = (double)t[i].right;
+            v[i][0] = (double)t[i].truth;
+            v[i][1] = (double)t[i].predicted;
+            v[i][2] = (double)t[i].right;
         }
-        mr_ranks_sum(ranks, v, 3 * (size_t)n);
+        mr_ranks_sum(ranks, v[0], 3 * (size_t)n);
         for (int i = 0; i < n; i++)
-            t[i] = (mr_class_tally){(int64_t)v[3 * i], (int64_t)v[3 * i + 1], (int64_t)v[3 * i + 2]};
+            t[i] = (mr_class_tally){(int64_t)v[i][0], (int64_t)v[i][1], (int64_t)v[i][2]};
     }
 }
 

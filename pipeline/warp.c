@@ -116,7 +116,7 @@ const int mr_warp_kernel_count = sizeof mr_warp_kernels / sizeof *mr_warp_kernel
 const mr_warp_kernel *mr_warp_best_kernel(void)
 {
     int i = mr_warp_kernel_count - 1;
-    while (!mr_warp_kernels[i]->usable())
+    while (i > 0 && !mr_warp_kernels[i]->usable()) /* the first always is */
         i--;
     return mr_warp_kernels[i];
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # What is run by hand or by a night job: each target says in its script what it holds to.
-EXTRA_DIST += tests/valgrind.sh tests/valgrind.supp tests/dist.sh tests/coverage.py .clang-tidy tests/cppcheck.txt tests/lint.sh tests/lint.h
+EXTRA_DIST += tests/valgrind.sh tests/valgrind.supp tests/dist.sh tests/coverage.py .clang-tidy tests/cppcheck.txt tests/lint.sh tests/lint.h tests/lint_fault.c tests/cppcheck.h
 .PHONY: check-valgrind check-dist check-reuse coverage lint
 
 # Needs valgrind.

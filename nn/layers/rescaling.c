@@ -109,7 +109,7 @@ static int configure_normalization(mr_layer *l, const json_t *c, mr_error *e)
         if (!(p->variance.value[i] >= 0))
             status = mr_layer_invalid(l, e, "\"variance\" %g is negative", p->variance.value[i]);
     const json_t *axis = json_object_get(c, "axis");
-    p->whole = (axis && json_is_null(axis)) || (json_is_array(axis) && json_array_size(axis) == 0);
+    p->whole = json_is_null(axis) || (json_is_array(axis) && json_array_size(axis) == 0);
     return status ? status : mr_config_bool(l, c, "invert", false, &p->invert, e);
 }
 
