@@ -434,7 +434,12 @@ int mr_hdf5_read_int(int64_t *out, hid_t at, const char *path, mr_error *e)
 
 int mr_hdf5_read_double(double *out, hid_t at, const char *path, mr_error *e)
 {
-    return read_as(H5T_NATIVE_DOUBLE, out, 1, at, path, e);
+    return mr_hdf5_read_doubles(out, 1, at, path, e);
+}
+
+int mr_hdf5_read_doubles(double *out, size_t capacity, hid_t at, const char *path, mr_error *e)
+{
+    return read_as(H5T_NATIVE_DOUBLE, out, capacity, at, path, e);
 }
 
 /* --- writing datasets ----------------------------------------------------- */
@@ -473,6 +478,11 @@ static int write_as(hid_t at, const char *path, hid_t file_type, hid_t memory_ty
 int mr_hdf5_write_floats(hid_t at, const char *path, const mr_shape *shape, const float *values, mr_error *e)
 {
     return write_as(at, path, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, shape, values, e);
+}
+
+int mr_hdf5_write_doubles(hid_t at, const char *path, const mr_shape *shape, const double *values, mr_error *e)
+{
+    return write_as(at, path, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, shape, values, e);
 }
 
 int mr_hdf5_write_int(hid_t at, const char *path, int64_t value, mr_error *e)

@@ -103,9 +103,13 @@ int mr_hdf5_read_floats(float *out, size_t capacity, hid_t at, const char *path,
 /* A dataset of one integer or floating point number. */
 int mr_hdf5_read_int(int64_t *out, hid_t at, const char *path, mr_error *e);
 int mr_hdf5_read_double(double *out, hid_t at, const char *path, mr_error *e);
+/* As mr_hdf5_read_floats. */
+int mr_hdf5_read_doubles(double *out, size_t capacity, hid_t at, const char *path, mr_error *e);
 
 /* Contiguous little-endian float32; groups on the way are made. SHAPE of rank 0 is a scalar. */
 int mr_hdf5_write_floats(hid_t at, const char *path, const mr_shape *shape, const float *values, mr_error *e);
+/* The same of float64. */
+int mr_hdf5_write_doubles(hid_t at, const char *path, const mr_shape *shape, const double *values, mr_error *e);
 /* A scalar of 8 bytes. */
 int mr_hdf5_write_int(hid_t at, const char *path, int64_t value, mr_error *e);
 

@@ -91,13 +91,14 @@ static int add_group(struct walk *w, hid_t group, const char *path)
     return status;
 }
 
-/* Of the two that we write; 0: another one. */
+/* Of those that we write; 0: another one. */
 static int64_t type_of(hid_t dataset)
 {
     hid_t type = H5Dget_type(dataset);
     int64_t number = type < 0                             ? 0
                      : H5Tequal(type, H5T_IEEE_F32LE) > 0 ? 1
                      : H5Tequal(type, H5T_STD_I64LE) > 0  ? 2
+                     : H5Tequal(type, H5T_IEEE_F64LE) > 0 ? 3
                                                           : 0;
     mr_hdf5_release(type);
     return number;

@@ -3,6 +3,7 @@
 
 #include "nn/text.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,26 +26,48 @@ static const struct field {
     {"top", offsetof(mr_epoch_record, top), true},
     {"val_top", offsetof(mr_epoch_record, val_top), true},
 };
-enum { FIELDS = sizeof fields / sizeof *fields };
+enum { FIELDS = sizeof fields / sizeof *fields, TALLY = 3 /* numbers of a class */ };
+
+static int out_of_memory(mr_error *e)
+{
+    return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+}
 
 static int reserve(mr_history *h, int capacity, mr_error *e)
 {
     mr_epoch_record *larger = realloc(h->record, (size_t)capacity * sizeof *larger);
     if (!larger)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+        return out_of_memory(e);
     h->record = larger;
+    size_t tallies = (size_t)capacity * (size_t)h->classes;
+    mr_class_tally *tally = tallies ? realloc(h->tally, tallies * sizeof *tally) : NULL;
+    if (tallies && !tally)
+        return out_of_memory(e);
+    h->tally = tally;
     h->capacity = capacity;
+    for (int i = 0; i < h->count; i++)
+        if (h->record[i].of_class)
+            h->record[i].of_class = tally + (size_t)i * (size_t)h->classes;
     return 0;
 }
 
-static int own_classes(mr_epoch_record *r, mr_error *e)
+/* R's tallies into their place. */
+static int own_classes(mr_history *h, mr_epoch_record *r, mr_error *e)
 {
-    const mr_class_tally *theirs = r->of_class;
-    size_t size = (size_t)r->classes * sizeof *theirs;
-    r->of_class = theirs ? malloc(size + 1) : NULL;
-    if (r->of_class)
-        memcpy(r->of_class, theirs, size);
-    return theirs && !r->of_class ? mr_fail(e, MR_ENOMEM, "out of memory for the history") : 0;
+    if (!r->of_class || !r->classes) {
+        r->of_class = NULL;
+        return 0;
+    }
+    if (h->tally && h->classes != r->classes)
+        return mr_fail(e, MR_EINVAL, "the history is of %d classes, then of %d", h->classes, r->classes);
+    size_t classes = (size_t)r->classes;
+    if (!h->tally)
+        h->tally = malloc((size_t)h->capacity * classes * sizeof *h->tally);
+    if (!h->tally)
+        return out_of_memory(e);
+    h->classes = r->classes;
+    r->of_class = memcpy(h->tally + (size_t)h->count * classes, r->of_class, classes * sizeof *h->tally);
+    return 0;
 }
 
 int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e)
@@ -52,7 +75,7 @@ int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e)
     mr_epoch_record copy = *r;
     int status = h->count < h->capacity ? 0 : reserve(h, h->capacity ? 2 * h->capacity : 32, e);
     if (!status)
-        status = own_classes(&copy, e);
+        status = own_classes(h, &copy, e);
     if (!status)
         h->record[h->count++] = copy;
     return status;
@@ -71,9 +94,8 @@ int mr_history_copy(mr_history *to, const mr_history *from, mr_error *e)
 
 void mr_history_free(mr_history *h)
 {
-    for (int i = 0; i < h->count; i++)
-        free(h->record[i].of_class);
     free(h->record);
+    free(h->tally);
     *h = (mr_history){0};
 }
 
@@ -96,41 +118,104 @@ double mr_number_from_json(const json_t *v)
     return json_is_number(v) ? json_number_value(v) : NAN;
 }
 
-/* --- records ------------------------------------------------------------------ */
+/* --- the table ------------------------------------------------------------------ */
 
 static double *field_of(mr_epoch_record *r, int i)
 {
     return (double *)((char *)r + fields[i].at);
 }
 
-static json_t *classes_json(const mr_epoch_record *r)
+json_t *mr_history_description(const mr_history *h)
 {
-    json_t *list = json_array();
-    for (int i = 0; list && i < r->classes; i++) {
-        const mr_class_tally *c = &r->of_class[i];
-        json_array_append_new(
-            list, json_pack("[I,I,I]", (json_int_t)c->truth, (json_int_t)c->predicted, (json_int_t)c->right));
+    json_t *columns = json_array();
+    for (int i = 0; columns && i < FIELDS; i++)
+        json_array_append_new(columns, json_string(fields[i].name));
+    return columns ? json_pack("{s:o, s:i}", "columns", columns, "classes", h->classes) : NULL;
+}
+
+int mr_history_width(const mr_history *h)
+{
+    return FIELDS + TALLY * h->classes;
+}
+
+void mr_history_table(double *table, const mr_history *h)
+{
+    for (int i = 0; i < h->count; i++) {
+        mr_epoch_record r = h->record[i];
+        for (int k = 0; k < FIELDS; k++)
+            *table++ = *field_of(&r, k);
+        for (int k = 0; k < h->classes; k++) {
+            bool there = r.of_class != NULL;
+            *table++ = there ? (double)r.of_class[k].truth : NAN;
+            *table++ = there ? (double)r.of_class[k].predicted : NAN;
+            *table++ = there ? (double)r.of_class[k].right : NAN;
+        }
     }
-    return list;
 }
 
-static json_t *record_json(mr_epoch_record r)
+/* Which number of a table's row is field I; -1: an older program did not know it. */
+static int column_of(const json_t *columns, int i)
 {
-    json_t *v = json_pack("{s:i}", "epoch", r.epoch);
-    for (int i = 0; v && i < FIELDS; i++)
-        json_object_set_new(v, fields[i].name, mr_number_json(*field_of(&r, i)));
-    if (v && r.of_class)
-        json_object_set_new(v, "classes", classes_json(&r));
-    return v;
+    size_t k;
+    const json_t *name;
+    json_array_foreach ((json_t *)columns, k, name)
+        if (json_is_string(name) && !strcmp(json_string_value(name), fields[i].name))
+            return (int)k;
+    return -1;
 }
 
-json_t *mr_history_json(const mr_history *h)
+static bool is_count(double v)
 {
-    json_t *list = json_array();
-    for (int i = 0; i < h->count; i++)
-        json_array_append_new(list, record_json(h->record[i]));
-    return list;
+    return v >= 0 && v < 9007199254740992. && v == floor(v);
 }
+
+/* CLASSES tallies into R, which owns them; a row whose first number is NAN has none. */
+static int tallies_from_row(mr_epoch_record *r, const double *v, int classes, mr_error *e)
+{
+    int n = classes && !isnan(v[0]) ? classes : 0;
+    for (int i = 0; i < TALLY * n; i++)
+        if (!is_count(v[i]))
+            return mr_fail(e, MR_EFORMAT, "the history counts %g samples of a class", v[i]);
+    r->of_class = n ? calloc((size_t)n, sizeof *r->of_class) : NULL;
+    if (n && !r->of_class)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+    r->classes = n;
+    for (int i = 0; i < n; i++, v += TALLY)
+        r->of_class[i] = (mr_class_tally){(int64_t)v[0], (int64_t)v[1], (int64_t)v[2]};
+    return 0;
+}
+
+int mr_history_from_table(mr_history *out, const json_t *description, const double *table, size_t rows,
+                          size_t width, mr_error *e)
+{
+    const json_t *columns = json_object_get(description, "columns");
+    size_t fixed = json_array_size(columns);
+    json_int_t classes = json_integer_value(json_object_get(description, "classes"));
+    int status = 0;
+    *out = (mr_history){0};
+    if (rows == 0)
+        return 0;
+    if (classes < 0 || classes > MR_HISTORY_CLASSES || rows > INT_MAX || fixed > width ||
+        width - fixed != TALLY * (size_t)classes)
+        return mr_fail(e, MR_EFORMAT, "the history's table of %zu columns is not as it is described", width);
+    for (size_t i = 0; i < rows && !status; i++) {
+        const double *row = table + i * width;
+        mr_epoch_record r = {.epoch = (int)i + 1};
+        for (int k = 0; k < FIELDS; k++) {
+            int at = column_of(columns, k);
+            *field_of(&r, k) = at < 0 ? NAN : row[at];
+        }
+        status = tallies_from_row(&r, row + fixed, (int)classes, e);
+        if (!status)
+            status = mr_history_append(out, &r, e);
+        free(r.of_class);
+    }
+    if (status)
+        mr_history_free(out);
+    return status;
+}
+
+/* --- records of version 1 ------------------------------------------------------ */
 
 /* Owned by R. Checkpoints of runs without it have none. */
 static int classes_from_json(mr_epoch_record *r, const json_t *list, mr_error *e)

@@ -22,22 +22,34 @@ typedef struct mr_epoch_record { /* a row of the history; NAN where there is not
     double seconds;           /* of the epoch, validation included */
     double images_per_second; /* of its training part */
     int classes;
-    mr_class_tally *of_class; /* [classes] of the validation, or NULL; a history owns those of its records */
+    mr_class_tally *of_class; /* [classes] of the validation, or NULL */
 } mr_epoch_record;
 
 typedef struct mr_history {
     int count, capacity;
     mr_epoch_record *record;
+    int classes;           /* of the records that have tallies */
+    mr_class_tally *tally; /* [capacity][classes]: where the records' of_class point */
 } mr_history;
 
-/* R is copied with all that it points to. */
+/* R is copied with all that it points to. MR_EINVAL where it has other classes than those before. */
 int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e);
 /* TO is overwritten, not freed. */
 int mr_history_copy(mr_history *to, const mr_history *from, mr_error *e);
 void mr_history_free(mr_history *h);
 
-/* A list of objects, one per record, numbers to the last bit. json: a new reference, NULL out of memory. */
-json_t *mr_history_json(const mr_history *h);
+/* A checkpoint holds a history as a table of doubles, to the last bit, a row for each record; of ten thousand
+ * epochs JSON would be megabytes, and many times that while it is made. Its columns are said by a
+ * description:
+ * {"columns": [names of the records' numbers], "classes": K, for each of which truth, predicted and right
+ * follow}. json: a new reference, NULL out of memory. */
+json_t *mr_history_description(const mr_history *h);
+int mr_history_width(const mr_history *h);                 /* columns */
+void mr_history_table(double *table, const mr_history *h); /* [count][width] */
+/* From a table of ROWS rows and WIDTH columns. */
+int mr_history_from_table(mr_history *out, const json_t *description, const double *table, size_t rows,
+                          size_t width, mr_error *e);
+/* From the list of objects, one for each record, of checkpoints of version 1. */
 int mr_history_from_json(mr_history *out, const json_t *v, mr_error *e);
 
 /* What a history shows beside its fixed columns. */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 2 };
 
 void mr_run_state_clear(mr_run_state *s)
 {
@@ -58,7 +58,7 @@ char *mr_run_state_text(const mr_run_state *s, double score)
         "version", STATE_VERSION, "epoch", s->epoch, "ended", s->ended, "samples", (json_int_t)s->samples,
         "step", (json_int_t)s->step, "sums", sums_json(&s->sums), "seconds", mr_number_json(s->seconds),
         "trained_seconds", mr_number_json(s->trained_seconds), "skipped", (json_int_t)s->skipped, "errors",
-        (json_int_t)s->errors, "history", mr_history_json(&s->history), "score", mr_number_json(score),
+        (json_int_t)s->errors, "history", mr_history_description(&s->history), "score", mr_number_json(score),
         "input", shape_json(&s->input), "callbacks", s->callbacks, "training", s->training, "architecture",
         s->architecture, "data", s->data, "settings", s->settings);
     char *text = v ? mr_json_dump(v) : NULL;
@@ -111,17 +111,21 @@ static void read_shape(mr_shape *out, const json_t *list)
         out->dim[i] = json_integer_value(json_array_get(list, (size_t)i));
 }
 
-static int read_state(mr_run_state *s, const json_t *v, mr_error *e)
+static int read_state(mr_run_state *s, const json_t *v, mr_history_rows table, mr_error *e)
 {
     int64_t version = 0;
+    const json_t *history = json_object_get(v, "history");
     int status = count(&version, v, "version", e);
-    if (!status && version != STATE_VERSION)
-        status = mr_fail(e, MR_EUNSUPPORTED, "the run's state has version %lld, this program knows %d",
-                         (long long)version, STATE_VERSION);
+    if (!status && (version < 1 || version > STATE_VERSION))
+        status =
+            mr_fail(e, MR_EUNSUPPORTED, "the run's state has version %lld, this program knows those up to %d",
+                    (long long)version, STATE_VERSION);
     if (!status)
         status = read_counts(s, v, e);
     if (!status)
-        status = mr_history_from_json(&s->history, json_object_get(v, "history"), e);
+        status = version == 1
+                     ? mr_history_from_json(&s->history, history, e)
+                     : mr_history_from_table(&s->history, history, table.number, table.rows, table.width, e);
     if (!status && s->history.count != s->epoch)
         status = mr_fail(e, MR_EFORMAT, "the run's state: %d finished epochs, a history of %d", s->epoch,
                          s->history.count);
@@ -134,13 +138,14 @@ static int read_state(mr_run_state *s, const json_t *v, mr_error *e)
     return status;
 }
 
-int mr_run_state_parse(mr_run_state *out, double *score, const char *text, size_t size, mr_error *e)
+int mr_run_state_parse(mr_run_state *out, double *score, const char *text, size_t size, mr_history_rows table,
+                       mr_error *e)
 {
     json_t *v = NULL;
     *out = (mr_run_state){0};
     int status = mr_json_parse(&v, text, size, "the run's state", e);
     if (!status)
-        status = read_state(out, v, e);
+        status = read_state(out, v, table, e);
     if (score)
         *score = mr_number_from_json(json_object_get(v, "score"));
     json_decref(v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that a training run needs, beside the model and its optimizer's slots, to go on as if it had not been
- * stopped. It is the attribute millrace_run of a checkpoint, as JSON.
+ * stopped. It is the attribute millrace_run of a checkpoint, as JSON; the history is
+ * a table beside it, the dataset millrace_history.
  *
  * What is not here because it follows from what is: the order of the samples, their augmentation and what
  * dropout draws are functions of (seed, epoch, sample, step); the rate of a schedule is a function of the
@@ -24,8 +25,10 @@ typedef struct mr_run_state {
     mr_history history;
     json_t *callbacks; /* {name: what that callback remembers} */
     json_t *training;  /* canonical training configuration: loss, optimizer with its present rate */
-    json_t *architecture; /* canonical configuration of the graph: the file has it in the words of old Keras */
-    mr_shape input; /* of the model's single input, for architectures that leave its size open; rank 0: not needed */
+    json_t
+        *architecture; /* canonical configuration of the graph: the file has it in the words of old Keras */
+    mr_shape input;    /* of the model's single input, for architectures that leave its size open; rank 0: not
+                          needed */
     json_t *data;      /* {"training": …, "validation": …}: fingerprints, see mr_data_fingerprint */
     json_t *settings;  /* the caller's own: the options of the run */
 } mr_run_state;
@@ -34,9 +37,17 @@ void mr_run_state_clear(mr_run_state *s);
 /* A copy that another thread may read while the original goes on: history and callbacks are copied; training,
  * data and settings, which nobody changes, are shared. TO is overwritten, not cleared. */
 int mr_run_state_copy(mr_run_state *to, const mr_run_state *from, mr_error *e);
-/* malloc'ed text, NULL out of memory. SCORE: see pipeline/checkpoint.h. */
+/* malloc'ed text, which describes the history's table (history.h), but does not have it. NULL out of memory.
+ * SCORE: see pipeline/checkpoint.h. */
 char *mr_run_state_text(const mr_run_state *s, double score);
-/* Reads such a text; *SCORE may be NULL. MR_EFORMAT names what is missing. */
-int mr_run_state_parse(mr_run_state *out, double *score, const char *text, size_t size, mr_error *e);
+
+typedef struct mr_history_rows { /* a table; of none where there is none */
+    const double *number;
+    size_t rows, width;
+} mr_history_rows;
+/* Reads such a text and its table, which the texts of version 1 have inside; *SCORE may be NULL. MR_EFORMAT
+ * names what is missing. */
+int mr_run_state_parse(mr_run_state *out, double *score, const char *text, size_t size, mr_history_rows table,
+                       mr_error *e);
 
 #endif

@@ -178,6 +178,10 @@ tests_test_schedule_SOURCES = tests/test_schedule.c
 tests_test_schedule_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_schedule_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 
+SERIAL_TESTS += tests/test_history
+tests_test_history_SOURCES = tests/test_history.c
+tests_test_history_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_callbacks
 tests_test_callbacks_SOURCES = tests/test_callbacks.c
 tests_test_callbacks_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -13,7 +13,8 @@ small=(train --data cells --image-size 16x16 --stages 1 --filters 4,8 --batch-si
 rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status" 2>/dev/null; }
 descriptors() { find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l; }
 
-# Measured from the second checkpoint on, when pools and caches are filled. What a leak leaves is there at every later
+# Measured from the second checkpoint on, when pools and caches are filled; the history grows by a hundred bytes an
+# epoch, and is all that may. What a leak leaves is there at every later
 # moment, while a checkpoint being written holds a dozen files for a moment: so the fewest of the run's second half count.
 flat_and_woken() {
   local pid first=0 most=0 now files_first=0 files_last samples status=0
