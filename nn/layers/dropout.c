@@ -130,7 +130,7 @@ static size_t first_draw(const struct drop *d, size_t row)
 MR_CLONES static void drop_elements(const mr_real *from, mr_real *to, const uint32_t *words, size_t count,
                                     uint32_t threshold, mr_real scale, bool add)
 {
-    if (add) {
+    if (add) { /* NOLINT(bugprone-branch-clone): clang 14 takes loops under an omp pragma for the same */
 #pragma omp simd
         for (size_t i = 0; i < count; i++)
             to[i] += words[i] < threshold ? 0 : from[i] * scale;
