@@ -134,7 +134,9 @@ static int level_open(struct level *v, const struct load *l, const char *group)
     for (int i = 0; i < 2 && !v->path; i++) {
         v->path = join(l, group, containers[i]);
         v->twice = i == 1;
-        if (v->path && !is_container(l, v->path)) {
+        if (!v->path)
+            return mr_fail(l->e, MR_ENOMEM, "out of memory");
+        if (!is_container(l, v->path)) {
             free(v->path);
             v->path = NULL;
         }

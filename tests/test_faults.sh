@@ -7,7 +7,8 @@
 # - a failed training, resumed without the fault, ends with the same bytes as one that met none;
 # - predictions are those of the undisturbed run, but for the row of an image that could not be read (3).
 # By default a sample: MILLRACE_FAULTS=N calls of each seam (1); `all`: each one (make check-long).
-# MILLRACE_FAULT_SEAMS="open rename" takes these alone.
+# MILLRACE_FAULT_SEAMS="open rename" takes these alone, MILLRACE_FAULT_PHASES="training" (resuming, predicting) this
+# phase, MILLRACE_FAULT_PART=2/3 the second of three parts of the faults, for several runs side by side.
 . "$MILLRACE_SRC/tests/tap.sh"
 shopt -s extglob
 export OPENBLAS_NUM_THREADS=1 # thousands of runs: its idle threads would take part of the processors
@@ -78,13 +79,18 @@ check_checkpoints() {
     [ ! -e "$file" ] || cmp -s "$file" "whole/ck/${file##*/}" || millrace summary "$file" >/dev/null || { wrong "$1" "$file is damaged"; return; }
   done
   [ "$2" = 1 ] || return 0
+  # With no checkpoint it begins anew, whatever the fault was: once is enough.
+  local any; any=$(find now -path 'now/ck*' -name '*.h5')
+  [ -n "$any" ] || [ ! -e begun_anew ] || return 0
   (cd now && millrace "${train[@]}" --resume --quiet) >out 2>err || { wrong "$1" "it cannot be resumed"; return; }
-  cmp -s now/m.h5 whole/m.h5 || wrong "$1" "resumed, it ends with another model"
+  cmp -s now/m.h5 whole/m.h5 || { wrong "$1" "resumed, it ends with another model"; return; }
+  [ -n "$any" ] || : >begun_anew
 }
 
 # calls_of COUNT: which calls of so many fail: all, or a sample that is the same each time.
 calls_of() {
-  if [ "$each" = all ] || [ "$1" -le "$each" ]; then seq "$1"
+  local part=${MILLRACE_FAULT_PART-1/1}
+  if [ "$each" = all ] || [ "$1" -le "$each" ]; then seq "${part%/*}" "${part#*/}" "$1"
   else shuf -i "1-$1" -n "$each" --random-source=<(yes "$1 ${MILLRACE_FAULT_SEED-1}"); fi
 }
 
@@ -107,5 +113,5 @@ sweep() {
 training() { sweep train; }
 resuming() { sweep resume; }
 predicting() { sweep predict; }
-run_cases training resuming predicting
+run_cases ${MILLRACE_FAULT_PHASES-training resuming predicting}
 cat notes
