@@ -118,8 +118,8 @@ static int read_all(mr_listing *l, DIR *d, const char *dir, mr_listing_filter *w
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
         bool folder = is_folder(dirfd(d), entry);
-        if (wanted(context, entry->d_name, folder))
-            status = take(l, dir, entry->d_name, folder, e);
+        int want = wanted(context, entry->d_name, folder, e);
+        status = want == 1 ? take(l, dir, entry->d_name, folder, e) : want;
     }
     return !status && errno ? mr_fail_errno(e, errno, "cannot read folder %s", dir) : status;
 }

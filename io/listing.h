@@ -12,8 +12,9 @@
 
 typedef struct mr_listing mr_listing;
 
-/* What the owner wants of an entry, asked for each before it is kept. FOLDER: it is one, or a link to one. */
-typedef bool mr_listing_filter(void *context, const char *name, bool folder);
+/* Whether the owner wants an entry, asked for each before it is kept: 1, 0, or an error. FOLDER: it is one,
+ * or a link to one. */
+typedef int mr_listing_filter(void *context, const char *name, bool folder, mr_error *e);
 
 enum { MR_LISTING_BYTES = 4 << 20 }; /* of names in memory */
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/history.h"
 
-#include "nn/text.h"
-
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
@@ -27,6 +25,7 @@ static const struct field {
     {"val_top", offsetof(mr_epoch_record, val_top), true},
 };
 enum { FIELDS = sizeof fields / sizeof *fields, TALLY = 3 /* numbers of a class */ };
+enum { LONGEST_NAME = 4096 + 32 }; /* of a column: a class is a folder, or a line of a model file */
 
 static int out_of_memory(mr_error *e)
 {
@@ -278,11 +277,9 @@ static void visit_class(const char *class_name, const mr_class_tally *t,
         v[2] = ratio(2 * (double)t->right, (double)(t->predicted + t->truth));
     }
     for (int i = 0; i < 3; i++) {
-        mr_text name = {0};
-        mr_text_append(&name, names[i]);
-        mr_text_append(&name, class_name);
-        visit(context, mr_text_string(&name), v[i]);
-        mr_text_destroy(&name);
+        char name[LONGEST_NAME]; /* no memory to run out of: a column must not lose its name */
+        snprintf(name, sizeof name, "%s%s", names[i], class_name);
+        visit(context, name, v[i]);
     }
 }
 

@@ -102,15 +102,17 @@ static int by_id(const void *a, const void *b)
 }
 
 /* An entry of the folder w->path. */
-static bool wanted(void *context, const char *name, bool folder)
+static int wanted(void *context, const char *name, bool folder, mr_error *e)
 {
     mr_walk *w = context;
     mr_text_clear(&w->below);
     mr_text_append(&w->below, w->path + w->root_length);
     mr_text_append_char(&w->below, '/');
     mr_text_append(&w->below, name);
+    int status = mr_text_check(&w->below, "a path", e);
     const char *path = mr_text_string(&w->below);
-    return mr_selection_wants(&w->options.selection, name, path + strspn(path, "/"), folder);
+    return status ? status
+                  : mr_selection_wants(&w->options.selection, name, path + strspn(path, "/"), folder);
 }
 
 /* Notes that the folder ID is entered through a link. 1: for the first time, 0: it was before. */

@@ -5,7 +5,7 @@
 # - the exit status is 0, 1 or 3, with 1 exactly one line that says why; no signal, and an end within 20 s;
 # - the model from before is there as it was, or the whole new one; no file is left half written;
 # - a failed training, resumed without the fault, ends with the same bytes as one that met none;
-# - predictions are those of the undisturbed run, but for the row of an image that could not be read (3).
+# - predictions are those of the undisturbed run, but for the row of an image or a folder that could not be read (3).
 # By default a sample: MILLRACE_FAULTS=N calls of each seam (1); `all`: each one (make check-long).
 # MILLRACE_FAULT_SEAMS="open rename" takes these alone, MILLRACE_FAULT_PHASES="training" (resuming, predicting) this
 # phase, MILLRACE_FAULT_PART=2/3 the second of three parts of the faults, for several runs side by side.
@@ -63,14 +63,22 @@ check() {
   cmp -s now/m.h5 "$phase/m.h5" || cmp -s now/m.h5 "model.$phase" || { [ "$status" != 1 ] && millrace summary now/m.h5 >/dev/null; } ||
     { wrong "$fault" "the model is damaged"; return; }
   [ "$status" != 0 ] || cmp -s now/m.h5 "model.$phase" || wrong "$fault" "it succeeded with another model"|| return
+  [ "$status" != 0 ] || [ "$phase" = predict ] || [ "$(head -1 now/h.csv)" = "$(head -1 whole/h.csv)" ] || { wrong "$fault" "the history has other columns"; return; }
   if [ "$phase" = predict ]; then check_predictions "$fault" "$status"; else check_checkpoints "$fault" "$status"; fi
 }
 
 check_predictions() {
   [ "$2" != 1 ] || return 0
-  local others; others=$(grep -cvxFf predicted.csv now/p.csv)
-  [ "$others" -le "$([ "$2" = 3 ] && echo 1 || echo 0)" ] && [ "$(wc -l <now/p.csv)" -ge "$(($(wc -l <predicted.csv) - ($2 == 3)))" ] ||
-    wrong "$1" "$others predictions are others"
+  local others of missing
+  others=$(grep -vxFf predicted.csv now/p.csv) of=${others%%,*}
+  if [ "$2" = 0 ]; then
+    cmp -s predicted.csv now/p.csv || wrong "$1" "the predictions are others"
+  elif [ -z "$of" ] || [ "$(wc -l <<<"$others")" != 1 ]; then
+    wrong "$1" "$(wc -l <<<"$others") rows are others"
+  else
+    missing=$(grep -vxFf now/p.csv predicted.csv | grep -cvE "^$of(/|,)")
+    [ "$missing" = 0 ] || wrong "$1" "$missing rows are missing"
+  fi
 }
 
 check_checkpoints() {

@@ -67,16 +67,22 @@ static int remove_tree(void **state)
     return rmdir(t->path);
 }
 
-static bool everything(void *context, const char *name, bool folder)
+static int everything(void *context, const char *name, bool folder, mr_error *e)
 {
-    (void)context, (void)name, (void)folder;
+    (void)context, (void)name, (void)folder, (void)e;
     return true;
 }
 
-static bool no_even_folders(void *context, const char *name, bool folder)
+static int no_even_folders(void *context, const char *name, bool folder, mr_error *e)
 {
-    (void)context;
+    (void)context, (void)e;
     return !folder || strcspn(name, "/") % 2;
+}
+
+static int no_answer(void *context, const char *name, bool folder, mr_error *e)
+{
+    (void)context, (void)folder;
+    return mr_fail(e, MR_ENOMEM, "no memory to look at %s", name);
 }
 
 static void check_listing(const tree *t, mr_listing_filter *wanted, size_t most)
@@ -90,7 +96,7 @@ static void check_listing(const tree *t, mr_listing_filter *wanted, size_t most)
         size_t length = strlen(t->key[i]);
         bool is_folder = t->key[i][length - 1] == '/';
         length -= is_folder;
-        if (!wanted(NULL, t->key[i], is_folder))
+        if (!wanted(NULL, t->key[i], is_folder, NULL))
             continue;
         assert_int_equal(mr_listing_next(l, &name, &folder, &e), 1);
         assert_int_equal(strlen(name), length);
@@ -128,6 +134,17 @@ static void no_folder_is_an_error(void **state)
     assert_non_null(strstr(e.message, "/nowhere"));
 }
 
+/* An entry that the filter cannot tell about must not pass for one that is not wanted. */
+static void no_answer_is_an_error(void **state)
+{
+    const tree *t = *state;
+    mr_listing *l;
+    mr_error e = {0};
+    assert_int_equal(mr_listing_open(&l, t->path, no_answer, NULL, 0, &e), MR_ENOMEM);
+    assert_non_null(strstr(e.message, "no memory to look at"));
+    assert_null(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +152,7 @@ int main(void)
         cmocka_unit_test(pieces_give_the_same),
         cmocka_unit_test(unwanted_entries_are_left_out),
         cmocka_unit_test(no_folder_is_an_error),
+        cmocka_unit_test(no_answer_is_an_error),
     };
     return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }
