@@ -50,6 +50,12 @@ static bool needs_quotes(const char *field)
     return strpbrk(field, ",\"\r\n") || (length && (field[0] == ' ' || field[length - 1] == ' '));
 }
 
+void mr_csv_text(mr_csv *w, const mr_text *field)
+{
+    w->text.failed |= field->failed;
+    mr_csv_string(w, mr_text_string(field));
+}
+
 void mr_csv_string(mr_csv *w, const char *field)
 {
     begin_field(w);

@@ -15,7 +15,8 @@ typedef struct mr_csv {
 } mr_csv;
 
 /* Each appends one field to the row. Strings are bytes: no encoding is asked for, so that a path stays what
- * it is. */
+ * it is. A text that memory did not suffice for makes the row one. */
+void mr_csv_text(mr_csv *w, const mr_text *field);
 void mr_csv_string(mr_csv *w, const char *field);
 void mr_csv_integer(mr_csv *w, int64_t field);
 void mr_csv_float(mr_csv *w, float field); /* "nan", "inf" and "-inf" where it is one */

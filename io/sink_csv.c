@@ -19,7 +19,7 @@ static void tensor_titles(mr_csv *w, const mr_sink_tensor *t)
     for (size_t i = 0; i < size; i++) {
         mr_text_clear(&title);
         mr_text_format(&title, "%s_%zu", t->name, i);
-        mr_csv_string(w, mr_text_string(&title));
+        mr_csv_text(w, &title);
     }
     mr_text_destroy(&title);
 }
@@ -34,14 +34,14 @@ static void header(mr_text *out, const mr_sink_schema *s)
     for (int i = 0; i < s->classes; i++) {
         mr_text_clear(&title);
         mr_text_format(&title, "probability_%s", s->class_names[i]);
-        mr_csv_string(&w, mr_text_string(&title));
+        mr_csv_text(&w, &title);
     }
     for (int i = 1; i <= s->top; i++) {
         mr_text_clear(&title);
         mr_text_format(&title, "top_%d", i);
-        mr_csv_string(&w, mr_text_string(&title));
+        mr_csv_text(&w, &title);
         mr_text_append(&title, "_probability");
-        mr_csv_string(&w, mr_text_string(&title));
+        mr_csv_text(&w, &title);
     }
     for (int i = 0; i < s->tensors; i++)
         tensor_titles(&w, &s->tensor[i]);

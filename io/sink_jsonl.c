@@ -71,6 +71,7 @@ static void path(mr_json *w, const char *path)
         mr_text_format(&hex, "%02x", (unsigned char)*p);
     mr_json_key(w, "path_hex");
     mr_json_string(w, mr_text_string(&hex));
+    w->text.failed |= hex.failed;
     mr_text_destroy(&hex);
 }
 

@@ -138,8 +138,8 @@ static int add_arrived(mr_watch *w, const char *path, bool lost, mr_error *e)
     return 0;
 }
 
-/* w->text = DIR/NAME. */
-static const char *join(mr_watch *w, const char *dir, const char *name)
+/* DIR/NAME, to be freed; NULL: no memory. */
+static char *join(mr_watch *w, const char *dir, const char *name)
 {
     size_t n = strlen(dir);
     mr_text_clear(&w->text);
@@ -147,7 +147,7 @@ static const char *join(mr_watch *w, const char *dir, const char *name)
     if (n && dir[n - 1] != '/')
         mr_text_append_char(&w->text, '/');
     mr_text_append(&w->text, name);
-    return mr_text_string(&w->text);
+    return w->text.failed ? NULL : strdup(mr_text_string(&w->text));
 }
 
 /* PATH in the state it is in now, as a string. */
@@ -190,15 +190,17 @@ static int announce(mr_watch *w, const char *path, mr_error *e)
     return status;
 }
 
-/* The event of a file that was announced already, and has not changed since. */
-static bool was_announced(mr_watch *w, const char *path)
+/* 1: the event is of a file that was announced already, and has not changed since; 0, or an error. */
+static int was_announced(mr_watch *w, const char *path, mr_error *e)
 {
     struct stat st;
     mr_text state = {0};
     if (stat(path, &st))
-        return false;
+        return 0;
     describe(&state, path, &st);
-    bool was = mr_path_bag_take(w->announced, mr_text_string(&state));
+    int was = mr_text_check(&state, "a path", e);
+    if (!was)
+        was = mr_path_bag_take(w->announced, mr_text_string(&state));
     mr_text_destroy(&state);
     return was;
 }
@@ -220,7 +222,7 @@ static int take_entry(mr_watch *w, const char *dir, size_t root_length, const st
                       bool arrives, int depth, mr_error *e)
 {
     struct stat st;
-    char *path = strdup(join(w, dir, entry->d_name));
+    char *path = join(w, dir, entry->d_name);
     int status = path ? 0 : no_memory(e);
     if (!status && lstat(path, &st) == 0) {
         const char *below = path + root_length;
@@ -271,7 +273,8 @@ static bool is_link(const char *path)
 static int take_file(mr_watch *w, const struct inotify_event *v, const char *path, mr_error *e)
 {
     bool whole = v->mask & (IN_CLOSE_WRITE | IN_MOVED_TO) || (v->mask & IN_CREATE && is_link(path));
-    return whole && !was_announced(w, path) ? add_arrived(w, path, false, e) : 0;
+    int known = whole ? was_announced(w, path, e) : 1;
+    return known ? (known < 0 ? known : 0) : add_arrived(w, path, false, e);
 }
 
 static int take_event(mr_watch *w, const struct inotify_event *v, mr_error *e)
@@ -284,7 +287,7 @@ static int take_event(mr_watch *w, const struct inotify_event *v, mr_error *e)
     if (!f || !v->len || v->mask & IN_IGNORED)
         return 0;
     size_t root_length = f->root_length;
-    char *path = strdup(join(w, f->path, v->name));
+    char *path = join(w, f->path, v->name);
     if (!path)
         return no_memory(e);
     const char *below = path + root_length;
