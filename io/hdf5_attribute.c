@@ -27,7 +27,7 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
     return status;
 }
 
-enum { FOUND = true }; /* ends a walk */
+enum { FOUND = 1 }; /* ends a walk */
 
 static int is_name(void *context, const mr_raw_attribute *a, mr_error *e)
 {

@@ -256,7 +256,7 @@ static int leave_out(hid_t group, const mr_error *why, mr_error *e)
     if (ours < 0)
         return ours;
     bool fault = why->code == MR_ENOMEM || why->code == MR_EIO || (ours && why->code);
-    return fault ? mr_hint(e, mr_fail(e, why->code, "%s", why->message), "%s", why->hint) : 0;
+    return fault ? mr_fail_as(e, why) : 0;
 }
 
 /* Takes the slots that O has been given in the graph's state as the model's. */
@@ -317,7 +317,7 @@ int mr_keras_optimizer(mr_optimizer **out, const mr_model *m, mr_error *e)
     const json_t *config = json_object_get(m->training, "optimizer_config");
     *out = NULL;
     if (config && mr_optimizer_create(out, config, &why) == MR_ENOMEM)
-        return mr_fail(e, MR_ENOMEM, "%s", why.message);
+        return mr_fail_as(e, &why);
     return 0;
 }
 

@@ -107,7 +107,7 @@ int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e)
             continue; /* a signal came */
         char *ending = find_ending(l);
         if (!ending && l->failure.code)
-            return mr_fail(e, l->failure.code, "%s", l->failure.message);
+            return mr_fail_as(e, &l->failure);
         if (!ending && l->begin == l->end)
             return 0;
         if (!ending)

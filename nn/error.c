@@ -32,7 +32,9 @@ int mr_fail(mr_error *e, int code, const char *format, ...)
 
 int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...)
 {
-    int code = sys_errno == ENOENT ? MR_ENOTFOUND : sys_errno == ENOMEM || sys_errno == EAGAIN ? MR_ENOMEM : MR_EIO;
+    int code = sys_errno == ENOENT                          ? MR_ENOTFOUND
+               : sys_errno == ENOMEM || sys_errno == EAGAIN ? MR_ENOMEM
+                                                            : MR_EIO;
     if (!e || e->code)
         return code;
     va_list args;
@@ -61,6 +63,13 @@ int mr_hint(mr_error *e, int code, const char *format, ...)
         one_line(e->hint);
     }
     return e->code ? e->code : code;
+}
+
+int mr_fail_as(mr_error *e, const mr_error *why)
+{
+    if (why->code && e && !e->code)
+        *e = *why;
+    return why->code;
 }
 
 void mr_error_clear(mr_error *e)

@@ -21,6 +21,10 @@ int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...) __attribu
  * NULL). */
 int mr_hint(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Hands a failure on that was noted elsewhere: WHY's code, message and hint, as mr_fail and mr_hint would.
+ * Returns WHY's code; 0, and nothing is done, where WHY holds no failure. */
+int mr_fail_as(mr_error *e, const mr_error *why);
+
 /* Makes the record ready for use again. */
 void mr_error_clear(mr_error *e);
 

@@ -13,9 +13,9 @@
 static int write_history(hid_t file, const mr_history *h, mr_error *e)
 {
     mr_shape shape = {2, {h->count, mr_history_width(h)}};
-    double *table = h->count ? malloc(mr_shape_count(&shape) * sizeof *table) : NULL;
     if (!h->count)
         return 0;
+    double *table = malloc(mr_shape_count(&shape) * sizeof *table);
     if (!table)
         return mr_fail(e, MR_ENOMEM, "out of memory for the history");
     mr_history_table(table, h);

@@ -197,13 +197,14 @@ int mr_history_from_table(mr_history *out, const json_t *description, const doub
     if (classes < 0 || classes > MR_HISTORY_CLASSES || rows > INT_MAX || fixed > width ||
         width - fixed != TALLY * (size_t)classes)
         return mr_fail(e, MR_EFORMAT, "the history's table of %zu columns is not as it is described", width);
+    int at[FIELDS];
+    for (int k = 0; k < FIELDS; k++)
+        at[k] = column_of(columns, k);
     for (size_t i = 0; i < rows && !status; i++) {
         const double *row = table + i * width;
         mr_epoch_record r = {.epoch = (int)i + 1};
-        for (int k = 0; k < FIELDS; k++) {
-            int at = column_of(columns, k);
-            *field_of(&r, k) = at < 0 ? NAN : row[at];
-        }
+        for (int k = 0; k < FIELDS; k++)
+            *field_of(&r, k) = at[k] < 0 ? NAN : row[at[k]];
         status = tallies_from_row(&r, row + fixed, (int)classes, e);
         if (!status)
             status = mr_history_append(out, &r, e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All that a training run needs, beside the model and its optimizer's slots, to go on as if it had not been
- * stopped. It is the attribute millrace_run of a checkpoint, as JSON; the history is
- * a table beside it, the dataset millrace_history.
+ * stopped. It is the attribute millrace_run of a checkpoint, as JSON; the history is a table beside it, the dataset
+ * millrace_history.
  *
  * What is not here because it follows from what is: the order of the samples, their augmentation and what
  * dropout draws are functions of (seed, epoch, sample, step); the rate of a schedule is a function of the
@@ -25,10 +25,8 @@ typedef struct mr_run_state {
     mr_history history;
     json_t *callbacks; /* {name: what that callback remembers} */
     json_t *training;  /* canonical training configuration: loss, optimizer with its present rate */
-    json_t
-        *architecture; /* canonical configuration of the graph: the file has it in the words of old Keras */
-    mr_shape input;    /* of the model's single input, for architectures that leave its size open; rank 0: not
-                          needed */
+    json_t *architecture; /* canonical configuration of the graph: the file has it in the words of old Keras */
+    mr_shape input; /* of the model's single input, for architectures that leave its size open; rank 0: not needed */
     json_t *data;      /* {"training": …, "validation": …}: fingerprints, see mr_data_fingerprint */
     json_t *settings;  /* the caller's own: the options of the run */
 } mr_run_state;

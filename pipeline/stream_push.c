@@ -98,7 +98,7 @@ static int refusal(const mr_stream *s, mr_error *e)
     if (s->stopped)
         return mr_fail(e, MR_ECANCELED, "the stream is stopped");
     if (s->failed.code)
-        return mr_hint(e, mr_fail(e, s->failed.code, "%s", s->failed.message), "%s", s->failed.hint);
+        return mr_fail_as(e, &s->failed);
     if (s->finished)
         return mr_fail(e, MR_EINVAL, "an image is pushed behind the end of the stream");
     return mr_fail(e, MR_EAGAIN, "the stream is full: %llu images are inside",

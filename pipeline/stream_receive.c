@@ -127,7 +127,7 @@ static int no_result(const mr_stream *s, mr_error *e)
     if (s->stopped)
         return mr_fail(e, MR_ECANCELED, "the stream is stopped");
     if (s->failed.code)
-        return mr_hint(e, mr_fail(e, s->failed.code, "%s", s->failed.message), "%s", s->failed.hint);
+        return mr_fail_as(e, &s->failed);
     return s->ended ? 0 : mr_fail(e, MR_EAGAIN, "there is no result yet");
 }
 

@@ -375,12 +375,6 @@ static int next_of_first(mr_watch *w, mr_source_item *out, mr_error *e)
     return out->path ? 1 : no_memory(e);
 }
 
-static int tell_failure(const mr_watch *w, mr_error *e)
-{
-    int status = mr_fail(e, w->failure.code, "%s", w->failure.message);
-    return w->failure.hint[0] ? mr_hint(e, status, "%s", w->failure.hint) : status;
-}
-
 static int next(void *context, mr_source_item *out, mr_error *e)
 {
     mr_watch *w = context;
@@ -392,7 +386,7 @@ static int next(void *context, mr_source_item *out, mr_error *e)
         ready(w, TURN);
     if (w->oldest)
         return give(w, out, e);
-    return w->failure.code ? tell_failure(w, e) : 0;
+    return mr_fail_as(e, &w->failure);
 }
 
 static void release(void *context, const char *path)
