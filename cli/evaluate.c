@@ -76,9 +76,11 @@ static int set_names(struct job *j, mr_error *e)
     const mr_graph *g = j->model->graph;
     int64_t width = (int64_t)mr_shape_sample(&g->node[g->output[0]].shape);
     j->classes = j->data.classes < 2 ? 0 : width == 1 ? 2 : (int)width;
-    if (!j->data.from_arrays && j->data.classes > j->classes)
-        return mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs", j->data.evaluated,
-                       j->data.classes, (long long)width);
+    if (!j->data.from_arrays && j->data.classes != j->classes) /* fewer ones would be others' indices */
+        return mr_hint(e,
+                       mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs",
+                               j->data.evaluated, j->data.classes, (long long)width),
+                       "give a folder for each of the model's outputs, in the order in which it was trained");
     j->names = calloc((size_t)j->classes + 1, sizeof *j->names);
     j->numbers = calloc((size_t)j->classes + 1, sizeof *j->numbers);
     size_t samples = mr_data_count(mr_cli_training(&j->data));
