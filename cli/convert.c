@@ -2,6 +2,7 @@
 /* millrace convert */
 #include "cli/commands.h"
 #include "cli/outputs.h"
+#include "cli/terminal.h"
 #include "io/model_file.h"
 
 #include <stdio.h>
@@ -18,8 +19,8 @@ static int run(mr_cli *c, mr_error *e)
         return mr_exit_status(status);
     status = mr_model_save(m, to, &options, e);
     if (!status && !c->quiet)
-        fprintf(stderr, "%s: %d layers, optimizer state %s\n", to, m->graph->layers,
-                m->has_optimizer_state && !c->no_optimizer ? "kept" : "none");
+        mr_print_line(stderr, "%s: %d layers, optimizer state %s", to, m->graph->layers,
+                      m->has_optimizer_state && !c->no_optimizer ? "kept" : "none");
     mr_model_free(m);
     return status ? mr_exit_status(status) : MR_EXIT_DONE;
 }

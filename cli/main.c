@@ -4,6 +4,7 @@
 #include "cli/data.h"
 #include "cli/memory.h"
 #include "cli/sandbox.h"
+#include "cli/terminal.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ int mr_exit_status(int code)
 static void print_error(const mr_error *e)
 {
     char bound[MR_MEMORY_NOTE];
-    fprintf(stderr, "millrace: %s%s%s%s\n", e->message, mr_cli_memory_note(bound, e), *e->hint ? "; " : "", e->hint);
+    mr_print_line(stderr, "millrace: %s%s%s%s", e->message, mr_cli_memory_note(bound, e), *e->hint ? "; " : "", e->hint);
 }
 
 static int check_operands(const mr_command *command, const mr_cli *c, mr_error *e)
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
         if (!strcmp(commands[i]->name, name))
             return run_command(commands[i], argc, argv);
     if (*name)
-        fprintf(stderr, "millrace: there is no command '%s'\n", name);
+        mr_print_line(stderr, "millrace: there is no command '%s'", name);
     print_usage(stderr);
     return MR_EXIT_USAGE;
 }

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,10 +70,10 @@ void mr_cli_ranks_fail(mr_ranks *r, int code, const mr_error *e)
     if (!r)
         return;
     wait_for_first(r);
-    fprintf(stderr, "millrace: ");
+    char rank[32] = "";
     if (mr_ranks_rank(r))
-        fprintf(stderr, "rank %d: ", mr_ranks_rank(r));
-    fprintf(stderr, "%s%s%s\n", e->message, *e->hint ? "; " : "", e->hint);
+        snprintf(rank, sizeof rank, "rank %d: ", mr_ranks_rank(r));
+    mr_print_line(stderr, "millrace: %s%s%s%s", rank, e->message, *e->hint ? "; " : "", e->hint);
     fflush(NULL);
     mr_ranks_abort(r, code);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace sample */
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "io/sample.h"
 
 #include <stdio.h>
@@ -12,8 +13,8 @@ static int run(mr_cli *c, mr_error *e)
     if (status)
         return mr_exit_status(status);
     if (!c->quiet)
-        fprintf(stderr, "%s: %lld images for training, %lld for validation, %lld for testing, in 2 classes\n", c->operand[0],
-                (long long)split.training, (long long)split.validation, (long long)split.testing);
+        mr_print_line(stderr, "%s: %lld images for training, %lld for validation, %lld for testing, in 2 classes",
+                      c->operand[0], (long long)split.training, (long long)split.validation, (long long)split.testing);
     return MR_EXIT_DONE;
 }
 

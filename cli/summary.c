@@ -73,13 +73,15 @@ static int64_t plan_memory(mr_graph *g, mr_plan_kind kind)
 static void print_memory(mr_graph *g)
 {
     static const char *const name[] = {[MR_PLAN_INFERENCE] = "inference", [MR_PLAN_TRAINING] = "training"};
-    printf("Peak memory beside the weights, batches of %d:", BATCH);
+    mr_text line = {0};
     for (int kind = MR_PLAN_INFERENCE; kind <= MR_PLAN_TRAINING; kind++) {
         int64_t bytes = plan_memory(g, (mr_plan_kind)kind);
         if (bytes >= 0)
-            printf("%s %s %.1f MiB", kind ? "," : "", name[kind], (double)bytes / (1 << 20));
+            mr_text_format(&line, "%s %s %.1f MiB", kind ? "," : "", name[kind], (double)bytes / (1 << 20));
     }
-    printf(" (--memory-limit bounds it)\n");
+    mr_print_line(stdout, "Peak memory beside the weights, batches of %d:%s (--memory-limit bounds it)", BATCH,
+                  mr_text_string(&line));
+    mr_text_destroy(&line);
 }
 
 static json_t *bytes_json(mr_graph *g, mr_plan_kind kind)
@@ -139,41 +141,47 @@ static void print_training(const mr_model *m)
 {
     const json_t *optimizer = json_object_get(m->training, "optimizer_config");
     if (!m->training) {
-        printf("Training configuration: none\n");
+        mr_print_line(stdout, "Training configuration: none");
         return;
     }
     char *loss = json_dumps(json_object_get(m->training, "loss"), JSON_ENCODE_ANY | JSON_COMPACT);
     char *config = json_dumps(json_object_get(optimizer, "config"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
     const char *name = json_string_value(json_object_get(optimizer, "class_name"));
-    printf("Training configuration: loss %s, optimizer %s %s\n", loss ? loss : "none", name ? name : "none",
-           config ? config : "");
+    mr_print_line(stdout, "Training configuration: loss %s, optimizer %s %s", loss ? loss : "none",
+                  name ? name : "none", config ? config : "");
     if (m->has_optimizer_state)
-        printf("Optimizer state: %d variables, %lld finished updates\n", m->slots, (long long)m->iterations);
+        mr_print_line(stdout, "Optimizer state: %d variables, %lld finished updates", m->slots,
+                      (long long)m->iterations);
     else
-        printf("Optimizer state: none\n");
+        mr_print_line(stdout, "Optimizer state: none");
     free(loss);
     free(config);
+}
+
+static void print_classes(const mr_model *m)
+{
+    mr_text names = {0};
+    for (int i = 0; m->class_names && i < m->classes; i++)
+        mr_text_format(&names, " %s", m->class_names[i]);
+    if (m->class_names)
+        mr_print_line(stdout, "Classes:%s", mr_text_string(&names));
+    mr_text_destroy(&names);
 }
 
 static void print_rest(const mr_model *m, const struct totals *t)
 {
     char text[160];
-    printf("Total params: %lld (%.2f MiB)\n", (long long)t->trainable + (long long)t->frozen,
-           (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
-    printf("Trainable params: %lld\nNon-trainable params: %lld\n", (long long)t->trainable,
-           (long long)t->frozen);
+    mr_print_line(stdout, "Total params: %lld (%.2f MiB)", (long long)t->trainable + (long long)t->frozen,
+                  (double)(t->trainable + t->frozen) * sizeof(float) / (1 << 20));
+    mr_print_line(stdout, "Trainable params: %lld", (long long)t->trainable);
+    mr_print_line(stdout, "Non-trainable params: %lld", (long long)t->frozen);
     print_memory(m->graph);
     print_training(m);
-    printf("Preprocessing: %s\n",
-           m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
-    if (m->class_names) {
-        printf("Classes:");
-        for (int i = 0; i < m->classes; i++)
-            printf(" %s", m->class_names[i]);
-        printf("\n");
-    }
-    printf("Written by Keras version %s, backend %s\n", m->keras_version ? m->keras_version : "unknown",
-           m->backend ? m->backend : "unknown");
+    mr_print_line(stdout, "Preprocessing: %s",
+                  m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
+    print_classes(m);
+    mr_print_line(stdout, "Written by Keras version %s, backend %s",
+                  m->keras_version ? m->keras_version : "unknown", m->backend ? m->backend : "unknown");
 }
 
 /* --- as JSON -------------------------------------------------------------------- */
@@ -247,7 +255,7 @@ static int run(mr_cli *c, mr_error *e)
     if (c->json) {
         status = print_json(m, &t, e);
     } else {
-        printf("Model: \"%s\"\n", m->graph->name);
+        mr_print_line(stdout, "Model: \"%s\"", m->graph->name);
         status = print_table(m->graph, &t, e);
         print_rest(m, &t);
     }

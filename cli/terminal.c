@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/terminal.h"
 
+#include "nn/text.h"
+
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -35,4 +38,36 @@ bool mr_terminal_is_utf8(FILE *file)
             return names_utf8(value);
     }
     return false;
+}
+
+/* Without memory for the clean line: its beginning, byte by byte. */
+static void print_plain(FILE *file, const char *line)
+{
+    for (; *line; line++)
+        fputc((unsigned char)*line < 0x20 || (unsigned char)*line >= 0x7f ? '?' : *line, file);
+    fputc('\n', file);
+}
+
+void mr_print_line(FILE *file, const char *format, ...)
+{
+    char start[1024];
+    char *line = NULL;
+    mr_text clean = {0};
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    vsnprintf(start, sizeof start, format, again);
+    va_end(again);
+    if (vasprintf(&line, format, args) < 0)
+        line = NULL;
+    va_end(args);
+    if (line)
+        mr_text_append_clean(&clean, line);
+    mr_text_append_char(&clean, '\n');
+    if (line && !clean.failed)
+        fwrite(clean.data, 1, clean.length, file);
+    else
+        print_plain(file, start);
+    mr_text_destroy(&clean);
+    free(line);
 }

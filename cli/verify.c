@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace verify */
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "io/verify.h"
 
 #include <math.h>
@@ -15,12 +16,12 @@ static void print_datasets(const mr_verification *v)
                v->damaged);
     for (size_t i = 0; i < v->datasets.count; i++)
         if (v->datasets.dataset[i].has_checksum && !v->datasets.dataset[i].intact)
-            printf("           damaged: %s\n", v->datasets.dataset[i].path);
+            mr_print_line(stdout, "           damaged: %s", v->datasets.dataset[i].path);
 }
 
 static void print_part(const char *name, bool there, const mr_error *e, const char *good)
 {
-    printf("%-10s %s\n", name, e->code ? e->message : there ? good : "none in the file");
+    mr_print_line(stdout, "%-10s %s", name, e->code ? e->message : there ? good : "none in the file");
 }
 
 static void print_text(const mr_verification *v)

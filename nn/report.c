@@ -147,7 +147,7 @@ static void append_name(mr_text *out, const char *name, size_t width)
 {
     size_t length = mr_utf8_length(name);
     mr_text_repeat(out, " ", length < width ? (long)(width - length) : 0);
-    mr_text_append(out, name);
+    mr_text_append_clean(out, name); /* as many code points as before */
     mr_text_append_char(out, ' ');
 }
 

@@ -69,10 +69,17 @@ void mr_text_format(mr_text *t, const char *format, ...)
     va_end(again);
 }
 
+/* What moves a terminal's cursor, breaks a line or turns the direction of all that follows. */
+static bool is_control(uint32_t code)
+{
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
 /* Appends the code point at STRING, SIZE bytes long, as mr_text_append_clean promises it. */
 static void append_code_point(mr_text *t, const char *string, size_t size, uint32_t code)
 {
-    if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+    if (is_control(code))
         mr_text_append_char(t, '?');
     else if (code == 0xfffd)
         mr_text_append(t, "\xef\xbf\xbd");

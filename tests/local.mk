@@ -264,8 +264,8 @@ tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Inference through the program. check-long (above) kills many more runs than check does.
-TESTS += tests/test_predict.sh
-EXTRA_DIST += tests/test_predict.sh
+TESTS += tests/test_predict.sh tests/test_meaning.sh
+EXTRA_DIST += tests/test_predict.sh tests/test_meaning.sh tests/keras_file.py
 # Checkpoints: runs that are killed, disks that fail.
 check_LTLIBRARIES += tests/fault_shim.la
 tests_fault_shim_la_SOURCES = tests/fault_shim.c
