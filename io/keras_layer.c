@@ -116,12 +116,6 @@ static bool is_dropped(const char *key)
     return false;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 static json_t *data_format(const json_t *v)
 {
     if (mr_json_is(v, "th"))
@@ -133,9 +127,9 @@ static json_t *data_format(const json_t *v)
 
 static json_t *convert_value(mr_dialect *d, const char *key, const json_t *v)
 {
-    if (ends_with(key, "_initializer"))
+    if (mr_keras_ends_with(key, "_initializer"))
         return mr_keras_initializer(d, v);
-    if (ends_with(key, "_regularizer"))
+    if (mr_keras_ends_with(key, "_regularizer"))
         return mr_keras_regularizer(d, v);
     if (!strcmp(key, "activation"))
         return mr_keras_activation(d, v);

@@ -97,6 +97,18 @@ static void move_shape(struct pass *p, json_t *config)
                                json_array_get(s, 1)));
 }
 
+/* The key goes where channels_last goes without saying, as the reader of configurations leaves it out there. */
+static void set_channels_last(struct pass *p, const json_t *layer)
+{
+    json_t *last = json_string("channels_last");
+    if (mr_keras_goes_without_saying(mr_keras_class(layer), "data_format", last)) {
+        json_object_del(config_of(layer), "data_format");
+        json_decref(last);
+    } else {
+        mr_keras_set(p->d, config_of(layer), "data_format", last);
+    }
+}
+
 static void note(struct scope *s, const json_t *layer, const char *how, const char *flatten)
 {
     char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
@@ -135,7 +147,7 @@ static int flatten(struct scope *s, const json_t *layer, struct tag *out)
                             "channels_first"); /* to (H,W,C) by itself */
     char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
     int status = path ? 0 : mr_fail(p->d->e, MR_ENOMEM, "out of memory");
-    mr_keras_set(p->d, config_of(layer), "data_format", json_string("channels_last"));
+    set_channels_last(p, layer);
     if (!status && turns) {
         *out = (struct tag){SAME, NULL};
     } else if (!status && json_object_get(p->unfolded, path)) {
@@ -180,7 +192,7 @@ static int spatial(struct scope *s, const json_t *layer, struct tag *out)
 {
     const char *class = mr_keras_class(layer);
     json_t *config = config_of(layer);
-    mr_keras_set(s->p->d, config, "data_format", json_string("channels_last"));
+    set_channels_last(s->p, layer);
     if (s->p->d->era == 1 && strstr(class, "Conv"))
         note(s, layer, "oihw", NULL);
     bool vector = !strncmp(class, "Global", 6) && !json_is_true(json_object_get(config, "keepdims"));

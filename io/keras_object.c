@@ -54,6 +54,29 @@ json_t *mr_keras_object(mr_dialect *d, const json_t *v)
     return make_object(d, class_of(v), config ? copy(d, config) : json_object());
 }
 
+bool mr_keras_ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+static const char *module_of(const char *key)
+{
+    return mr_keras_ends_with(key, "_initializer")   ? "keras.initializers"
+           : mr_keras_ends_with(key, "_regularizer") ? "keras.regularizers"
+           : mr_keras_ends_with(key, "_constraint")  ? "keras.constraints"
+                                                     : "keras.layers";
+}
+
+json_t *mr_keras_serialized(const char *key, json_t *v)
+{
+    if (!json_is_object(v) || !mr_json_text(v, "class_name"))
+        return json_deep_copy(v);
+    return json_pack("{s:s, s:O, s:O, s:n}", "module", module_of(key), "class_name",
+                     json_object_get(v, "class_name"), "config", json_object_get(v, "config"),
+                     "registered_name");
+}
+
 /* --- initializers --------------------------------------------------------- */
 
 static const struct {

@@ -49,23 +49,18 @@ static json_t *old_regularizer(const json_t *v)
                      json_number_value(json_object_get(config, "l2")));
 }
 
-/* tf.keras knew silu as "swish" first, and Keras 3 still does. */
-static json_t *old_activation(const json_t *v)
+/* tf.keras knew silu as "swish" first, and Keras 3 still does. A layer as activation: Keras 3 finds its class by the
+ * module alone, in the .h5 as well. */
+static json_t *old_activation(json_t *v)
 {
-    return mr_json_is(v, "silu") ? json_string("swish") : json_deep_copy(v);
+    return mr_json_is(v, "silu") ? json_string("swish") : mr_keras_serialized("activation", v);
 }
 
-static bool ends_with(const char *text, const char *end)
+static json_t *old_value(mr_dialect *d, const char *key, json_t *v)
 {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
-static json_t *old_value(mr_dialect *d, const char *key, const json_t *v)
-{
-    if (ends_with(key, "_initializer") && json_is_object(v))
+    if (mr_keras_ends_with(key, "_initializer") && json_is_object(v))
         return old_initializer(d, v);
-    if (ends_with(key, "_regularizer") && json_is_object(v))
+    if (mr_keras_ends_with(key, "_regularizer") && json_is_object(v))
         return old_regularizer(v);
     if (!strcmp(key, "activation"))
         return old_activation(v);

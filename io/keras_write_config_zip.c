@@ -13,31 +13,6 @@ struct writer {
     const mr_graph *g;
 };
 
-/* --- objects -------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
-static const char *module_of(const char *key)
-{
-    return ends_with(key, "_initializer")   ? "keras.initializers"
-           : ends_with(key, "_regularizer") ? "keras.regularizers"
-           : ends_with(key, "_constraint")  ? "keras.constraints"
-                                            : "keras.layers";
-}
-
-static json_t *value_json(const char *key, json_t *v)
-{
-    if (!json_is_object(v) || !mr_json_text(v, "class_name"))
-        return json_deep_copy(v);
-    return json_pack("{s:s, s:O, s:O, s:n}", "module", module_of(key), "class_name",
-                     json_object_get(v, "class_name"), "config", json_object_get(v, "config"),
-                     "registered_name");
-}
-
 /* --- shapes --------------------------------------------------------------- */
 
 static json_t *shape_json(struct writer *w, const mr_shape *s)
@@ -155,7 +130,7 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     json_object_foreach (json_object_get(layer, "config"), key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
             !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
-            mr_keras_set(&w->d, out, key, value_json(key, v));
+            mr_keras_set(&w->d, out, key, mr_keras_serialized(key, v));
     return out;
 }
 

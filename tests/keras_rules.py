@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""keras_rules.py FILE...: holds model files that millrace wrote against the rules by which Keras 2.3 and 3.3 to 3.15 read
-them. Prints what is broken, one line each, and exits with 1. Knows nothing of millrace's sources: the order of layers, the
+"""keras_rules.py FILE... | @LIST: holds model files that millrace wrote against the rules by which Keras 2.3 and 3.3 to 3.15
+read them. FILE=ORIGINAL: FILE was made from ORIGINAL, a file of Keras. LIST: a file that holds such names. Prints what is broken, one line each, and exits with 1. Knows nothing of millrace's sources: the order of layers, the
 names of groups and the shapes of weights are worked out here anew, from what Keras does."""
 import io, json, re, sys, zipfile
 import h5py, numpy as np
@@ -75,8 +75,11 @@ def keras_order(config):
     return sorted(of_layer, key=lambda n: (-of_layer[n], met[n]))
 
 
-def check_objects(v, where, old):
+def check_objects(v, where, old, key=None):
     if isinstance(v, dict):
+        if old and key == "activation":  # a layer as activation: found by its module, even in the .h5
+            rule(v.get("module") == "keras.layers" and "class_name" in v and "config" in v and v.get("registered_name", "") is None, where, str(v)[:80])
+            return
         if old:
             rule("module" not in v and "registered_name" not in v, where, "Keras 3's serialisation in the .h5:", str(v)[:80])
         for k, x in v.items():
@@ -84,7 +87,7 @@ def check_objects(v, where, old):
                 rule(x["class_name"] in KERAS_2_INITIALIZERS, where, k, x["class_name"], "is no class of Keras 2")
             if old and k.endswith("_regularizer") and isinstance(x, dict):
                 rule(x["class_name"] in ("L1L2", "OrthogonalRegularizer"), where, k, x["class_name"])
-            check_objects(x, where, old)
+            check_objects(x, where, old, k)
     elif isinstance(v, list):
         for x in v:
             check_objects(x, where, old)
@@ -105,7 +108,7 @@ def check_model(model, old, where):
             check_model(l, old, where + "/" + n)
             continue
         rule(not LATE & set(c), where, n, "keys that not every Keras knows:", LATE & set(c))
-        rule(c.get("dtype") == "float32", where, n, "dtype")
+        rule(c.get("dtype") in ("float32", "mixed_bfloat16"), where, n, "dtype")
         check_objects(c, where + "/" + n, old)
         if l["class_name"] == "InputLayer":
             shape = c.get("batch_input_shape" if old else "batch_shape")
@@ -140,7 +143,9 @@ def weights_of(layer):
     """[(trainable, shape with None where the input decides)] of one layer, or None where this script does not know it."""
     c, kind = layer["config"], layer["class_name"]
     t, use_bias = c.get("trainable", True), c.get("use_bias", True)
-    if kind == "Conv2D":
+    if kind == "Conv1D":
+        w = [(t, (c["kernel_size"][0] if isinstance(c["kernel_size"], list) else c["kernel_size"], None, c["filters"]))] + [(t, (c["filters"],))] * use_bias
+    elif kind == "Conv2D":
         w = [(t, pair(c["kernel_size"]) + (None, c["filters"]))] + [(t, (c["filters"],))] * use_bias
     elif kind == "Conv2DTranspose":
         w = [(t, pair(c["kernel_size"]) + (c["filters"], None))] + [(t, (c["filters"],))] * use_bias
@@ -152,8 +157,14 @@ def weights_of(layer):
         w = [(t, (None, c["units"]))] + [(t, (c["units"],))] * use_bias
     elif kind == "BatchNormalization":
         w = [(t, (None,))] * (c.get("scale", True) + c.get("center", True)) + [(False, (None,))] * 2
-    elif kind in ("LayerNormalization", "GroupNormalization"):
+    elif kind == "LayerNormalization":
+        axes = c["axis"] if isinstance(c["axis"], list) else [c["axis"]]
+        w = [(t, (None,) * len(axes))] * ((c.get("scale", True) or c.get("rms_scaling", False)) + (c.get("center", True) and not c.get("rms_scaling", False)))
+    elif kind == "GroupNormalization":
         w = [(t, (None,))] * (c.get("scale", True) + c.get("center", True))
+    elif kind == "Normalization":
+        axes = c["axis"] if isinstance(c["axis"], list) else [c["axis"]]
+        w = [(False, (None,) * len(axes))] * 2 + [(False, ())] if c.get("mean") is None else []
     elif kind == "PReLU":
         w = [(t, None)]
     else:
@@ -251,7 +262,8 @@ def check_h5(path):
 SLOTS = {"SGD": 1, "Adam": 2, "RMSprop": 1, "Adagrad": 1, "Adadelta": 2, "Adamax": 2, "Nadam": 2}
 KERAS_2_KEYS = {"SGD": "momentum nesterov", "Adam": "beta_1 beta_2 epsilon amsgrad", "RMSprop": "rho epsilon", "Adagrad": "epsilon",
                 "Adadelta": "rho epsilon", "Adamax": "beta_1 beta_2 epsilon", "Nadam": "beta_1 beta_2 epsilon"}
-KERAS_3_ONLY = {"weight_decay", "global_clipnorm", "centered", "initial_accumulator_value", "use_ema"}
+KERAS_3_ONLY = {"weight_decay", "global_clipnorm", "centered", "initial_accumulator_value", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+                "gradient_accumulation_steps", "loss_scale_factor"}
 
 
 def check_training(t, old, where):
@@ -346,11 +358,15 @@ def check_zip(path):
 
 
 if __name__ == "__main__":
-    for file in sys.argv[1:]:
+    files = [n for a in sys.argv[1:] for n in (open(a[1:]).read().split() if a.startswith("@") else [a])]
+    for file in files:
+        file, _, original = file.partition("=")
         before = len(errors)
         try:
             (check_zip if open(file, "rb").read(2) == b"PK" else check_h5)(file)
         except Exception as problem:  # a file that cannot be read at all breaks a rule, too
             errors.append(f"{file}: {type(problem).__name__}: {problem}")
+        for i in range(before, len(errors) if original else before):
+            errors[i] += f"  (from {original})"
     print("\n".join(e[:600] for e in errors[:50]))
     sys.exit(bool(errors))
