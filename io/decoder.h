@@ -35,6 +35,7 @@ typedef struct mr_image_source {
     size_t size;
     const mr_preprocess *pre;
     mr_decode_limits limits;
+    uint64_t *claimed; /* by mr_claim_memory */
 } mr_image_source;
 
 typedef struct mr_image_format {
@@ -49,9 +50,15 @@ typedef struct mr_image_format {
     int (*read)(void *state, uint8_t *const *rows, int count, mr_error *e);
     /* After the last row: 0 where Pillow would accept the file. */
     int (*finish)(void *state, mr_error *e);
+    /* The end of the image, however it came: frees what grows with an image, but for row buffers. */
+    void (*close)(void *state);
 } mr_image_format;
 
 extern const mr_image_format mr_format_jpeg, mr_format_png;
+
+/* For open(), once an image: SIZE bytes more will be needed than a few rows take. Waits until the decoders that
+ * share limits.memory have left as much. They are given back when the image is closed. */
+void mr_claim_memory(const mr_image_source *source, uint64_t size);
 
 /* MR_ELIMIT where WIDTH x HEIGHT is over the limit, MR_EFORMAT where one of them is not positive. */
 int mr_check_pixels(int64_t width, int64_t height, mr_decode_limits limits, mr_error *e);

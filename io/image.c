@@ -18,6 +18,7 @@ struct mr_decoder {
     void *state[FORMATS];
     mr_resizer *resizer;
     mr_scratch pixels; /* of mr_decode's result */
+    uint64_t claimed;  /* of limits.memory, for the image that is open */
 };
 
 /* An image whose rows are being read. */
@@ -117,9 +118,19 @@ static int find_format(mr_decoder *d, const mr_image_source *source, open_image 
 static int open_rows(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess *pre,
                      open_image *image, mr_error *e)
 {
-    mr_image_source source = {.bytes = bytes, .size = size, .pre = pre, .limits = d->limits};
+    mr_image_source source = {
+        .bytes = bytes, .size = size, .pre = pre, .limits = d->limits, .claimed = &d->claimed};
     int status = find_format(d, &source, image, e);
     return status ? status : image->format->open(image->state, &source, &image->shape, e);
+}
+
+static void close_rows(mr_decoder *d, const open_image *image)
+{
+    if (image->state)
+        image->format->close(image->state);
+    if (d->claimed)
+        mr_allowance_give(d->limits.memory, d->claimed);
+    d->claimed = 0;
 }
 
 /* All rows into one packed image. */
@@ -147,6 +158,7 @@ int mr_decode(mr_decoder *d, const void *bytes, size_t size, const mr_preprocess
     int status = open_rows(d, bytes, size, pre, &image, e);
     if (!status)
         status = read_whole(d, &image, e);
+    close_rows(d, &image);
     if (status)
         image.shape = (mr_image){0};
     *out = image.shape;
@@ -257,6 +269,7 @@ int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_prepr
     int status = open_to_resize(d, bytes, size, pre, true, &image, e);
     if (!status)
         status = stream_rows(d, &image, pre, e);
+    close_rows(d, &image);
     if (!status)
         mr_resizer_floats(d->resizer, (float)pre->rescale, (float)pre->offset, dst);
     return status;
@@ -312,6 +325,7 @@ int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_prepro
     int status = open_to_resize(d, bytes, size, pre, false, &image, e);
     if (!status)
         status = stream_rows(d, &image, pre, e);
+    close_rows(d, &image);
     if (!status)
         mr_resizer_bytes(d->resizer, dst);
     return status;

@@ -4,6 +4,7 @@
 #ifndef MR_IO_IMAGE_H
 #define MR_IO_IMAGE_H
 
+#include "io/allowance.h"
 #include "io/preprocess.h"
 #include <stddef.h>
 #include <stdint.h>
@@ -15,6 +16,8 @@ typedef struct mr_image {
 
 typedef struct mr_decode_limits {
     int64_t max_pixels; /* width*height over this is MR_ELIMIT, before anything of that size is allocated */
+    mr_allowance *memory; /* for images that must be kept whole while they are decoded (JPEG of several scans,
+                             interlaced PNG); shared with other decoders; NULL: no bound */
 } mr_decode_limits;
 
 /* What the first bytes say a file is. Everything but JPEG and PNG is recognised to be named as unsupported. */

@@ -12,9 +12,11 @@
 #include <jpeglib.h>
 #include <jerror.h>
 
-/* A progressive file of many empty scans costs a pass over the whole image for each of them. Encoders write
- * about ten. */
-enum { MAX_SCANS = 500 };
+/* Each scan of a file costs a pass over the blocks of its components, even where it holds no data. Encoders
+ * write about ten scans, together some five passes over the whole image; who writes more has data for them.
+ * So a file may have PASSES for its pixels, BLOCKS_PER_BYTE for its size, and FREE_BLOCKS, which cost
+ * nothing to speak of. */
+enum { MAX_SCANS = 500, PASSES = 8, BLOCKS_PER_BYTE = 4, FREE_BLOCKS = 1 << 18 };
 
 typedef struct jpeg_state {
     struct jpeg_decompress_struct cinfo;
@@ -22,7 +24,10 @@ typedef struct jpeg_state {
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
     jmp_buf failed; /* valid only inside the call that set it */
-    bool too_many_scans;
+    bool reads_scans; /* of a file of several, all before the first row */
+    bool too_many_scans, too_much_work;
+    uint64_t blocks, most_blocks; /* visited in all scans so far, and how many may be */
+    size_t size;                  /* of the file */
     bool to_gray;   /* rows come as RGB and are handed on as gray */
     mr_scratch row; /* one row of 3 or 4 channels where it is converted afterwards */
     void *(*alloc_small)(j_common_ptr cinfo, int pool, size_t size); /* libjpeg's own */
@@ -45,12 +50,26 @@ static void on_message(j_common_ptr cinfo)
     (void)cinfo; /* the text is asked for where a failure is reported */
 }
 
+/* Blocks that libjpeg visits between two calls of on_progress. */
+static uint64_t blocks_of_row(const struct jpeg_decompress_struct *c)
+{
+    uint64_t blocks = 0;
+    for (int i = 0; i < c->comps_in_scan; i++)
+        blocks += (uint64_t)c->cur_comp_info[i]->width_in_blocks * (unsigned)c->cur_comp_info[i]->v_samp_factor;
+    return blocks;
+}
+
+/* libjpeg calls it for each row of blocks, and then for rows of pixels. */
 static void on_progress(j_common_ptr cinfo)
 {
-    if (((j_decompress_ptr)cinfo)->input_scan_number <= MAX_SCANS)
+    jpeg_state *s = state_of(cinfo);
+    if (!s->reads_scans)
         return;
-    state_of(cinfo)->too_many_scans = true;
-    on_error(cinfo);
+    s->blocks += blocks_of_row(&s->cinfo);
+    s->too_many_scans = s->cinfo.input_scan_number > MAX_SCANS;
+    s->too_much_work = s->blocks > s->most_blocks;
+    if (s->too_many_scans || s->too_much_work)
+        on_error(cinfo);
 }
 
 /* The tables of an image go with the image: libjpeg keeps them for the next one, and a file that brings none
@@ -152,6 +171,9 @@ static int report(jpeg_state *s, mr_error *e)
     char text[JMSG_LENGTH_MAX];
     if (s->too_many_scans)
         return mr_fail(e, MR_ELIMIT, "JPEG of more than %d scans", MAX_SCANS);
+    if (s->too_much_work)
+        return mr_fail(e, MR_ELIMIT, "JPEG of %d scans or more of %ux%u pixels: too many for a file of %zu bytes",
+                       s->cinfo.input_scan_number, s->cinfo.image_width, s->cinfo.image_height, s->size);
     s->errors.format_message((j_common_ptr)&s->cinfo, text);
     return mr_fail(e, code_of(s->errors.msg_code), "bad JPEG: %s", text);
 }
@@ -170,7 +192,27 @@ static void forget_image(jpeg_state *s)
     memset(c->quant_tbl_ptrs, 0, sizeof c->quant_tbl_ptrs);
     memset(c->dc_huff_tbl_ptrs, 0, sizeof c->dc_huff_tbl_ptrs);
     memset(c->ac_huff_tbl_ptrs, 0, sizeof c->ac_huff_tbl_ptrs);
-    s->too_many_scans = false;
+    s->too_many_scans = s->too_much_work = s->reads_scans = false;
+    s->blocks = 0;
+}
+
+/* Of a file of several scans libjpeg keeps all coefficients, and reads to the end of the file before it gives
+ * the first row. */
+static void prepare_scans(jpeg_state *s, const mr_image_source *in)
+{
+    const struct jpeg_decompress_struct *c = &s->cinfo;
+    uint64_t blocks = 0, stored = 0;
+    for (int i = 0; i < c->num_components; i++) {
+        const jpeg_component_info *k = &c->comp_info[i];
+        uint64_t h = (unsigned)k->h_samp_factor, v = (unsigned)k->v_samp_factor;
+        blocks += (uint64_t)k->width_in_blocks * k->height_in_blocks;
+        stored += (k->width_in_blocks + h - 1) / h * h * ((k->height_in_blocks + v - 1) / v * v);
+    }
+    s->size = in->size;
+    s->most_blocks = PASSES * blocks + BLOCKS_PER_BYTE * (uint64_t)in->size + FREE_BLOCKS;
+    s->reads_scans = jpeg_has_multiple_scans(&s->cinfo);
+    if (s->reads_scans)
+        mr_claim_memory(in, stored * sizeof(JBLOCK));
 }
 
 /* The largest 1/n at which the image still covers the wanted size. */
@@ -223,8 +265,10 @@ static int jpeg_open(void *state, const mr_image_source *in, mr_image *shape, mr
         status = choose_output(s, in->pre, shape, e);
     if (status)
         return status;
+    prepare_scans(s, in);
     if (!jpeg_start_decompress(c))
         return truncated(e);
+    s->reads_scans = false;
     shape->width = (int)c->output_width;
     shape->height = (int)c->output_height;
     bool converts = s->to_gray || c->out_color_space == JCS_CMYK;
@@ -281,6 +325,12 @@ static int jpeg_finish(void *state, mr_error *e)
     return 0;
 }
 
+static void jpeg_close(void *state)
+{
+    jpeg_state *s = state;
+    jpeg_abort_decompress(&s->cinfo);
+}
+
 const mr_image_format mr_format_jpeg = {
     .kind = MR_KIND_JPEG,
     .create = jpeg_create_state,
@@ -288,4 +338,5 @@ const mr_image_format mr_format_jpeg = {
     .open = jpeg_open,
     .read = jpeg_read,
     .finish = jpeg_finish,
+    .close = jpeg_close,
 };

@@ -17,6 +17,7 @@ io_present_sources = \
 libio_la_SOURCES += $(io_present_sources)
 io_image_sources = \
   io/preprocess.c io/preprocess.h \
+  io/allowance.c io/allowance.h \
   io/image.c io/image.h \
   io/decoder.h io/pixels.c \
   io/jpeg.c \

@@ -29,6 +29,14 @@ void mr_scratch_free(mr_scratch *s)
     *s = (mr_scratch){0};
 }
 
+void mr_claim_memory(const mr_image_source *source, uint64_t size)
+{
+    if (!source->limits.memory)
+        return;
+    mr_allowance_take(source->limits.memory, size);
+    *source->claimed = size;
+}
+
 int mr_check_pixels(int64_t width, int64_t height, mr_decode_limits limits, mr_error *e)
 {
     if (width <= 0 || height <= 0 || width > INT32_MAX || height > INT32_MAX)

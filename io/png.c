@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PNG by libpng, to the pixels that Pillow's convert("RGB" or "L") gives: no gamma, no background, alpha
- * dropped, 16-bit colour cut to its high byte, 16-bit gray clipped at 255 (Pillow reads it as 32-bit
- * integers, and those are clipped, not scaled).
+ * dropped, 16 bits cut to the high byte. (Here alone it differs from Pillow, which reads 16-bit gray as 32-bit
+ * integers and clips those at 255: nearly every such image comes out white.)
  *
  * libpng is given a file made of a header, the pieces of image data as io/png_chunks.c finds them, and an
  * end: so the judgement of chunks is Pillow's, and libpng inflates, undoes the row filters and the
@@ -18,7 +18,6 @@
 typedef struct png_layout {
     int pixel;    /* bytes from pixel to pixel */
     int green;    /* bytes from red to green (and green to blue); 0 where there is one sample only */
-    bool clipped; /* 16-bit gray */
     bool mapped;  /* through the table of colours */
 } png_layout;
 
@@ -194,7 +193,6 @@ static void choose_layout(png_state *s)
     s->layout = (png_layout){
         .pixel = samples[type] * bytes,
         .green = type & PNG_COLOR_MASK_COLOR ? bytes : 0,
-        .clipped = type == PNG_COLOR_TYPE_GRAY && depth == 16,
         .mapped = type == PNG_COLOR_TYPE_PALETTE || (type == PNG_COLOR_TYPE_GRAY && depth < 16),
     };
     s->direct = depth == 8 && ((type == PNG_COLOR_TYPE_RGB && s->channels == 3) ||
@@ -209,12 +207,6 @@ static void convert_mapped(const png_state *s, uint8_t *dst, const uint8_t *src)
 {
     for (int x = 0; x < s->width; x++, dst += s->channels)
         memcpy(dst, s->colors[src[x]], (size_t)s->channels);
-}
-
-static void convert_clipped(const png_state *s, uint8_t *dst, const uint8_t *src)
-{
-    for (int x = 0; x < s->width; x++, src += 2, dst += s->channels)
-        memset(dst, src[0] ? 255 : src[1], (size_t)s->channels);
 }
 
 static void convert_colors(const png_state *s, uint8_t *dst, const uint8_t *src)
@@ -237,8 +229,6 @@ static void convert_row(const png_state *s, uint8_t *dst, const uint8_t *src)
         memcpy(dst, src, s->row_bytes);
     else if (s->layout.mapped)
         convert_mapped(s, dst, src);
-    else if (s->layout.clipped)
-        convert_clipped(s, dst, src);
     else
         convert_colors(s, dst, src);
 }
@@ -289,6 +279,9 @@ static int next_row(png_state *s, uint8_t *row, mr_error *e)
     return 0;
 }
 
+/* An interlaced image that is larger leaves no memory behind. */
+enum { KEPT_BYTES = 4 << 20 };
+
 static uint64_t count_rows(const mr_png_header *h)
 {
     uint64_t rows = 0;
@@ -298,9 +291,21 @@ static uint64_t count_rows(const mr_png_header *h)
     return h->interlaced ? rows : h->height;
 }
 
-/* All passes of an interlaced image into one buffer. */
-static int read_interlaced(png_state *s, mr_error *e)
+/* A row costs time of its own, however short it is; libpng draws the line at the same length. */
+enum { LONGEST_SIDE = 1000000 };
+
+static int check_sides(const mr_png_header *h, mr_error *e)
 {
+    if (h->width <= LONGEST_SIDE && h->height <= LONGEST_SIDE)
+        return 0;
+    return mr_fail(e, MR_ELIMIT, "PNG of %ux%u pixels: sides are limited to %d", h->width, h->height,
+                   LONGEST_SIDE);
+}
+
+/* All passes of an interlaced image into one buffer. */
+static int read_interlaced(png_state *s, const mr_image_source *in, mr_error *e)
+{
+    mr_claim_memory(in, s->row_bytes * (uint64_t)s->header.height);
     uint8_t *whole = mr_scratch_reserve(&s->whole, s->row_bytes * s->header.height, e);
     int status = whole ? 0 : MR_ENOMEM;
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
@@ -309,12 +314,12 @@ static int read_interlaced(png_state *s, mr_error *e)
     return status;
 }
 
-static int begin_pixels(png_state *s, mr_error *e)
+static int begin_pixels(png_state *s, const mr_image_source *in, mr_error *e)
 {
     s->rows_left = count_rows(&s->header);
     int status = start_rows(s, e);
     if (!status && s->header.interlaced)
-        status = read_interlaced(s, e);
+        status = read_interlaced(s, in, e);
     if (!status && !s->direct && !mr_scratch_reserve(&s->row, s->row_bytes, e))
         status = MR_ENOMEM;
     return status;
@@ -327,6 +332,8 @@ static int png_open(void *state, const mr_image_source *in, mr_image *shape, mr_
     int status = mr_png_parse(&s->header, in->bytes, in->size, e);
     if (!status)
         status = mr_check_pixels(s->header.width, s->header.height, in->limits, e);
+    if (!status)
+        status = check_sides(&s->header, e);
     if (status)
         return status;
     s->width = (int)s->header.width;
@@ -336,7 +343,7 @@ static int png_open(void *state, const mr_image_source *in, mr_image *shape, mr_
     feed_start(&s->feed, in, &s->header);
     *shape = (mr_image){.width = s->width, .height = (int)s->header.height, .channels = s->channels};
     status = start_libpng(s, e);
-    return status ? status : begin_pixels(s, e);
+    return status ? status : begin_pixels(s, in, e);
 }
 
 static int png_read(void *state, uint8_t *const *rows, int count, mr_error *e)
@@ -362,6 +369,14 @@ static int png_finish(void *state, mr_error *e)
     return mr_png_check_tail(&s->header, s->feed.bytes, s->feed.size, e);
 }
 
+static void png_close(void *state)
+{
+    png_state *s = state;
+    close_image(s);
+    if (s->whole.capacity > KEPT_BYTES)
+        mr_scratch_free(&s->whole);
+}
+
 const mr_image_format mr_format_png = {
     .kind = MR_KIND_PNG,
     .create = png_create_state,
@@ -369,4 +384,5 @@ const mr_image_format mr_format_png = {
     .open = png_open,
     .read = png_read,
     .finish = png_finish,
+    .close = png_close,
 };

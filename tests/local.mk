@@ -121,7 +121,7 @@ tests_test_dataset_SOURCES = tests/test_dataset.c
 tests_test_dataset_LDADD = $(IO_TEST_LIBS)
 tests_test_listing_SOURCES = tests/test_listing.c
 tests_test_listing_LDADD = $(IO_TEST_LIBS)
-EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv
+EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv tests/data/scan_bomb.jpg
 
 # Keras's files.
 KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files \

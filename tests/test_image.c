@@ -402,6 +402,57 @@ static void scan_bomb(void **state)
     free(bytes);
 }
 
+/* 5,076 bytes of 65500x2732 pixels in 498 scans without data. */
+static void empty_scans(void **state)
+{
+    (void)state;
+    size_t size = 0;
+    char path[1024];
+    mr_error e;
+    snprintf(path, sizeof path, "%s/tests/data/scan_bomb.jpg", getenv("MILLRACE_SRC") ? getenv("MILLRACE_SRC") : ".");
+    uint8_t *bytes = read_file(path, &size);
+    assert_non_null(bytes);
+    /* the same with a height of 100 rows, for the test to be short */
+    for (size_t at = 2; at + 9 < size; at++)
+        if (bytes[at] == 0xff && (bytes[at + 1] & 0xf0) == 0xc0 && bytes[at + 1] != 0xc4 && bytes[at + 1] != 0xcc) {
+            bytes[at + 5] = 0;
+            bytes[at + 6] = 100;
+            break;
+        }
+    assert_int_equal(status_of(bytes, size, &e), MR_ELIMIT);
+    assert_non_null(strstr(e.message, "65500x100 pixels: too many for a file of 5076 bytes"));
+    free(bytes);
+}
+
+/* --- other formats' pixels ---------------------------------------------------------------------- */
+
+static void as_listed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"cmyk.jpg", "gray16.png", "gray_alpha.png",
+                                        "rgba.png", "trns.png",   "progressive.jpg"};
+    hid_t file = H5Fopen(shared_or_skip("formats/pixels.h5"), H5F_ACC_RDONLY, H5P_DEFAULT), before = goldens;
+    goldens = file;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[300];
+        int height, width;
+        size_t size = 0;
+        mr_image image;
+        mr_error e = {0};
+        mr_preprocess pre = mr_preprocess_default();
+        snprintf(path, sizeof path, "formats/%s", names[i]);
+        uint8_t *bytes = read_file(shared_path(path), &size);
+        uint8_t *wanted = golden(names[i], H5T_NATIVE_UINT8, 1, &height, &width);
+        assert_int_equal(mr_decode(decoder, bytes, size, &pre, &image, &e), 0);
+        if (memcmp(image.pixels, wanted, (size_t)height * (size_t)width * 3))
+            fail_msg("%s: other pixels", names[i]);
+        free(wanted);
+        free(bytes);
+    }
+    goldens = before;
+    H5Fclose(file);
+}
+
 /* --- DCT scaling ------------------------------------------------------------------------------ */
 
 static void scaled_size(const uint8_t *bytes, size_t size, int width, int height, int denominator)
@@ -486,7 +537,7 @@ int main(void)
         cmocka_unit_test(noise),
         cmocka_unit_test(pixel_limit),
         cmocka_unit_test(tables_are_forgotten),
-        cmocka_unit_test(scan_bomb),
+        cmocka_unit_test(scan_bomb), cmocka_unit_test(empty_scans),  cmocka_unit_test(as_listed),
         cmocka_unit_test(dct_scaling),
         cmocka_unit_test(scaled_is_close),
         cmocka_unit_test(wrong_arguments),

@@ -134,8 +134,8 @@ static void colour_types(void **state)
     row_gives(2, 0, 4, "\x1b", 1, "\0\0\0\x55\x55\x55\xaa\xaa\xaa\xff\xff\xff", "\0\x55\xaa\xff");
     row_gives(4, 0, 3, "\x0f\x30", 2, "\0\0\0\xff\xff\xff\x33\x33\x33", "\0\xff\x33");
     row_gives(8, 0, 2, "\x07\xfe", 2, "\x07\x07\x07\xfe\xfe\xfe", "\x07\xfe");
-    /* 16-bit gray is clipped, not scaled */
-    row_gives(16, 0, 3, "\0\x07\x01\0\xff\xff", 6, "\x07\x07\x07\xff\xff\xff\xff\xff\xff", "\x07\xff\xff");
+    /* of 16 bits the high byte */
+    row_gives(16, 0, 3, "\0\x07\x01\0\xfe\xff", 6, "\0\0\0\x01\x01\x01\xfe\xfe\xfe", "\0\x01\xfe");
     row_gives(8, 2, 1, "\x10\x20\x30", 3, "\x10\x20\x30", "\x1d");
     row_gives(16, 2, 1, "\x10\xff\x20\xff\x30\xff", 6, "\x10\x20\x30", "\x1d");
     /* alpha is dropped, not composited */
@@ -263,11 +263,31 @@ static void bomb(void **state)
     refuses(&f, MR_ELIMIT, "2147483647x2147483647");
 }
 
+/* Each row costs time, however short it is. */
+static void long_sides(void **state)
+{
+    (void)state;
+    file f = {.size = 0};
+    put(&f, "\x89PNG\r\n\x1a\n", 8);
+    put_chunk(&f, "IHDR", "\0\0\0\x01\0\x0f\x42\x41\x08\0\0\0\x01", 13);
+    put_pixels(&f, two_rows, sizeof two_rows);
+    mr_image image;
+    mr_error e;
+    mr_decoder *d;
+    assert_int_equal(mr_decoder_create(&d, (mr_decode_limits){.max_pixels = 178956970}, NULL), 0);
+    mr_preprocess pre = mr_preprocess_default();
+    mr_error_clear(&e);
+    assert_int_equal(mr_decode(d, f.bytes, f.size, &pre, &image, &e), MR_ELIMIT);
+    assert_non_null(strstr(e.message, "1x1000001"));
+    mr_decoder_destroy(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(colour_types), cmocka_unit_test(interlaced),  cmocka_unit_test(accepted),
         cmocka_unit_test(refused),      cmocka_unit_test(bad_headers), cmocka_unit_test(bomb),
+        cmocka_unit_test(long_sides),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
