@@ -21,7 +21,7 @@ struct mr_reader {
 
 mr_reader_options mr_reader_options_default(void)
 {
-    return (mr_reader_options){.depth = 32, .max_file_size = (size_t)256 << 20, .force_pread = false};
+    return (mr_reader_options){.depth = 32, .max_file_size = (size_t)256 << 20, .memory = (size_t)512 << 20};
 }
 
 /* --- what both ways share --------------------------------------------------------------------- */
@@ -48,10 +48,25 @@ void mr_slot_size_up(mr_read_slot *slot, mr_buffer_pool *pool, mr_reader_options
         mr_slot_fail(slot, pool, MR_ELIMIT, EFBIG);
     } else {
         slot->want = (size_t)st.st_size;
-        slot->read.bytes = mr_buffer_take(pool, slot->want);
-        if (!slot->read.bytes)
-            mr_slot_fail(slot, pool, MR_ENOMEM, ENOMEM);
     }
+}
+
+bool mr_slot_take_buffer(mr_read_slot *slot, mr_buffer_pool *pool, bool wait)
+{
+    int status = mr_buffer_take(pool, slot->want, wait, &slot->read.bytes);
+    if (status < 0)
+        mr_slot_fail(slot, pool, status, status == MR_ENOMEM ? ENOMEM : ECANCELED);
+    return status != 0;
+}
+
+bool mr_is_out_of_files(int sys_errno)
+{
+    return sys_errno == EMFILE || sys_errno == ENFILE;
+}
+
+void mr_slot_fail_open(mr_read_slot *slot, mr_buffer_pool *pool, int sys_errno)
+{
+    mr_slot_fail(slot, pool, sys_errno == ENOENT ? MR_ENOTFOUND : MR_EIO, sys_errno);
 }
 
 void mr_slot_pread(mr_read_slot *slot, mr_buffer_pool *pool)
@@ -103,7 +118,7 @@ int mr_reader_create(mr_reader **out, mr_reader_options options, mr_error *e)
     if (!r)
         return mr_fail(e, MR_ENOMEM, "no memory for a file reader");
     r->options = options;
-    r->pool = mr_buffer_pool_create();
+    r->pool = mr_buffer_pool_create(options.memory);
     int status = r->pool ? make_slots(r, e) : mr_fail(e, MR_ENOMEM, "no memory for a file reader");
     if (!status)
         status = choose_backend(r, e);
@@ -126,6 +141,7 @@ void mr_reader_destroy(mr_reader *r)
     if (!r)
         return;
     if (r->state) {
+        mr_reader_stop(r);
         drain(r);
         r->backend->destroy(r->state);
     }
@@ -180,7 +196,16 @@ int mr_reader_next(mr_reader *r, mr_read *out, mr_error *e)
     r->pending--;
     if (r->pending == 0 && r->backend->idle)
         r->backend->idle(r->state);
-    return 0;
+    if (!mr_is_out_of_files(out->sys_errno))
+        return 0;
+    mr_fail_errno(e, out->sys_errno, "cannot open %s", out->path);
+    return mr_hint(e, MR_EIO, "raise the limit on open files (ulimit -n)");
+}
+
+void mr_reader_stop(mr_reader *r)
+{
+    if (r)
+        mr_buffer_pool_stop(r->pool);
 }
 
 void mr_reader_release(mr_reader *r, uint8_t *bytes)

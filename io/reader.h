@@ -22,6 +22,8 @@ typedef struct mr_read {
 typedef struct mr_reader_options {
     int depth;            /* reads in flight, default 32 */
     size_t max_file_size; /* over this: MR_ELIMIT; default 256 MiB */
+    size_t memory;        /* bytes of all buffers, those in the caller's hands included; default 512 MiB. A file
+                             that is larger is read when no other is in memory */
     bool force_pread;     /* for tests: as if the kernel refused io_uring */
 } mr_reader_options;
 mr_reader_options mr_reader_options_default(void);
@@ -36,8 +38,12 @@ bool mr_reader_has_room(const mr_reader *r);
 int mr_reader_submit(mr_reader *r, uint64_t serial, const char *path, mr_error *e);
 int mr_reader_pending(const mr_reader *r);
 /* Waits for the next finished read, in any order. Precondition: pending > 0. A file that cannot be read is a result
- * with error set, not a failure of this call. */
+ * with error set, not a failure of this call; a lack of file descriptors is one (MR_EIO). Where the buffers that are
+ * not released yet leave no memory for any read under way, it waits for mr_reader_release by another thread, or
+ * mr_reader_stop. */
 int mr_reader_next(mr_reader *r, mr_read *out, mr_error *e);
+/* No buffer will come back any more: reads that wait for one fail with MR_ECANCELED. From any thread; NULL is fine. */
+void mr_reader_stop(mr_reader *r);
 /* Gives a buffer back; from any thread. */
 void mr_reader_release(mr_reader *r, uint8_t *bytes);
 

@@ -5,7 +5,10 @@
  * whether the file is closed.
  *
  * A slot is owned by the kernel from the submission of an entry to its completion; its address is the user
- * data. Nobody waits for a close; its user data is 0. */
+ * data. Nobody waits for a close; its user data is 0.
+ *
+ * A file for which there is no buffer, or no descriptor, waits in a list until others are through: buffers come
+ * back when their files are decoded, descriptors when they are closed. */
 #include "io/reader_backend.h"
 
 #include <errno.h>
@@ -15,12 +18,18 @@
 
 #include <liburing.h>
 
+typedef struct slot_list { /* first in, first out */
+    mr_read_slot *first, *last;
+} slot_list;
+
 typedef struct uring_backend {
     struct io_uring ring;
     mr_buffer_pool *pool;
     mr_reader_options options;
     mr_read_slot *done, **last_done; /* through, not yet fetched; in order of completion */
-    int closes;                      /* closes under way */
+    int under_way;                   /* entries that are not through, closes among them */
+    slot_list parked;                /* open, waiting for a buffer */
+    slot_list unopened;              /* waiting for a descriptor */
 } uring_backend;
 
 enum { HANDED_OVER_AT = 8 }; /* entries that wait to be submitted while finished reads are being fetched */
@@ -62,6 +71,24 @@ static void *create(mr_buffer_pool *pool, mr_reader_options options, int *reason
     return NULL;
 }
 
+static void append(slot_list *l, mr_read_slot *slot)
+{
+    slot->next = NULL;
+    if (l->first)
+        l->last->next = slot;
+    else
+        l->first = slot;
+    l->last = slot;
+}
+
+static mr_read_slot *take_first(slot_list *l)
+{
+    mr_read_slot *slot = l->first;
+    if (slot)
+        l->first = slot->next;
+    return slot;
+}
+
 /* There is always room: at most two entries a slot, and they are handed over when the queue is full. */
 static struct io_uring_sqe *next_entry(uring_backend *b)
 {
@@ -70,6 +97,7 @@ static struct io_uring_sqe *next_entry(uring_backend *b)
         io_uring_submit(&b->ring);
         entry = io_uring_get_sqe(&b->ring);
     }
+    b->under_way++;
     return entry;
 }
 
@@ -98,26 +126,49 @@ static void finish_slot(uring_backend *b, mr_read_slot *slot)
         struct io_uring_sqe *entry = next_entry(b);
         io_uring_prep_close(entry, slot->fd);
         io_uring_sqe_set_data(entry, NULL);
-        b->closes++;
     }
     slot->next = NULL;
     *b->last_done = slot;
     b->last_done = &slot->next;
 }
 
+/* Reads an open slot, or ends it. */
+static void go_on(uring_backend *b, mr_read_slot *slot)
+{
+    if (slot->read.error || slot->want == 0)
+        finish_slot(b, slot);
+    else
+        start_read(b, slot);
+}
+
+/* Slots that wait for a buffer, in their order. With WAIT, waits for the first one's. */
+static void resume_parked(uring_backend *b, bool wait)
+{
+    while (b->parked.first && mr_slot_take_buffer(b->parked.first, b->pool, wait)) {
+        go_on(b, take_first(&b->parked));
+        wait = false;
+    }
+}
+
 static void on_open(uring_backend *b, mr_read_slot *slot, int result)
 {
+    if (result < 0 && mr_is_out_of_files(-result) && (b->under_way || b->parked.first)) {
+        append(&b->unopened, slot);
+        return;
+    }
     if (result < 0) {
-        mr_slot_fail(slot, b->pool, result == -ENOENT ? MR_ENOTFOUND : MR_EIO, -result);
+        mr_slot_fail_open(slot, b->pool, -result);
         finish_slot(b, slot);
         return;
     }
     slot->fd = result;
     mr_slot_size_up(slot, b->pool, b->options);
-    if (slot->read.error || slot->want == 0)
+    if (slot->read.error) {
         finish_slot(b, slot);
-    else
-        start_read(b, slot);
+        return;
+    }
+    append(&b->parked, slot);
+    resume_parked(b, false);
 }
 
 static void on_read(uring_backend *b, mr_read_slot *slot, int result)
@@ -135,11 +186,20 @@ static void on_read(uring_backend *b, mr_read_slot *slot, int result)
     finish_slot(b, slot);
 }
 
+/* A descriptor is free. */
+static void on_close(uring_backend *b)
+{
+    mr_read_slot *slot = take_first(&b->unopened);
+    if (slot)
+        start(b, slot, NULL);
+}
+
 static void on_completion(uring_backend *b, const struct io_uring_cqe *completion)
 {
     mr_read_slot *slot = io_uring_cqe_get_data(completion);
+    b->under_way--;
     if (!slot)
-        b->closes--;
+        on_close(b);
     else if (slot->fd < 0)
         on_open(b, slot, completion->res);
     else
@@ -165,7 +225,12 @@ static int wait_slot(void *backend, mr_read_slot **out, mr_error *e)
     uring_backend *b = backend;
     if (b->done && io_uring_sq_ready(&b->ring) >= HANDED_OVER_AT)
         io_uring_submit(&b->ring); /* so that the kernel does not idle meanwhile */
-    while (!b->done) {
+    for (;;) {
+        resume_parked(b, !b->done && !b->under_way);
+        if (!b->done && !b->under_way && b->unopened.first)
+            on_close(b); /* whoever had the descriptors, it was none of these files */
+        if (b->done)
+            break;
         int status = collect(b, e);
         if (status)
             return status;
@@ -188,7 +253,7 @@ static void idle(void *backend)
 static void destroy(void *backend)
 {
     uring_backend *b = backend;
-    while (b->closes > 0 && collect(b, NULL) == 0)
+    while (b->under_way > 0 && collect(b, NULL) == 0)
         ;
     io_uring_queue_exit(&b->ring);
     free(b);

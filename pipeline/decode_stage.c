@@ -13,7 +13,8 @@ int mr_decode_worker_init(mr_decode_worker *w, mr_loader *l, mr_error *e)
 {
     const mr_preprocess *p = &l->options.preprocess;
     w->loader = l;
-    int status = mr_decoder_create(&w->decoder, (mr_decode_limits){.max_pixels = l->options.max_pixels}, e);
+    const mr_decode_limits limits = {.max_pixels = l->options.max_pixels, .memory = l->decode_memory};
+    int status = mr_decoder_create(&w->decoder, limits, e);
     if (status || !l->augments)
         return status;
     size_t n = row_size(p);
@@ -83,6 +84,8 @@ static int describe_unread(const mr_read *file, mr_error *e)
 {
     if (file->error == MR_EUNSUPPORTED)
         return mr_fail(e, file->error, "not a regular file");
+    if (file->error == MR_ELIMIT)
+        return mr_fail(e, file->error, "a file of over %zu MiB", mr_reader_options_default().max_file_size >> 20);
     mr_fail_errno(e, file->sys_errno, "cannot be read");
     return e->code = file->error;
 }

@@ -20,6 +20,8 @@ mr_loader_options mr_loader_options_default(void)
         .batches_ahead = 3,
         .preprocess = mr_preprocess_default(),
         .max_pixels = 178956970,
+        .read_memory = (size_t)512 << 20,
+        .decode_memory = (size_t)1 << 30,
         .linger = 100,
     };
 }
@@ -81,6 +83,7 @@ static int open_reader(mr_loader *l, mr_error *e)
 {
     mr_reader_options o = mr_reader_options_default();
     o.force_pread = l->options.force_pread;
+    o.memory = l->options.read_memory;
     return mr_reader_create(&l->reader, o, e);
 }
 
@@ -92,7 +95,7 @@ static int open_workers(mr_loader *l, mr_error *e)
     if (!l->workers)
         return mr_fail(e, MR_ENOMEM, "no memory for %d decode threads", n);
     memset(l->workers, 0, size);
-    int status = MR_OK;
+    int status = mr_allowance_create(&l->decode_memory, l->options.decode_memory, e);
     for (int i = 0; !status && i < n; i++)
         status = mr_decode_worker_init(&l->workers[i], l, e);
     return status;
@@ -287,6 +290,7 @@ void mr_loader_stop(mr_loader *l, const mr_error *why)
     mr_queue_abort(&l->in_order, why); /* first: who is woken by the others finds the reason */
     mr_queue_abort(&l->free, why);
     mr_queue_abort(&l->to_decode, why);
+    mr_reader_stop(l->reader); /* files that are not decoded any more give no memory back */
     mr_eventcount_notify_all(&l->ready);
 }
 
@@ -313,6 +317,7 @@ void mr_loader_close(mr_loader *l)
     for (int i = 0; l->workers && i < l->options.decode_threads; i++)
         mr_decode_worker_destroy(&l->workers[i]);
     free(l->workers);
+    mr_allowance_destroy(l->decode_memory);
     free(l->waiting);
     mr_batch_pool_destroy(&l->pool);
     mr_queue_destroy(&l->to_decode);

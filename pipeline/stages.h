@@ -37,6 +37,7 @@ struct mr_loader {
     const char *unplaced;         /* a path taken from the source that has come into no batch, or NULL */
 
     mr_decode_worker *workers; /* [options.decode_threads] */
+    mr_allowance *decode_memory; /* the workers' */
 
     mr_stage_counters batch;   /* the consumer's, like all below */
     int held;                  /* batches in the consumer's hands */

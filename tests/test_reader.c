@@ -11,10 +11,11 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-enum { FILES = 400 };
+enum { FILES = 400, MEMORY = 64 << 20 };
 
 static const char *folder;
 
@@ -230,11 +231,12 @@ static void shrinking(void **state)
     (void)state;
     const char *path = below(folder, "shrinking");
     static const uint8_t bytes[1000] = {42};
-    mr_buffer_pool *pool = mr_buffer_pool_create();
+    mr_buffer_pool *pool = mr_buffer_pool_create(MEMORY);
     write_file(path, bytes, sizeof bytes);
     mr_read_slot slot = {.fd = open(path, O_RDONLY)};
     mr_slot_size_up(&slot, pool, mr_reader_options_default());
     assert_int_equal(slot.want, 1000);
+    assert_true(mr_slot_take_buffer(&slot, pool, false));
     assert_int_equal(truncate(path, 500), 0);
     mr_slot_pread(&slot, pool);
     assert_int_equal(slot.read.size, 500);
@@ -319,13 +321,12 @@ static void other_thread(void **state)
 static void pool_is_steady(void **state)
 {
     (void)state;
-    mr_buffer_pool *pool = mr_buffer_pool_create();
+    mr_buffer_pool *pool = mr_buffer_pool_create(MEMORY);
     uint8_t *held[8];
     size_t after_first = 0;
     for (int round = 0; round < 20; round++) {
         for (int i = 0; i < 8; i++) {
-            held[i] = mr_buffer_take(pool, (size_t)1 << (i + 10));
-            assert_non_null(held[i]);
+            assert_int_equal(mr_buffer_take(pool, (size_t)1 << (i + 10), false, &held[i]), 1);
             assert_int_equal((uintptr_t)held[i] % 64, 0);
             memset(held[i], round, (size_t)1 << (i + 10));
         }
@@ -335,13 +336,161 @@ static void pool_is_steady(void **state)
             after_first = mr_buffer_pool_count(pool);
         assert_int_equal(mr_buffer_pool_count(pool), after_first);
     }
-    uint8_t *large = mr_buffer_take(pool, MR_POOLED_BYTES + 1);
+    uint8_t *large;
+    assert_int_equal(mr_buffer_take(pool, MR_POOLED_BYTES + 1, false, &large), 1);
     assert_int_equal(mr_buffer_pool_count(pool), after_first + 1);
     mr_buffer_give(pool, large);
     assert_int_equal(mr_buffer_pool_count(pool), after_first);
-    assert_null(mr_buffer_take(pool, SIZE_MAX / 2));
-    mr_buffer_take(pool, 100); /* never given back: freed with the pool */
+    assert_int_equal(mr_buffer_take(pool, SIZE_MAX / 2, false, &large), MR_ENOMEM);
+    mr_buffer_take(pool, 100, false, &large); /* never given back: freed with the pool */
     mr_buffer_pool_destroy(pool);
+}
+
+/* --- the limit on memory ------------------------------------------------------------------------ */
+
+static void pool_is_bounded(void **state)
+{
+    (void)state;
+    enum { MIB = 1 << 20 };
+    mr_buffer_pool *pool = mr_buffer_pool_create(4 * MIB);
+    uint8_t *one, *two, *more;
+    assert_int_equal(mr_buffer_take(pool, 2 * MIB, false, &one), 1);
+    assert_int_equal(mr_buffer_take(pool, 2 * MIB, false, &two), 1);
+    assert_int_equal(mr_buffer_take(pool, 1, false, &more), 0);
+    mr_buffer_give(pool, one);
+    /* what lies idle is freed for a buffer of another size */
+    assert_int_equal(mr_buffer_take(pool, 1 * MIB, false, &more), 1);
+    assert_int_equal(mr_buffer_pool_count(pool), 2);
+    /* a buffer over the limit comes alone */
+    assert_int_equal(mr_buffer_take(pool, 8 * MIB, false, &one), 0);
+    mr_buffer_give(pool, two);
+    assert_int_equal(mr_buffer_take(pool, 8 * MIB, false, &one), 0);
+    mr_buffer_give(pool, more);
+    assert_int_equal(mr_buffer_take(pool, 8 * MIB, false, &one), 1);
+    assert_int_equal(mr_buffer_pool_count(pool), 1);
+    mr_buffer_pool_stop(pool);
+    assert_int_equal(mr_buffer_take(pool, 1, true, &two), MR_ECANCELED);
+    mr_buffer_give(pool, one);
+    mr_buffer_pool_destroy(pool);
+}
+
+typedef struct release_task {
+    mr_reader *reader;
+    uint8_t *bytes;
+} release_task;
+
+static void *release_one(void *argument)
+{
+    release_task *t = argument;
+    mr_reader_release(t->reader, t->bytes);
+    return NULL;
+}
+
+/* Files of 1 MiB and one of 8, with memory for two: each comes when what was fetched before is released, by
+ * another thread. */
+static void read_within_limit(bool force_pread)
+{
+    enum { LARGE_FILES = 12, MIB = 1 << 20 };
+    mr_error e = {0};
+    mr_reader *r;
+    mr_reader_options options = mr_reader_options_default();
+    options.force_pread = force_pread;
+    options.memory = 2 * MIB;
+    assert_int_equal(mr_reader_create(&r, options, &e), 0);
+    const char *paths[LARGE_FILES];
+    for (int i = 0; i < LARGE_FILES; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "large_%d", i);
+        paths[i] = below(folder, name);
+        write_file(paths[i], "", 0);
+        assert_int_equal(truncate(paths[i], i == 5 ? 8 * MIB : 1 * MIB), 0);
+        assert_int_equal(mr_reader_submit(r, (uint64_t)i, paths[i], &e), 0);
+    }
+    release_task task = {.reader = r};
+    pthread_t thread;
+    for (int i = 0; i < LARGE_FILES; i++) {
+        mr_read read;
+        if (i)
+            assert_int_equal(pthread_create(&thread, NULL, release_one, &task), 0);
+        assert_int_equal(mr_reader_next(r, &read, &e), 0);
+        assert_int_equal(read.error, 0);
+        assert_int_equal(read.size, read.serial == 5 ? 8 * MIB : 1 * MIB);
+        if (i)
+            pthread_join(thread, NULL);
+        task.bytes = read.bytes;
+    }
+    mr_reader_release(r, task.bytes);
+    /* nothing is released: the end does not wait for it */
+    for (int i = 0; i < LARGE_FILES; i++)
+        assert_int_equal(mr_reader_submit(r, (uint64_t)i, paths[i], &e), 0);
+    mr_read read;
+    assert_int_equal(mr_reader_next(r, &read, &e), 0);
+    mr_reader_destroy(r);
+    for (int i = 0; i < LARGE_FILES; i++)
+        remove(paths[i]);
+}
+
+static void memory_is_bounded(void **state)
+{
+    (void)state;
+    read_within_limit(false);
+    read_within_limit(true);
+}
+
+/* --- few descriptors ---------------------------------------------------------------------------- */
+
+static rlim_t limit_files(rlim_t most)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = most;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    return before;
+}
+
+static void few_descriptors(bool force_pread)
+{
+    mr_error e = {0};
+    mr_read read;
+    mr_reader *r = new_reader(force_pread, 32);
+    int first = open("/dev/null", O_RDONLY), second = open("/dev/null", O_RDONLY);
+    rlim_t before = limit_files((rlim_t)second + 1);
+    for (int i = 0; i < 32; i++)
+        assert_int_equal(mr_reader_submit(r, (uint64_t)i, path_of(i), &e), 0);
+    /* none is left: that is no file's fault */
+    int status = mr_reader_next(r, &read, &e);
+    limit_files(before);
+    assert_int_equal(status, MR_EIO);
+    assert_non_null(strstr(e.message, "Too many open files"));
+    assert_non_null(strstr(e.hint, "ulimit -n"));
+    mr_reader_destroy(r);
+    mr_error_clear(&e);
+    close(second);
+    close(first);
+    /* two are: all files come, one after the other */
+    r = new_reader(force_pread, 32);
+    first = open("/dev/null", O_RDONLY);
+    before = limit_files((rlim_t)first + 3);
+    for (int i = 0; i < 32; i++)
+        assert_int_equal(mr_reader_submit(r, (uint64_t)i, path_of(i), &e), 0);
+    for (int i = 0; i < 32; i++) {
+        status = mr_reader_next(r, &read, &e);
+        if (status)
+            fail_msg("%s", e.message);
+        check_read(&read);
+        mr_reader_release(r, read.bytes);
+    }
+    limit_files(before);
+    close(first);
+    mr_reader_destroy(r);
+}
+
+static void descriptors_run_out(void **state)
+{
+    (void)state;
+    few_descriptors(false);
+    few_descriptors(true);
 }
 
 /* --- the end, and the way back to pread ------------------------------------------------------- */
@@ -422,7 +571,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_uring), cmocka_unit_test(many_pread),    cmocka_unit_test(odd_uring),
         cmocka_unit_test(odd_pread),  cmocka_unit_test(too_large),     cmocka_unit_test(sizes_that_lie),
-        cmocka_unit_test(shrinking),  cmocka_unit_test(other_thread),  cmocka_unit_test(pool_is_steady),
+        cmocka_unit_test(shrinking),  cmocka_unit_test(other_thread),  cmocka_unit_test(pool_is_steady), cmocka_unit_test(pool_is_bounded),
+        cmocka_unit_test(memory_is_bounded), cmocka_unit_test(descriptors_run_out),
         cmocka_unit_test(falls_back), cmocka_unit_test(wrong_options), cmocka_unit_test(destroyed_in_flight),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
