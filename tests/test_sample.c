@@ -187,7 +187,7 @@ static void check_file(const char *path, uint64_t seed, uint64_t index)
     mr_preprocess pre = mr_preprocess_default();
     mr_cell_image *drawn = malloc(sizeof *drawn);
     assert_int_equal(mr_cell_draw(drawn, seed, index, NULL), 0);
-    assert_int_equal(mr_decoder_create(&d, (mr_decode_limits){1 << 20}, NULL), 0);
+    assert_int_equal(mr_decoder_create(&d, (mr_decode_limits){.max_pixels = 1 << 20}, NULL), 0);
     assert_int_equal(mr_decode(d, bytes, size, &pre, &im, NULL), 0);
     assert_int_equal(im.width, drawn->width);
     assert_int_equal(im.height, drawn->height);
