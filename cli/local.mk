@@ -23,6 +23,7 @@ millrace_SOURCES = \
   cli/history.c cli/history.h \
   cli/main.c \
   cli/model.c cli/model.h \
+  cli/moving_statistics.c cli/moving_statistics.h \
   cli/optimizer.c cli/optimizer.h \
   cli/options.c cli/options.h \
   cli/options_table.c \

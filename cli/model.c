@@ -18,6 +18,19 @@ bool mr_cli_json_arch(const mr_cli *c)
     return c->arch && !mr_arch_find(c->arch) && is_json(c->arch);
 }
 
+const mr_arch *mr_cli_built_in(const mr_cli *c)
+{
+    return c->from ? NULL : mr_arch_find(c->arch ? c->arch : "resnet");
+}
+
+mr_arch_training mr_cli_arch_training(const mr_cli *c)
+{
+    const mr_arch *arch = mr_cli_built_in(c);
+    if (c->new_head)
+        return (mr_arch_training){.optimizer = "adam", .learning_rate = .001};
+    return (arch ? arch : mr_arch_find("resnet"))->training;
+}
+
 /* --- architectures ------------------------------------------------------------ */
 
 static int arch_options(mr_arch_options *o, const mr_cli *c, const mr_preprocess *pre, int classes,

@@ -8,6 +8,10 @@
 
 /* --arch names a file, no built-in architecture. */
 bool mr_cli_json_arch(const mr_cli *c);
+/* The built-in architecture that is trained; NULL: a model from a file (--from, --arch FILE.json), or an unknown name. */
+const mr_arch *mr_cli_built_in(const mr_cli *c);
+/* Its training; with --new-head Adam's; that of a model from a file: the tutorial's. */
+mr_arch_training mr_cli_arch_training(const mr_cli *c);
 
 /* For train: one of --from and --arch. To be asked before the data are looked at: MR_EUSAGE. */
 int mr_cli_one_source(const mr_cli *c, mr_error *e);

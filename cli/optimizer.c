@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/optimizer.h"
 
+#include "cli/model.h"
 #include "cli/schedule.h"
 #include "nn/optimizer.h"
 
@@ -42,23 +43,35 @@ static double first_rate(const json_t *rate)
                                      : -1;
 }
 
-/* OWN: the learning rate that is there, or NULL. */
-static int set_rate(json_t *config, const mr_cli *c, const mr_optimizer_class *class, const json_t *own,
+/* How CLASS is used where nothing is said: as the architecture has it, as the tutorial has SGD, or as Keras has it. */
+static mr_arch_training usual_training(const mr_cli *c, const mr_optimizer_class *class)
+{
+    mr_arch_training t = mr_cli_arch_training(c);
+    if (strcmp(class->name, t.optimizer) != 0)
+        t = mr_arch_find("resnet")->training;
+    if (strcmp(class->name, t.optimizer) != 0)
+        t = (mr_arch_training){.optimizer = class->name, .learning_rate = class->learning_rate};
+    return t;
+}
+
+/* OWN: the learning rate that is there, or NULL. USUAL's rate changes over the run unless the options say how it does. */
+static int set_rate(json_t *config, const mr_cli *c, const mr_arch_training *usual, const json_t *own,
                     int64_t steps_per_epoch, mr_error *e)
 {
-    bool sgd = !strcmp(class->name, "sgd"), given = c->learning_rate >= 0;
-    double usual = first_rate(own) >= 0 ? first_rate(own) : sgd ? .1 : class->learning_rate;
-    double rate = given ? c->learning_rate : usual, decay = c->decay >= 0 ? c->decay : 0;
+    bool given = c->learning_rate >= 0, changes = !own && !given && c->decay < 0 && !c->reduce_lr_on_plateau;
+    double start = first_rate(own) >= 0 ? first_rate(own) : usual->learning_rate;
+    double rate = given ? c->learning_rate : start, decay = c->decay >= 0 ? c->decay : 0;
+    const char *schedule = !c->schedule && changes ? usual->schedule : c->schedule;
     json_t *out = NULL;
     int status = 0;
     if (c->schedule && c->decay >= 0)
-        return mr_fail(e, MR_EUSAGE, "--decay and --schedule exclude one another");
-    if (!own && sgd && !given && c->decay < 0 && !c->reduce_lr_on_plateau) /* the tutorial's */
-        decay = .1 / c->epochs;
+        return mr_fail(e, MR_EUSAGE, "--decay and --schedule cannot be used together");
+    if (changes)
+        decay = usual->decay / c->epochs;
     if (own && !given && c->decay < 0 && !c->schedule)
         return mr_cli_check_no_schedule(c, e);
-    if (c->schedule)
-        status = mr_cli_schedule(&out, c, rate, steps_per_epoch, e);
+    if (schedule)
+        status = mr_cli_schedule(&out, c, schedule, rate, steps_per_epoch, e);
     else if (!(status = mr_cli_check_no_schedule(c, e)))
         out = decay > 0 ? inverse_time(rate, decay) : json_real(rate);
     if (!status)
@@ -87,10 +100,9 @@ static int check_parameters(const mr_cli *c, const mr_optimizer_class *class, mr
 int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t steps_per_epoch, mr_error *e)
 {
     const json_t *own = mr_cli_own_optimizer(c, m) ? json_object_get(m->training, "optimizer_config") : NULL;
-    const char *usual = c->new_head ? "adam" : "sgd";
     const char *name = own            ? json_string_value(json_object_get(own, "class_name"))
                        : c->optimizer ? c->optimizer
-                                      : usual;
+                                      : mr_cli_arch_training(c).optimizer;
     const mr_optimizer_class *class = name ? mr_optimizer_class_find(name) : NULL;
     *out = NULL;
     if (!class)
@@ -105,11 +117,12 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
     json_t *config = own ? json_deep_copy(json_object_get(own, "config")) : json_object();
     if (!config)
         config = json_object();
-    if (!own && !strcmp(class->name, "sgd")) /* the tutorial's */
-        json_object_set_new(config, "momentum", json_real(.9));
+    const mr_arch_training usual = usual_training(c, class);
+    if (!own && usual.momentum > 0)
+        json_object_set_new(config, "momentum", json_real(usual.momentum));
     own_parameters(config, c);
     status =
-        set_rate(config, c, class, own ? json_object_get(config, "learning_rate") : NULL, steps_per_epoch, e);
+        set_rate(config, c, &usual, own ? json_object_get(config, "learning_rate") : NULL, steps_per_epoch, e);
     *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
     if (!status && !*out)
         status = mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");

@@ -32,7 +32,7 @@ typedef struct mr_cli {
     mr_list freeze, unfreeze;
     bool new_head;
     const char *stages, *filters;
-    double regularization, alpha, dropout;
+    double regularization, alpha, dropout, batchnorm_momentum;
     /* training */
     int epochs, batch_size;
     int64_t seed;

@@ -45,6 +45,8 @@ const mr_option mr_options[] = {
     {"regularization", MR_NUMBER, TRAIN, AT(regularization), 0, 1e3, "F", "resnet: L2 of stem and classifier [0.0005]; cnn: of all kernels [0]", model},
     {"alpha", MR_NUMBER, TRAIN, AT(alpha), .05, 8, "F", "mobilenet_v2: width multiplier [1]", model},
     {"dropout", MR_NUMBER, TRAIN, AT(dropout), 0, .99, "F", "cnn: rate in front of the last layer [0.5]", model},
+    {"batchnorm-momentum", MR_NUMBER, TRAIN, AT(batchnorm_momentum), 0, .99999, "F",
+     "of BatchNormalization's moving statistics [built-in: at most the architecture's, to fit the run's length; else the model's]", model},
     {"weights", MR_TEXT, RUNS, AT(weights), 0, 0, "FILE", "loads weights into the architecture", model},
     {"from", MR_TEXT, TRAIN, AT(from), 0, 0, "MODEL", "starts from a whole model", model},
     {"new-head", MR_FLAG, TRAIN, AT(new_head), 0, 0, NULL, "replace the last layer by one for the data's classes", model},

@@ -231,7 +231,7 @@ int mr_cli_check_no_schedule(const mr_cli *c, mr_error *e)
                   : 0;
 }
 
-int mr_cli_schedule(json_t **out, const mr_cli *c, double rate, int64_t steps_per_epoch, mr_error *e)
+int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate, int64_t steps_per_epoch, mr_error *e)
 {
     const struct schedule *s = NULL;
     struct request r = {.c = c,
@@ -241,10 +241,10 @@ int mr_cli_schedule(json_t **out, const mr_cli *c, double rate, int64_t steps_pe
                         .e = e};
     *out = NULL;
     for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
-        if (!strcmp(schedules[i].name, c->schedule))
+        if (!strcmp(schedules[i].name, name))
             s = &schedules[i];
     if (!s)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--schedule '%s' is not known", c->schedule),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--schedule '%s' is not known", name),
                        "exponential, step, inverse-time, polynomial, piecewise, cosine or cosine-restarts");
     const char *foreign = foreign_option(c, s->options);
     if (foreign)

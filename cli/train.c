@@ -10,6 +10,7 @@
 #include "cli/history.h"
 #include "cli/interrupt.h"
 #include "cli/model.h"
+#include "cli/moving_statistics.h"
 #include "cli/optimizer.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
@@ -258,6 +259,18 @@ static int64_t steps_per_epoch(const struct job *j)
     return (count + batch - 1) / batch;
 }
 
+static int set_moving_statistics(struct job *j, mr_error *e)
+{
+    char warning[320];
+    if (j->checkpoints.resumes) /* as the run was that is resumed */
+        return 0;
+    int64_t steps = steps_per_epoch(j) * j->c->epochs;
+    int status = mr_cli_moving_statistics(j->model->graph, j->c, steps, warning, sizeof warning, e);
+    if (!status && *warning)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", warning);
+    return status;
+}
+
 /* How the model is trained: as the options say, or as the run was that is resumed. */
 static int choose_training(struct job *j, mr_error *e)
 {
@@ -378,6 +391,8 @@ static int set_up(struct job *j, mr_error *e)
     }
     tell_idle_options(j);
     status = make_model(j, e);
+    if (!status)
+        status = set_moving_statistics(j, e);
     if (!status)
         status = describe(j, e);
     if (!status)

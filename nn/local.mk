@@ -12,6 +12,7 @@ nn_core_sources = \
   nn/error.c nn/error.h \
   nn/gemm.c nn/gemm.h \
   nn/graph.c nn/graph.h \
+  nn/moving_statistics.c nn/moving_statistics.h \
   nn/graph_build.c \
   nn/initializer.c nn/initializer.h \
   nn/loss.c nn/loss.h \

@@ -6,6 +6,7 @@
 #include "io/arrays.h"
 #include "io/model_file.h"
 #include "nn/arch/arch.h"
+#include "nn/moving_statistics.h"
 #include "nn/plan.h"
 
 #include <math.h>
@@ -259,12 +260,106 @@ static void cnn_options(void **state)
     assert_non_null(strstr(e.message, "--stages"));
 }
 
+/* --- sizes ---------------------------------------------------------------------------------------- */
+
+static int64_t window(const mr_graph *g, int axis)
+{
+    const json_t *size = json_object_get(mr_graph_layer(g, "final_pool")->config, "pool_size");
+    return json_integer_value(json_array_get(size, (size_t)axis));
+}
+
+/* The last pooling's windows tile all features: nothing of the image is passed over. At 64x64, and wherever the tutorial's
+ * windows of 8 tile them, they are the tutorial's. */
+static void resnet_sees_all_at_every_size(void **state)
+{
+    (void)state;
+    static const struct {
+        int height, width, rows, columns; /* of the last features */
+    } sizes[] = {{32, 32, 4, 4},     {33, 57, 5, 8},   {63, 64, 8, 8},     {64, 64, 8, 8},    {65, 96, 9, 12},
+                 {120, 120, 15, 15}, {128, 64, 16, 8}, {100, 224, 13, 28}, {32, 300, 4, 38}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        mr_arch_options o = options(64, 2);
+        o.height = sizes[i].height;
+        o.width = sizes[i].width;
+        mr_model *m = build("resnet", &o);
+        const mr_graph *g = m->graph;
+        const mr_shape *features = &call_of(g, mr_graph_layer(g, "final_relu"))->shape,
+                       *pooled = &call_of(g, mr_graph_layer(g, "final_pool"))->shape;
+        const int whole[] = {sizes[i].rows, sizes[i].columns};
+        for (int axis = 0; axis < 2; axis++) {
+            assert_int_equal(features->dim[1 + axis], whole[axis]);
+            assert_int_equal(pooled->dim[1 + axis] * window(g, axis), whole[axis]);
+            assert_int_equal(window(g, axis), whole[axis] % 8 ? whole[axis] : 8);
+        }
+        mr_model_free(m);
+    }
+}
+
+/* What is too small is told with a size that is taken. */
+static void too_small(void **state)
+{
+    (void)state;
+    for (int i = 0; mr_archs[i]; i++) {
+        mr_error e = {0};
+        mr_arch_options o = options(32, 2);
+        json_t *config = mr_archs[i]->config(&o, &e);
+        assert_non_null(config);
+        json_decref(config);
+        if (!strcmp(mr_archs[i]->name, "cnn")) /* halves thrice: 8 are enough */
+            continue;
+        o.height = 31;
+        assert_null(mr_archs[i]->config(&o, &e));
+        assert_non_null(strstr(e.message, "images of 31x32 are too small (at least 32x32)"));
+        assert_non_null(strstr(e.hint, "--image-size 32x32"));
+    }
+}
+
+/* --- moving statistics ------------------------------------------------------------------------------ */
+
+static void momentum_fits_the_run(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t steps;
+        double most, fit;
+    } runs[] = {{1, .99, .9},        {180, .999, .9}, {690, .999, .935}, {4600, .999, .99},
+                {100000, .999, .999}, {690, .9, .9},   {690, .5, .5}};
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        double fit = mr_moving_fit(runs[i].steps, runs[i].most);
+        assert_true(fabs(fit - runs[i].fit) < 1e-9);
+    }
+    assert_true(mr_moving_too_slow(.999, 46 * 25));
+    assert_false(mr_moving_too_slow(.999, 46 * 101));
+    assert_false(mr_moving_too_slow(.9, 4));
+}
+
+/* What does not move is neither counted nor changed; what is changed is in the configuration, which is saved. */
+static void momentum_of_a_model(void **state)
+{
+    (void)state;
+    mr_error e = {0};
+    mr_arch_options o = options(32, 2);
+    mr_model *m = build("mobilenet_v2", &o), *none = build("cnn", &o);
+    mr_layer *frozen = mr_graph_layer(m->graph, "bn_Conv1"), *moves = mr_graph_layer(m->graph, "Conv_1_bn");
+    mr_layer_set_trainable(frozen, false);
+    assert_true(mr_moving_momentum(m->graph) == .999);
+    must(mr_moving_set_momentum(m->graph, .95, &e), &e);
+    assert_true(mr_moving_momentum(m->graph) == .95);
+    assert_true(json_number_value(json_object_get(moves->config, "momentum")) == .95);
+    assert_true(json_number_value(json_object_get(frozen->config, "momentum")) == .999);
+    assert_true(mr_moving_momentum(none->graph) < 0);
+    mr_model_free(none);
+    mr_model_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameter_counts), cmocka_unit_test(mobilenet_v2_is_keras),
         cmocka_unit_test(odd_sizes),        cmocka_unit_test(resnet50_details),
-        cmocka_unit_test(cnn_options),
+        cmocka_unit_test(cnn_options),      cmocka_unit_test(resnet_sees_all_at_every_size),
+        cmocka_unit_test(too_small),        cmocka_unit_test(momentum_fits_the_run),
+        cmocka_unit_test(momentum_of_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -323,7 +323,7 @@ static json_t *plain_cnn(void)
     x = mr_builder_max_pool(&b, "p1", x, 2, 2, false);
     x = mr_builder_dropout(&b, "drop", x, .25);
     x = mr_builder_conv(&b, "c3", x, c);
-    x = mr_builder_average_pool(&b, "p2", x, 2);
+    x = mr_builder_average_pool(&b, "p2", x, 2, 2);
     x = mr_builder_conv(&b, "c4", x, c);
     x = mr_builder_flatten(&b, "flat", x);
     return mr_builder_finish(&b, mr_builder_dense(&b, "fc", x, CLASSES, "softmax", 0));

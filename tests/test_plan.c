@@ -129,7 +129,7 @@ static json_t *branches(void)
     const char *twice = mr_builder_add(&b, "add2", sum, sum);
     const char *more = mr_builder_depthwise(&b, "dw", twice, 3, 1, true, true);
     const char *last = mr_builder_add(&b, "add3", more, sum);
-    last = mr_builder_average_pool(&b, "pool", last, 2);
+    last = mr_builder_average_pool(&b, "pool", last, 2, 2);
     last = mr_builder_flatten(&b, "flat", last);
     last = mr_builder_dense(&b, "fc", last, 3, "softmax", 0);
     return mr_builder_finish(&b, last);

@@ -76,4 +76,43 @@ bound() {
   python3 -c 'import json; t = {s["stage"]: s["threads"] for s in json.load(open("s.json"))["stages"]}; assert t["decode"] == 1, t'
 }
 
-run_cases bound schedules schedules_are_in_the_file own_optimizers refused
+# Each architecture has defaults of its own, an option wins, and the file says what was used.
+of_architecture() { millrace train --data cells --image-size 32x32 --epochs 2 --threads 2 --model a.keras "$@"; millrace summary a.keras; }
+architectures() {
+  local small=(--quiet --arch cnn --stages 1,1 --filters 4,8)
+  of_architecture --quiet >out; grep -q 'optimizer SGD .*"InverseTimeDecay".*"initial_learning_rate": 0.1,.*"decay_rate": 0.05[,}]' out
+  grep -q 'optimizer SGD .*"momentum": 0.9[,}]' out
+  of_architecture "${small[@]}" >out; grep -q 'optimizer Adam .*"learning_rate": 0.001[,}]' out
+  of_architecture "${small[@]}" --optimizer sgd >out; grep -q 'optimizer SGD .*"InverseTimeDecay".*"initial_learning_rate": 0.1,' out
+  of_architecture "${small[@]}" --learning-rate 0.0125 >out; grep -q 'optimizer Adam .*"learning_rate": 0.0125[,}]' out
+  of_architecture "${small[@]}" --optimizer adadelta >out; grep -q 'optimizer Adadelta .*"learning_rate": 0.001[,}]' out
+}
+
+# Statistics that move too slowly for the run: a built-in architecture's fit, others are warned of.
+moving_statistics() {
+  local net=(--arch mobilenet_v2 --alpha 0.05)
+  of_architecture "${net[@]}" 2>err >out; not grep -q 'moving statistics' err
+  [ "$(momentum a.keras)" = 0.9 ]
+  of_architecture "${net[@]}" --batchnorm-momentum 0.99 2>err >out
+  grep -q 'moving statistics of BatchNormalization (momentum 0.99).*4 steps.*--batchnorm-momentum 0.9' err
+  [ "$(momentum a.keras)" = 0.99 ]
+  millrace train --data cells --image-size 32x32 --from a.keras --model b.keras --epochs 1 2>err
+  grep -q 'moving statistics .*(momentum 0.99)' err
+  millrace train --data cells --image-size 32x32 --from a.keras --model b.keras --epochs 1 --batchnorm-momentum 0.1 2>err
+  not grep -q 'moving statistics' err
+  [ "$(momentum b.keras)" = 0.1 ]
+}
+momentum() {
+  "$python" - "$1" <<'E'
+import json, sys, zipfile
+layers = json.loads(zipfile.ZipFile(sys.argv[1]).read("config.json"))["config"]["layers"]
+print(*{l["config"]["momentum"] for l in layers if l["class_name"] == "BatchNormalization"})
+E
+}
+
+too_small() {
+  expect 2 "images of 31x40 are too small (at least 32x32); give --image-size 32x40" millrace train --data cells --model x.h5 --image-size 31x40
+  expect 2 "images of 24x24 are too small" millrace train --data cells --model x.h5 --image-size 24x24 --arch mobilenet_v2
+}
+
+run_cases bound schedules schedules_are_in_the_file own_optimizers refused architectures moving_statistics too_small

@@ -22,6 +22,17 @@ mr_arch_options mr_arch_options_default(void)
                              .dropout = -1};
 }
 
+int mr_arch_check_size(const mr_arch_options *o, const char *name, int least, mr_error *e)
+{
+    if (o->height >= least && o->width >= least)
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "%s: images of %dx%d are too small (at least %dx%d)", name, o->height,
+                           o->width, least, least),
+                   "give --image-size %dx%d, or larger arrays", o->height < least ? least : o->height,
+                   o->width < least ? least : o->width);
+}
+
 const mr_arch *mr_arch_find(const char *name)
 {
     for (int i = 0; mr_archs[i]; i++)

@@ -6,7 +6,7 @@
 
 #include "nn/graph.h"
 
-enum { MR_ARCH_LIST = 16 };
+enum { MR_ARCH_LIST = 16, MR_ARCH_LEAST_SIDE = 32 /* that every architecture takes with its defaults */ };
 
 typedef struct mr_arch_options {
     int height, width, channels;             /* of the input */
@@ -22,10 +22,20 @@ typedef struct mr_arch_options {
 /* The tutorial's: 64x64x3, 2 classes, stages 2,2,3, filters 32,64,128,256, L2 0.0005. */
 mr_arch_options mr_arch_options_default(void);
 
+/* How a network of this architecture learns where the user says nothing. */
+typedef struct mr_arch_training {
+    const char *optimizer;
+    double learning_rate;
+    double momentum; /* sgd's */
+    double decay;    /* inverse time decay over the whole run: each step adds decay / epochs to the divisor, 1; 0: none */
+    const char *schedule; /* a name of cli's --schedule that needs no parameters; NULL: none */
+} mr_arch_training;
+
 typedef struct mr_arch {
     const char *name;
     const char *description; /* one line for --help */
     int default_size;        /* side of the input where nothing else is said */
+    mr_arch_training training;
     /* A new canonical configuration, or NULL and E. */
     json_t *(*config)(const mr_arch_options *o, mr_error *e);
 } mr_arch;

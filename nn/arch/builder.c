@@ -111,21 +111,21 @@ const char *mr_builder_zero_padding(mr_builder *b, const char *name, const char 
                          "channels_last"));
 }
 
-static json_t *pool_config(int size, int stride, bool same)
+static json_t *pool_config(int height, int width, int stride_y, int stride_x, bool same)
 {
-    return json_pack("{s:[i,i], s:s, s:[i,i], s:s}", "pool_size", size, size, "padding",
-                     same ? "same" : "valid", "strides", stride, stride, "data_format", "channels_last");
+    return json_pack("{s:[i,i], s:s, s:[i,i], s:s}", "pool_size", height, width, "padding",
+                     same ? "same" : "valid", "strides", stride_y, stride_x, "data_format", "channels_last");
 }
 
 const char *mr_builder_max_pool(mr_builder *b, const char *name, const char *input, int size, int stride,
                                 bool same)
 {
-    return one(b, "MaxPooling2D", name, input, pool_config(size, stride, same));
+    return one(b, "MaxPooling2D", name, input, pool_config(size, size, stride, stride, same));
 }
 
-const char *mr_builder_average_pool(mr_builder *b, const char *name, const char *input, int size)
+const char *mr_builder_average_pool(mr_builder *b, const char *name, const char *input, int height, int width)
 {
-    return one(b, "AveragePooling2D", name, input, pool_config(size, size, false));
+    return one(b, "AveragePooling2D", name, input, pool_config(height, width, height, width, false));
 }
 
 const char *mr_builder_global_average(mr_builder *b, const char *name, const char *input)

@@ -34,7 +34,8 @@ const char *mr_builder_zero_padding(mr_builder *b, const char *name, const char 
                                     int left, int right);
 const char *mr_builder_max_pool(mr_builder *b, const char *name, const char *input, int size, int stride,
                                 bool same);
-const char *mr_builder_average_pool(mr_builder *b, const char *name, const char *input, int size);
+/* Windows of HEIGHTxWIDTH side by side. */
+const char *mr_builder_average_pool(mr_builder *b, const char *name, const char *input, int height, int width);
 const char *mr_builder_global_average(mr_builder *b, const char *name, const char *input);
 const char *mr_builder_flatten(mr_builder *b, const char *name, const char *input);
 const char *mr_builder_dropout(mr_builder *b, const char *name, const char *input, double rate);

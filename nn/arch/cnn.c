@@ -72,4 +72,9 @@ static json_t *cnn_config(const mr_arch_options *o, mr_error *e)
 }
 
 const mr_arch mr_arch_cnn = {
-    "cnn", "small, in the manner of VGG (--stages, --filters, --dropout, --regularization)", 64, cnn_config};
+    .name = "cnn",
+    .description = "small, in the manner of VGG (--stages, --filters, --dropout, --regularization)",
+    .default_size = 64,
+    .training = {.optimizer = "adam", .learning_rate = .001},
+    .config = cnn_config,
+};

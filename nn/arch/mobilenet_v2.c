@@ -99,10 +99,12 @@ static json_t *mobilenet_v2_config(const mr_arch_options *o, mr_error *e)
     double alpha = o->alpha > 0 ? o->alpha : 1;
     struct picture p = {(o->height + 1) / 2, (o->width + 1) / 2, rounded(32 * alpha)};
     mr_builder b;
-    if (o->height < 32 || o->width < 32 || alpha > 8) {
-        mr_fail(e, MR_EINVAL, "mobilenet_v2 takes images of at least 32x32 and an --alpha of at most 8");
+    if (alpha > 8) {
+        mr_fail(e, MR_EINVAL, "mobilenet_v2: alpha %g is out of range (at most 8)", alpha);
         return NULL;
     }
+    if (mr_arch_check_size(o, "mobilenet_v2", MR_ARCH_LEAST_SIDE, e))
+        return NULL;
     mr_builder_start(&b, "mobilenet_v2");
     const char *x = mr_builder_input(&b, "input", o->height, o->width, o->channels);
     x = mr_builder_conv(&b, "Conv1", x,
@@ -116,5 +118,10 @@ static json_t *mobilenet_v2_config(const mr_arch_options *o, mr_error *e)
     return mr_builder_finish(&b, mr_builder_dense(&b, "predictions", x, o->classes, "softmax", 0));
 }
 
-const mr_arch mr_arch_mobilenet_v2 = {"mobilenet_v2", "as keras.applications has it (--alpha)", 224,
-                                      mobilenet_v2_config};
+const mr_arch mr_arch_mobilenet_v2 = {
+    .name = "mobilenet_v2",
+    .description = "as keras.applications has it (--alpha)",
+    .default_size = 224,
+    .training = {.optimizer = "adam", .learning_rate = .001},
+    .config = mobilenet_v2_config,
+};

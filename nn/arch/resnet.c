@@ -49,6 +49,28 @@ static const char *residual_block(mr_builder *b, int stage, int block, const cha
     return mr_builder_add(b, named(stage, block, "add"), y, x);
 }
 
+/* The side of the features that the stages leave of SIDE pixels: the stem's pooling and each stage after the first halve,
+ * rounding up. */
+static int features(int side, int stages)
+{
+    for (int i = 0; i < stages; i++)
+        side = (side + 1) / 2;
+    return side;
+}
+
+/* The last pooling's window along a side of N features. The tutorial's 8 where that covers them all, as at 64x64; else a
+ * window of 8 would pass over the rest (15 at 120 pixels), or not fit (4 at 32): then it is all of them. */
+static int pool_window(int n)
+{
+    return n % 8 ? n : 8;
+}
+
+/* Three stages and more: 32. Fewer halve less. */
+static int least_side(int stages)
+{
+    return stages < 3 ? 4 << stages : MR_ARCH_LEAST_SIDE;
+}
+
 static int check(const mr_arch_options *o, mr_error *e)
 {
     if (o->stage_count < 1 || o->filter_count != o->stage_count + 1)
@@ -58,7 +80,9 @@ static int check(const mr_arch_options *o, mr_error *e)
     for (int i = 0; i < o->stage_count; i++)
         if (o->stages[i] < 1 || o->stages[i] > 1000 || o->filters[i + 1] < 4 || o->filters[i + 1] % 4)
             return mr_fail(e, MR_EINVAL, "--stages wants 1 to 1000 blocks a stage, --filters multiples of 4");
-    return o->filters[0] > 0 ? 0 : mr_fail(e, MR_EINVAL, "--filters: the stem needs at least 1");
+    if (o->filters[0] < 1)
+        return mr_fail(e, MR_EINVAL, "--filters: the stem needs at least 1");
+    return mr_arch_check_size(o, "resnet", least_side(o->stage_count), e);
 }
 
 static json_t *resnet_config(const mr_arch_options *o, mr_error *e)
@@ -82,12 +106,17 @@ static json_t *resnet_config(const mr_arch_options *o, mr_error *e)
             x = residual_block(&b, s + 1, k + 1, x, o->filters[s + 1], s && !k ? 2 : 1, k == 0);
     x = mr_builder_batchnorm(&b, "final_bn", x, .9, 2e-5);
     x = mr_builder_activation(&b, "final_relu", x, "relu");
-    x = mr_builder_average_pool(&b, "final_pool", x, 8);
+    x = mr_builder_average_pool(&b, "final_pool", x, pool_window(features(o->height, o->stage_count)),
+                                pool_window(features(o->width, o->stage_count)));
     x = mr_builder_flatten(&b, "flatten", x);
     x = mr_builder_dense(&b, "classifier", x, o->classes, NULL, l2);
     return mr_builder_finish(&b, mr_builder_activation(&b, "probabilities", x, "softmax"));
 }
 
 const mr_arch mr_arch_resnet = {
-    "resnet", "the tutorial's pre-activation ResNet (--stages, --filters, --regularization)", 64,
-    resnet_config};
+    .name = "resnet",
+    .description = "the tutorial's pre-activation ResNet (--stages, --filters, --regularization)",
+    .default_size = 64,
+    .training = {.optimizer = "sgd", .learning_rate = .1, .momentum = .9, .decay = .1},
+    .config = resnet_config,
+};

@@ -53,10 +53,8 @@ static json_t *resnet50_config(const mr_arch_options *o, mr_error *e)
 {
     static const int blocks[] = {3, 4, 6, 3};
     mr_builder b;
-    if (o->height < 32 || o->width < 32) {
-        mr_fail(e, MR_EINVAL, "resnet50 takes images of at least 32x32");
+    if (mr_arch_check_size(o, "resnet50", MR_ARCH_LEAST_SIDE, e))
         return NULL;
-    }
     mr_builder_start(&b, "resnet50");
     const char *x = mr_builder_input(&b, "input", o->height, o->width, o->channels);
     x = mr_builder_zero_padding(&b, "conv1_pad", x, 3, 3, 3, 3);
@@ -73,4 +71,10 @@ static json_t *resnet50_config(const mr_arch_options *o, mr_error *e)
     return mr_builder_finish(&b, mr_builder_dense(&b, "predictions", x, o->classes, "softmax", 0));
 }
 
-const mr_arch mr_arch_resnet50 = {"resnet50", "as keras.applications has it", 224, resnet50_config};
+const mr_arch mr_arch_resnet50 = {
+    .name = "resnet50",
+    .description = "as keras.applications has it",
+    .default_size = 224,
+    .training = {.optimizer = "adam", .learning_rate = .001},
+    .config = resnet50_config,
+};

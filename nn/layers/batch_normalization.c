@@ -321,3 +321,20 @@ bool mr_batch_normalization_parts(const mr_layer *l, double *epsilon, int index[
     index[3] = at.variance;
     return true;
 }
+
+bool mr_batch_normalization_momentum(const mr_layer *l, double *momentum)
+{
+    if (l->class != &mr_layer_batch_normalization)
+        return false;
+    *momentum = ((const struct batch_normalization *)l->impl)->momentum;
+    return true;
+}
+
+int mr_batch_normalization_set_momentum(mr_layer *l, double momentum, mr_error *e)
+{
+    struct batch_normalization *p = l->impl;
+    if (json_object_set_new(l->config, "momentum", json_real(momentum)))
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    p->momentum = momentum;
+    return 0;
+}

@@ -14,6 +14,9 @@ bool mr_depthwise_parts(const mr_layer *l, const mr_shape *in, mr_convolution *g
 
 /* BatchNormalization: INDEX of gamma, beta, moving mean and moving variance among its variables, -1: not there. */
 bool mr_batch_normalization_parts(const mr_layer *l, double *epsilon, int index[4]);
+/* The momentum of its moving statistics; setting it changes the configuration too. */
+bool mr_batch_normalization_momentum(const mr_layer *l, double *momentum);
+int mr_batch_normalization_set_momentum(mr_layer *l, double momentum, mr_error *e);
 
 /* Max- and AveragePooling: the window. */
 bool mr_pooling_parts(const mr_layer *l, mr_window *w, bool *mean);
