@@ -174,8 +174,8 @@ void mr_hdf5_release(hid_t id)
         H5Idec_ref(id);
 }
 
-/* The link NAME of AT, whose last component it is, leads to something in this file. Links into other files
- * are not followed: a model shall not make us open whatever it names. */
+/* The link NAME of AT leads to something in this file. Links into other files are not followed: a model shall not
+ * make us open whatever it names. */
 static bool link_leads(hid_t at, const char *name)
 {
     H5L_info_t info;
@@ -186,20 +186,35 @@ static bool link_leads(hid_t at, const char *name)
     return H5Oexists_by_name(at, name, H5P_DEFAULT) > 0;
 }
 
+/* Takes the first component off *REST; NULL where there is none. */
+static const char *next_component(char **rest)
+{
+    char *start = *rest + strspn(*rest, "/"), *end = start + strcspn(start, "/");
+    *rest = end + (*end != '\0');
+    *end = '\0';
+    return start < end ? start : NULL;
+}
+
+/* Group by group: to look each beginning of a long path up from AT would take time in the square of its length. */
 bool mr_hdf5_exists(hid_t at, const char *path)
 {
-    char part[4 * MR_HDF5_MAX_NAME];
+    char part[4 * MR_HDF5_MAX_NAME], *rest = part;
     size_t length = strlen(path);
     if (length == 0 || length >= sizeof part)
         return false;
     memcpy(part, path, length + 1);
-    bool there = true;
-    for (char *slash = strchr(part + 1, '/'); slash && there; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        there = link_leads(at, part);
-        *slash = '/';
+    hid_t group = H5Gopen2(at, *path == '/' ? "/" : ".", H5P_DEFAULT);
+    bool there = group >= 0;
+    for (const char *name = next_component(&rest); name && there;) {
+        const char *next = next_component(&rest);
+        there = link_leads(group, name);
+        hid_t inner = there && next ? H5Gopen2(group, name, H5P_DEFAULT) : -1;
+        there = there && (!next || inner >= 0);
+        mr_hdf5_release(group);
+        group = inner;
+        name = next;
     }
-    there = there && link_leads(at, part);
+    mr_hdf5_release(group);
     H5Eclear2(H5E_DEFAULT);
     return there;
 }
@@ -376,6 +391,14 @@ static int shape_of(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
     return mr_shape_check(out, 0, MR_MAX_ELEMENTS, path, e);
 }
 
+int mr_hdf5_dataset_shape(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
+{
+    int status = shape_of(out, dataset, path, e);
+    if (!status)
+        status = check_type(dataset, path, e);
+    return status ? status : check_storage(dataset, path, e);
+}
+
 /* Opens PATH and makes sure that its shape, type and storage are such as we read. */
 static int open_dataset(hid_t *out, mr_shape *shape, hid_t at, const char *path, mr_error *e)
 {
@@ -385,11 +408,7 @@ static int open_dataset(hid_t *out, mr_shape *shape, hid_t at, const char *path,
     hid_t dataset = H5Dopen2(at, path, H5P_DEFAULT);
     if (dataset < 0)
         return mr_hdf5_fail(e, MR_EFORMAT, "cannot open dataset '%s'", path);
-    int status = shape_of(shape, dataset, path, e);
-    if (!status)
-        status = check_type(dataset, path, e);
-    if (!status)
-        status = check_storage(dataset, path, e);
+    int status = mr_hdf5_dataset_shape(shape, dataset, path, e);
     if (status)
         mr_hdf5_release(dataset);
     else

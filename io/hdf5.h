@@ -66,6 +66,13 @@ int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e);
 /* The names of all attributes of an object. */
 int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 
+/* Called with each OBJECT of a file and its PATH below the root, "." for the root itself. */
+typedef int (*mr_hdf5_visitor)(void *context, hid_t object, H5I_type_t type, const char *path, mr_error *e);
+/* Visits every group, dataset and named type once: groups before what they hold, links by byte value, an object with
+ * several links under the first. Soft links and those to other files are not followed. Stops where VISIT returns other
+ * than 0, and returns that. MR_ELIMIT: a path of more than MR_HDF5_MAX_NAME bytes. */
+int mr_hdf5_visit(hid_t file, mr_hdf5_visitor visit, void *context, mr_error *e);
+
 /* --- attributes ----------------------------------------------------------- */
 
 /* Names and strings are read from the bytes of the file itself (hdf5_raw.h): those of a file that is being written are
@@ -97,6 +104,8 @@ int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, m
 /* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes.
  * Rank 0 to MR_MAX_RANK, at most MR_MAX_ELEMENTS. */
 int mr_hdf5_shape(mr_shape *out, hid_t at, const char *path, mr_error *e);
+/* The same of an open dataset; PATH is for errors. */
+int mr_hdf5_dataset_shape(mr_shape *out, hid_t dataset, const char *path, mr_error *e);
 /* Reads it as float32 (the library converts) into OUT, which has room for CAPACITY elements: others are an
  * error. */
 int mr_hdf5_read_floats(float *out, size_t capacity, hid_t at, const char *path, mr_error *e);

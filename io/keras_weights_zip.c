@@ -256,34 +256,25 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-struct leftovers {
-    struct load *l;
-    int status;
-};
-
 /* Every dataset of the layers must have been read. The state of random layers has no place here: draws follow
  * the seed. */
-static herr_t visit(hid_t root, const char *name, const H5O_info_t *info, void *context)
+static int visit(void *context, hid_t object, H5I_type_t type, const char *name, mr_error *e)
 {
-    (void)root;
-    struct leftovers *o = context;
+    const struct load *l = context;
+    (void)object;
     bool ours = starts_with(name, containers[0]) || starts_with(name, containers[1]);
-    if (info->type != H5O_TYPE_DATASET || !ours || strstr(name, "seed_generator"))
+    if (type != H5I_DATASET || !ours || strstr(name, "seed_generator"))
         return 0;
-    if (bsearch(&name, o->l->read.name, o->l->read.count, sizeof name, compare_names))
+    if (bsearch(&name, l->read.name, l->read.count, sizeof name, compare_names))
         return 0;
-    o->status = mr_fail(o->l->e, MR_EFORMAT, "weights '%s': no variable of the model is theirs", name);
-    return -1;
+    return mr_fail(e, MR_EFORMAT, "weights '%s': no variable of the model is theirs", name);
 }
 
 static int check_leftovers(struct load *l)
 {
-    struct leftovers o = {l, 0};
     if (l->read.count)
         qsort(l->read.name, l->read.count, sizeof *l->read.name, compare_names);
-    if (H5Ovisit2(l->root, H5_INDEX_NAME, H5_ITER_INC, visit, &o, H5O_INFO_BASIC) < 0 && !o.status)
-        return mr_hdf5_fail(l->e, MR_EFORMAT, "cannot list the weights");
-    return o.status;
+    return mr_hdf5_visit(l->root, visit, l, l->e);
 }
 
 int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *origin, mr_error *e)

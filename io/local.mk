@@ -55,6 +55,7 @@ io_keras_sources = \
   io/hdf5_file.c io/hdf5_file.h \
   io/hdf5_image.c \
   io/hdf5_raw.c io/hdf5_raw.h \
+  io/hdf5_tree.c \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \
   io/keras_defaults.c \

@@ -21,7 +21,6 @@ enum { TEXTS = sizeof texts / sizeof *texts, LISTS = sizeof lists / sizeof *list
 struct walk {
     mr_checksum_stream *sum;
     mr_error *e;
-    int status;
 };
 
 /* --- what is sealed ----------------------------------------------------------- */
@@ -105,12 +104,12 @@ static int64_t type_of(hid_t dataset)
 }
 
 /* By its checksum: a dataset that has none is not ours. */
-static int add_dataset(struct walk *w, hid_t root, hid_t dataset, const char *path)
+static int add_dataset(struct walk *w, hid_t dataset, const char *path)
 {
     uint64_t sum;
     mr_shape shape;
     int there = mr_hdf5_find_checksum(&sum, dataset, w->e);
-    int status = there == 1 ? mr_hdf5_shape(&shape, root, path, w->e) : there;
+    int status = there == 1 ? mr_hdf5_dataset_shape(&shape, dataset, path, w->e) : there;
     if (there != 1 || status)
         return status;
     mr_checksum_add_text(w->sum, path);
@@ -121,20 +120,11 @@ static int add_dataset(struct walk *w, hid_t root, hid_t dataset, const char *pa
     return 0;
 }
 
-static herr_t visit(hid_t root, const char *path, const H5O_info_t *info, void *context)
+static int visit(void *context, hid_t object, H5I_type_t type, const char *path, mr_error *e)
 {
     struct walk *w = context;
-    if (info->type != H5O_TYPE_DATASET && info->type != H5O_TYPE_GROUP)
-        return 0;
-    hid_t object = H5Oopen(root, path, H5P_DEFAULT);
-    if (object < 0)
-        w->status = mr_hdf5_fail(w->e, MR_EFORMAT, "cannot open '%s'", path);
-    else if (info->type == H5O_TYPE_DATASET)
-        w->status = add_dataset(w, root, object, path);
-    else
-        w->status = add_group(w, object, path);
-    mr_hdf5_release(object);
-    return w->status ? -1 : 0;
+    (void)e;
+    return type == H5I_DATASET ? add_dataset(w, object, path) : type == H5I_GROUP ? add_group(w, object, path) : 0;
 }
 
 static int seal_of(uint64_t *out, hid_t file, mr_error *e)
@@ -143,11 +133,9 @@ static int seal_of(uint64_t *out, hid_t file, mr_error *e)
     int status = mr_checksum_begin(&w.sum, e);
     if (status)
         return status;
-    herr_t walked = H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &w, H5O_INFO_BASIC);
+    status = mr_hdf5_visit(file, visit, &w, e);
     *out = mr_checksum_end(w.sum);
-    if (walked < 0)
-        return w.status ? w.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list what is in the file");
-    return 0;
+    return status;
 }
 
 /* --- the seal ----------------------------------------------------------------- */
@@ -204,15 +192,8 @@ int mr_seal_check(hid_t file, mr_error *e)
 
 /* --- the numbers -------------------------------------------------------------- */
 
-struct check {
-    mr_file_check *out;
-    mr_error *e;
-    int status;
-};
-
-static mr_dataset_check *add_check(struct check *c, const char *path)
+static mr_dataset_check *add_check(mr_file_check *f, const char *path)
 {
-    mr_file_check *f = c->out;
     if ((f->count & (f->count - 1)) == 0) { /* full at every power of two */
         mr_dataset_check *larger = realloc(f->dataset, (f->count ? 2 * f->count : 1) * sizeof *larger);
         if (!larger)
@@ -226,10 +207,10 @@ static mr_dataset_check *add_check(struct check *c, const char *path)
 }
 
 /* The elements as they are stored. */
-static int check_numbers(mr_dataset_check *d, hid_t root, hid_t dataset, const char *path, mr_error *e)
+static int check_numbers(mr_dataset_check *d, hid_t dataset, const char *path, mr_error *e)
 {
     mr_shape shape;
-    int status = mr_hdf5_shape(&shape, root, path, e); /* refuses what is too large or no numbers */
+    int status = mr_hdf5_dataset_shape(&shape, dataset, path, e); /* refuses what is too large or no numbers */
     if (status)
         return status;
     hid_t type = H5Dget_type(dataset);
@@ -245,35 +226,25 @@ static int check_numbers(mr_dataset_check *d, hid_t root, hid_t dataset, const c
     return status;
 }
 
-static herr_t check_dataset(hid_t root, const char *path, const H5O_info_t *info, void *context)
+static int check_dataset(void *context, hid_t object, H5I_type_t type, const char *path, mr_error *e)
 {
-    struct check *c = context;
     uint64_t sum;
-    if (info->type != H5O_TYPE_DATASET)
+    if (type != H5I_DATASET)
         return 0;
-    mr_dataset_check *d = add_check(c, path);
-    hid_t dataset = d ? H5Dopen2(root, path, H5P_DEFAULT) : -1;
-    int there = dataset < 0 ? 0 : mr_hdf5_find_checksum(&sum, dataset, c->e);
+    mr_dataset_check *d = add_check(context, path);
     if (!d)
-        c->status = mr_fail(c->e, MR_ENOMEM, "out of memory for the list of datasets");
-    else if (dataset < 0)
-        c->status = mr_hdf5_fail(c->e, MR_EFORMAT, "cannot open dataset '%s'", path);
-    else if ((d->has_checksum = there == 1))
-        c->status = check_numbers(d, root, dataset, path, c->e);
-    else
-        c->status = there;
-    mr_hdf5_release(dataset);
-    return c->status ? -1 : 0;
+        return mr_fail(e, MR_ENOMEM, "out of memory for the list of datasets");
+    int there = mr_hdf5_find_checksum(&sum, object, e);
+    d->has_checksum = there == 1;
+    return there == 1 ? check_numbers(d, object, path, e) : there;
 }
 
 int mr_seal_check_datasets(mr_file_check *out, hid_t file, mr_error *e)
 {
-    struct check c = {.out = out, .e = e};
     *out = (mr_file_check){0};
-    if (H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, check_dataset, &c, H5O_INFO_BASIC) >= 0)
-        return 0;
-    int status = c.status ? c.status : mr_hdf5_fail(e, MR_EFORMAT, "cannot list what is in the file");
-    mr_file_check_clear(out);
+    int status = mr_hdf5_visit(file, check_dataset, out, e);
+    if (status)
+        mr_file_check_clear(out);
     return status;
 }
 

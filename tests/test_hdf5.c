@@ -105,6 +105,89 @@ static void long_lists_are_split(void **state)
     mr_names_free(&back);
 }
 
+/* --- walking a file --------------------------------------------------------------------------- */
+
+enum { DIAMONDS = 40 };
+
+/* Groups with two links each to the next, and a last one with two links to itself. ADDRESS: of each. */
+static void make_circles(const char *path, haddr_t *address)
+{
+    H5O_info_t info;
+    hid_t file = keras_new_file(path), group = H5Gcreate2(file, "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < DIAMONDS; i++) {
+        assert_true(H5Oget_info2(group, &info, H5O_INFO_BASIC) >= 0);
+        address[i] = info.addr;
+        hid_t next = i < DIAMONDS - 1 ? H5Gcreate2(group, "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT) : group;
+        if (next == group)
+            assert_true(H5Lcreate_hard(group, ".", group, "a", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+        assert_true(H5Lcreate_hard(next, ".", group, "b", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+        if (next != group)
+            H5Gclose(group);
+        group = next;
+    }
+    H5Gclose(group);
+    keras_close_file(file);
+}
+
+static int count_object(void *context, hid_t object, H5I_type_t type, const char *path, mr_error *e)
+{
+    (void)e;
+    assert_int_equal(H5Iget_type(object), type);
+    assert_true(type == H5I_GROUP);
+    assert_int_equal(path[strspn(path, "a/.")], 0); /* by the first of each object's names */
+    return ++*(int *)context > 2 * DIAMONDS ? MR_ELIMIT : 0;
+}
+
+/* Their headers say that one link leads to each, which is what H5Ovisit would go by. */
+static void walks_end(void **state)
+{
+    (void)state;
+    haddr_t address[DIAMONDS];
+    size_t size = 0;
+    int objects = 0;
+    hid_t file;
+    mr_error e = {0};
+    const char *path = keras_temporary("circles.h5");
+    make_circles(path, address);
+    uint8_t *bytes = read_file(path, &size);
+    assert_non_null(bytes);
+    for (int i = 0; i < DIAMONDS; i++) {
+        assert_int_equal(bytes[address[i] + 4], i == 0 ? 1 : i < DIAMONDS - 1 ? 2 : 4);
+        bytes[address[i] + 4] = 1;
+    }
+    mr_hdf5_lock();
+    if (mr_hdf5_open_image(&file, bytes, size, "circles", &e) || mr_hdf5_visit(file, count_object, &objects, &e))
+        fail_msg("%s", e.message);
+    assert_int_equal(objects, DIAMONDS + 1);
+    mr_hdf5_close(file, path, NULL);
+    mr_hdf5_unlock();
+    free(bytes);
+}
+
+static void paths_with_and_without_their_parts(void **state)
+{
+    (void)state;
+    hid_t file = keras_new_file(keras_temporary("paths.h5")), group = -1;
+    mr_error e = {0};
+    assert_int_equal(mr_hdf5_make_group(&group, file, "one/two", &e), 0);
+    assert_int_equal(mr_hdf5_write_int(group, "three", 3, &e), 0);
+    assert_true(H5Lcreate_soft("/one/two", file, "soft", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Lcreate_soft("/nowhere", file, "dangling", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    assert_true(H5Lcreate_external("/etc/passwd", "/x", file, "elsewhere", H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    static const char *const there[] = {"one", "one/two", "one/two/three", "/one//two/", "soft/three"},
+                             *const missing[] = {"",         "/",           "two",     "one/three", "one/two/three/four",
+                                                 "dangling", "elsewhere", "elsewhere/x", "soft/x"};
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++)
+        if (!mr_hdf5_exists(file, there[i]))
+            fail_msg("'%s' is missing", there[i]);
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (mr_hdf5_exists(file, missing[i]))
+            fail_msg("'%s' is there", missing[i]);
+    assert_true(mr_hdf5_exists(group, "/one/two/three"));
+    mr_hdf5_release(group);
+    keras_close_file(file);
+}
+
 /* --- durable writes -------------------------------------------------------------------------- */
 
 static int write_text(void *context, const char *temporary, mr_error *e)
@@ -152,6 +235,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kinds_of_attributes),
                                        cmocka_unit_test(long_lists_are_split),
+                                       cmocka_unit_test(walks_end),
+                                       cmocka_unit_test(paths_with_and_without_their_parts),
                                        cmocka_unit_test(durable_writes)};
     return cmocka_run_group_tests_name("hdf5 and durable files", tests, NULL, NULL);
 }
