@@ -2,6 +2,7 @@
 /* Files, groups and datasets. Attributes: io/hdf5_attribute.c. */
 #include "io/hdf5_checksum.h"
 #include "io/hdf5_file.h"
+#include "io/hdf5_storage.h"
 
 #include "io/hdf5_check.h"
 
@@ -204,8 +205,9 @@ bool mr_hdf5_exists(hid_t at, const char *path)
         return false;
     memcpy(part, path, length + 1);
     hid_t group = H5Gopen2(at, *path == '/' ? "/" : ".", H5P_DEFAULT);
-    bool there = group >= 0;
-    for (const char *name = next_component(&rest); name && there;) {
+    const char *name = next_component(&rest);
+    bool there = group >= 0 && name;
+    while (name && there) {
         const char *next = next_component(&rest);
         there = link_leads(group, name);
         hid_t inner = there && next ? H5Gopen2(group, name, H5P_DEFAULT) : -1;
@@ -333,38 +335,14 @@ int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e)
 
 /* --- reading datasets ----------------------------------------------------- */
 
-/* Data outside of the file, virtual data, and chunks of absurd size are refused before anything is read. */
-static int check_storage(hid_t dataset, const char *path, mr_error *e)
-{
-    hid_t list = H5Dget_create_plist(dataset);
-    hsize_t chunk[H5S_MAX_RANK];
-    int status = 0;
-    if (list < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': no creation properties", path);
-    H5D_layout_t layout = H5Pget_layout(list);
-    if (layout == H5D_VIRTUAL || H5Pget_external_count(list) > 0) {
-        status = mr_fail(e, MR_EUNSUPPORTED, "dataset '%s': its data lie in other files", path);
-    } else if (layout == H5D_CHUNKED) {
-        int rank = H5Pget_chunk(list, H5S_MAX_RANK, chunk);
-        hsize_t product = 1;
-        for (int i = 0; i < rank && !status; i++) {
-            if (chunk[i] == 0 || chunk[i] > MR_MAX_ELEMENTS / product)
-                status = mr_fail(e, MR_ELIMIT, "dataset '%s': chunks too large", path);
-            else
-                product *= chunk[i];
-        }
-    }
-    mr_hdf5_release(list);
-    return status;
-}
-
-static int check_type(hid_t dataset, const char *path, mr_error *e)
+/* *SIZE: bytes of an element. */
+static int check_type(size_t *size, hid_t dataset, const char *path, mr_error *e)
 {
     hid_t type = H5Dget_type(dataset);
     H5T_class_t class = type >= 0 ? H5Tget_class(type) : H5T_NO_CLASS;
-    size_t size = type >= 0 ? H5Tget_size(type) : 0;
+    *size = type >= 0 ? H5Tget_size(type) : 0;
     mr_hdf5_release(type);
-    if ((class != H5T_FLOAT && class != H5T_INTEGER) || size == 0 || size > 8)
+    if ((class != H5T_FLOAT && class != H5T_INTEGER) || *size == 0 || *size > 8)
         return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes",
                             path);
     return 0;
@@ -393,10 +371,11 @@ static int shape_of(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
 
 int mr_hdf5_dataset_shape(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
 {
+    size_t element = 0;
     int status = shape_of(out, dataset, path, e);
     if (!status)
-        status = check_type(dataset, path, e);
-    return status ? status : check_storage(dataset, path, e);
+        status = check_type(&element, dataset, path, e);
+    return status ? status : mr_hdf5_check_storage(dataset, out, element, path, e);
 }
 
 /* Opens PATH and makes sure that its shape, type and storage are such as we read. */

@@ -56,10 +56,12 @@ static int walk_chunk_tree(struct chunks *k, uint64_t address, int level)
     return status;
 }
 
-int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_filters *filters)
+int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_space *space,
+                      const mr_h5_filters *filters)
 {
     struct chunks k = {w, layout, filters};
-    return walk_chunk_tree(&k, layout->address, -1);
+    return layout->index == MR_H5_BTREE ? walk_chunk_tree(&k, layout->address, -1)
+                                        : mr_h5_walk_index(w, layout, space, filters);
 }
 
 /* --- global heaps

@@ -8,7 +8,6 @@
 struct table {
     mr_h5_walk *w;
     mr_h5_piece names; /* the local heap's data */
-    int depth;
 };
 
 static bool is_text(const mr_h5_piece *heap, uint64_t offset)
@@ -51,9 +50,11 @@ static int take_names(struct table *t, uint64_t address)
     return status;
 }
 
-int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, uint64_t address, int depth)
+int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, uint64_t address)
 {
-    uint64_t name = mr_h5_get(c, 8), object = mr_h5_get(c, 8), cached = mr_h5_get(c, 4);
+    uint64_t name = mr_h5_get(c, 8);
+    mr_h5_link link = {.entry = address, .object = mr_h5_get(c, 8)};
+    uint64_t cached = mr_h5_get(c, 4);
     mr_h5_get(c, 4);
     mr_h5_cursor scratch = mr_h5_over(c->at, c->left < 16 ? c->left : 16);
     mr_h5_skip(c, 16);
@@ -63,19 +64,10 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, ui
         return is_text(heap, mr_h5_get(&scratch, 4)) ? 0 : mr_h5_damaged(w, address, "soft link");
     if (cached > 1)
         return mr_h5_damaged(w, address, "symbol table entry");
-    mr_h5_seen seen;
-    int status = mr_h5_walk_object(w, object, depth + 1, &seen);
-    if (!status && cached == 1) {
-        /* The entry repeats where the group's table is. A group that was converted to links keeps the old
-         * entry; the root's entry is what the library starts from. */
-        uint64_t tree = mr_h5_get(&scratch, 8), names = mr_h5_get(&scratch, 8);
-        bool converted = seen.tree == MR_H5_UNDEFINED && heap;
-        if (seen.tree == MR_H5_UNDEFINED && !heap)
-            return mr_h5_unsupported(w, "links to other files, or of another newer kind,");
-        if (!converted && (tree != seen.tree || names != seen.heap || tree == MR_H5_UNDEFINED))
-            status = mr_h5_damaged(w, address, "symbol table entry");
-    }
-    return status;
+    link.repeats = cached == 1; /* where the group's table is */
+    link.tree = mr_h5_get(&scratch, 8);
+    link.heap = mr_h5_get(&scratch, 8);
+    return mr_h5_follow(w, &link);
 }
 
 static int walk_node(struct table *t, uint64_t address)
@@ -91,7 +83,7 @@ static int walk_node(struct table *t, uint64_t address)
     if (memcmp(p.at, "SNOD", 4) || version != 1 || count > 2 * t->w->leaf_k)
         status = mr_h5_damaged(t->w, address, "symbol table node");
     for (unsigned i = 0; i < count && !status; i++)
-        status = mr_h5_walk_entry(t->w, &c, &t->names, address, t->depth);
+        status = mr_h5_walk_entry(t->w, &c, &t->names, address);
     mr_h5_drop(&p);
     return status;
 }
@@ -126,9 +118,9 @@ static int walk_tree(struct table *t, uint64_t address, int level)
     return status;
 }
 
-int mr_h5_walk_symbol_table(mr_h5_walk *w, uint64_t tree, uint64_t heap, int depth)
+int mr_h5_walk_symbol_table(mr_h5_walk *w, uint64_t tree, uint64_t heap)
 {
-    struct table t = {.w = w, .depth = depth};
+    struct table t = {.w = w};
     int status = take_names(&t, heap);
     if (!status)
         status = walk_tree(&t, tree, -1);

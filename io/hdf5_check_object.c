@@ -32,12 +32,12 @@ enum {
     FILE_SPACE,
     MESSAGES
 };
-enum { SHARED = 2, MAX_PIECES = 4096, MAX_TAKEN = 1 << 20 };
+enum { SHARED = 2, CACHE_IMAGE = 0x18 };
 
 struct object {
     mr_h5_walk *w;
     uint64_t address;
-    int depth;
+    bool extension; /* of the superblock */
     bool checksummed, tracks_order; /* version 2 */
     bool has[MESSAGES];
     unsigned messages;
@@ -47,10 +47,10 @@ struct object {
     uint64_t fill[2]; /* bytes of the old fill value, the new one */
     mr_h5_filters filters;
     uint64_t tree, heap; /* of the symbol table */
-    struct {
+    struct piece {
         uint64_t address, size;
-    } piece[MAX_PIECES]; /* the header's continuations */
-    int pieces;
+    } *piece; /* the header's continuations */
+    size_t pieces;
 };
 
 static int bad(struct object *o, const char *structure)
@@ -64,49 +64,30 @@ static int bad(struct object *o, const char *structure)
 static int add_piece(struct object *o, mr_h5_cursor *c)
 {
     uint64_t address = mr_h5_get(c, 8), size = mr_h5_get(c, 8);
-    if (o->pieces == MAX_PIECES || size < 16)
+    if (size < 16)
         return bad(o, "continuation of an object header");
-    o->piece[o->pieces].address = address;
-    o->piece[o->pieces++].size = size;
-    return 0;
-}
-
-/* Few links and attributes are messages of the header; many lie in a fractal heap, which we do not read. */
-static int refuse_dense(struct object *o, mr_h5_cursor *c, unsigned index_bytes)
-{
-    unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1);
-    if (flags & 1)
-        mr_h5_get(c, index_bytes);
-    uint64_t heap = mr_h5_get(c, 8), names = mr_h5_get(c, 8),
-             order = flags & 2 ? mr_h5_get(c, 8) : MR_H5_UNDEFINED;
-    if (version || flags > 3 || c->ended)
-        return bad(o, "links or attributes");
-    if (heap != MR_H5_UNDEFINED || names != MR_H5_UNDEFINED || order != MR_H5_UNDEFINED)
-        return mr_h5_unsupported(o->w, "links or attributes in a fractal heap");
-    return 0;
-}
-
-static int walk_link(struct object *o, mr_h5_cursor *c)
-{
-    unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1),
-             kind = flags & 8 ? (unsigned)mr_h5_get(c, 1) : 0;
-    if (flags & 4)
-        mr_h5_get(c, 8);
-    if (flags & 16)
-        mr_h5_get(c, 1);
-    uint64_t name = mr_h5_get(c, 1u << (flags & 3));
-    mr_h5_skip(c, name);
-    if (version != 1 || name == 0 || flags > 31)
-        return bad(o, "link");
-    if (kind == 0) {
-        uint64_t target = mr_h5_get(c, 8);
-        return c->ended ? bad(o, "link") : mr_h5_walk_object(o->w, target, o->depth + 1, NULL);
+    if ((o->pieces & (o->pieces - 1)) == 0) { /* full at every power of two */
+        struct piece *larger = reallocarray(o->piece, o->pieces ? 2 * o->pieces : 1, sizeof *larger);
+        if (!larger)
+            return mr_fail(o->w->e, MR_ENOMEM, "out of memory for the objects of '%s'", o->w->what);
+        o->piece = larger;
     }
-    uint64_t length = mr_h5_get(c, 2);
-    mr_h5_skip(c, length);
-    if (c->ended || length == 0 || (kind != 1 && kind != 64))
-        return bad(o, "link");
+    o->piece[o->pieces++] = (struct piece){address, size};
     return 0;
+}
+
+static int visit_dense(mr_h5_walk *w, void *context, mr_h5_cursor *c)
+{
+    const mr_h5_dense *d = context;
+    return d->attributes ? mr_h5_read_attribute(w, c, d->heap) : mr_h5_read_link(w, c, d->heap, NULL);
+}
+
+/* Few links and attributes are messages of the header, many lie in a fractal heap. */
+static int walk_dense(struct object *o, mr_h5_cursor *c, bool attributes)
+{
+    mr_h5_dense d;
+    int status = mr_h5_read_dense(o->w, c, o->address, attributes, &d);
+    return status ? status : mr_h5_walk_dense(o->w, &d, visit_dense, &d);
 }
 
 static int read_group_info(struct object *o, mr_h5_cursor *c)
@@ -129,8 +110,54 @@ static int read_symbol_table(struct object *o, mr_h5_cursor *c)
     return c->ended ? bad(o, "symbol table") : 0;
 }
 
-static int read_message(struct object *o, unsigned kind, mr_h5_cursor *c)
+/* What a file's free space is managed by: of no use to readers. */
+static int read_file_space(struct object *o, mr_h5_cursor *c)
 {
+    enum { MANAGERS = 12, OLD_MANAGERS = 6 };
+    unsigned version = (unsigned)mr_h5_get(c, 1), strategy = (unsigned)mr_h5_get(c, 1);
+    bool kept = version ? mr_h5_get(c, 1) : strategy == 1;
+    mr_h5_skip(c, version ? 8 + 8 + 2 + 8 : 8);
+    mr_h5_skip(c, kept ? 8 * (version ? MANAGERS : OLD_MANAGERS) : 0);
+    return version > 1 || c->ended ? bad(o, "file space information") : 0;
+}
+
+static int read_fan_out(struct object *o, mr_h5_cursor *c)
+{
+    unsigned version = (unsigned)mr_h5_get(c, 1);
+    o->w->chunk_k = (unsigned)mr_h5_get(c, 2);
+    o->w->group_k = (unsigned)mr_h5_get(c, 2);
+    o->w->leaf_k = (unsigned)mr_h5_get(c, 2);
+    return version || c->ended ? bad(o, "fan-out of B-trees") : 0;
+}
+
+/* Of the superblock's extension; the rest is as in other objects. */
+static int read_extension(struct object *o, unsigned kind, mr_h5_cursor *c)
+{
+    if (kind == TREE_K)
+        return read_fan_out(o, c);
+    if (kind == FILE_SPACE)
+        return read_file_space(o, c);
+    return mr_h5_unsupported(o->w, kind == DRIVER         ? "parts in several files"
+                                   : kind == SHARED_TABLE ? "shared messages"
+                                                          : "a superblock's extension of an unusual kind");
+}
+
+static bool is_extension(unsigned kind)
+{
+    return kind == TREE_K || kind == FILE_SPACE || kind == DRIVER || kind == SHARED_TABLE || kind == CACHE_IMAGE;
+}
+
+static int read_type(struct object *o, mr_h5_cursor *c, bool shared)
+{
+    uint64_t header = 0;
+    int status = shared ? mr_h5_read_shared(o->w, c, o->address, &header) : mr_h5_read_type(o->w, c, o->address, &o->type);
+    return status || !shared ? status : mr_h5_named_type(o->w, header, &o->type);
+}
+
+static int read_message(struct object *o, unsigned kind, bool shared, mr_h5_cursor *c)
+{
+    if (o->extension && is_extension(kind))
+        return read_extension(o, kind, c);
     switch (kind) {
     case NIL:
     case COMMENT:
@@ -138,14 +165,14 @@ static int read_message(struct object *o, unsigned kind, mr_h5_cursor *c)
     case SPACE:
         return mr_h5_read_space(o->w, c, o->address, &o->space);
     case LINK_INFO:
-        return refuse_dense(o, c, 8);
+        return walk_dense(o, c, false);
     case TYPE:
-        return mr_h5_read_type(o->w, c, o->address, &o->type);
+        return read_type(o, c, shared);
     case OLD_FILL:
     case FILL:
         return mr_h5_read_fill(o->w, c, o->address, kind == OLD_FILL, &o->fill[kind == FILL]);
     case LINK:
-        return walk_link(o, c);
+        return mr_h5_read_link(o->w, c, o->address, NULL);
     case LAYOUT:
         return mr_h5_read_layout(o->w, c, o->address, &o->layout);
     case GROUP_INFO:
@@ -163,13 +190,13 @@ static int read_message(struct object *o, unsigned kind, mr_h5_cursor *c)
     case TIME:
         return read_simple(o, c, 8);
     case ATTRIBUTE_INFO:
-        return refuse_dense(o, c, 2);
+        return walk_dense(o, c, true);
     case REFERENCES:
         return read_simple(o, c, 5);
     case EXTERNAL:
         return mr_h5_unsupported(o->w, "a dataset whose data lie in other files");
-    default:
-        return mr_h5_unsupported(o->w, "an object header with messages of an unusual kind");
+    default: /* from a later library: ours passes over what it does not know */
+        return is_extension(kind) ? mr_h5_unsupported(o->w, "an object header with messages of an unusual kind") : 0;
     }
 }
 
@@ -183,14 +210,14 @@ static int take_message(struct object *o, unsigned kind, unsigned flags, const u
 {
     mr_h5_cursor c = mr_h5_over(at, size);
     o->messages++;
-    if (flags & SHARED)
-        return mr_h5_unsupported(o->w, "shared messages (committed datatypes)");
+    if (flags & SHARED && kind != TYPE)
+        return mr_h5_unsupported(o->w, "shared messages");
     if (kind < MESSAGES) {
         if (o->has[kind] && !repeats(kind))
             return bad(o, "object header with a message twice");
         o->has[kind] = true;
     }
-    return read_message(o, kind, &c);
+    return read_message(o, kind, flags & SHARED, &c);
 }
 
 /* The messages in one piece of the header. */
@@ -236,7 +263,8 @@ static int read_first_old(struct object *o, unsigned *expected)
     return status;
 }
 
-/* Length of "OHDR", version, flags, times, phase changes, size of the first piece; that size. */
+/* Length of "OHDR", version, flags, times, phase changes, size of the first piece; that size. They are taken again
+ * with the rest. */
 static int measure_new(struct object *o, size_t *prefix, uint64_t *size)
 {
     mr_h5_piece p;
@@ -258,6 +286,7 @@ static int measure_new(struct object *o, size_t *prefix, uint64_t *size)
     *size = mr_h5_get(&c, width);
     *prefix += width;
     mr_h5_drop(&p);
+    o->w->budget += 6 + width;
     return 0;
 }
 
@@ -267,29 +296,26 @@ static int read_first_new(struct object *o)
     size_t prefix = 0;
     uint64_t size = 0;
     int status = measure_new(o, &prefix, &size);
-    if (!status && size > MAX_TAKEN)
+    if (!status && size > o->w->size)
         status = bad(o, "object header");
     if (!status)
-        status = mr_h5_take(o->w, &p, o->address + prefix, size + 4, "object header");
+        status = mr_h5_take_summed(o->w, &p, o->address, prefix + size + 4, "OHDR", "object header");
     if (status)
         return status;
-    status = read_messages(o, mr_h5_over(p.at, p.size - 4)); /* the checksum is the library's */
+    status = read_messages(o, mr_h5_over(p.at + prefix, p.size - prefix - 4));
     mr_h5_drop(&p);
     return status;
 }
 
 static int read_piece(struct object *o, uint64_t address, uint64_t size)
 {
+    static const char name[] = "continuation of an object header";
     mr_h5_piece p;
-    int status = mr_h5_take(o->w, &p, address, size, "continuation of an object header");
+    int status = o->checksummed ? mr_h5_take_summed(o->w, &p, address, size, "OCHK", name)
+                                : mr_h5_take(o->w, &p, address, size, name);
     if (status)
         return status;
-    if (!o->checksummed)
-        status = read_messages(o, mr_h5_over(p.at, p.size));
-    else if (memcmp(p.at, "OCHK", 4))
-        status = bad(o, "continuation of an object header");
-    else
-        status = read_messages(o, mr_h5_over(p.at + 4, p.size - 8));
+    status = read_messages(o, o->checksummed ? mr_h5_over(p.at + 4, p.size - 8) : mr_h5_over(p.at, p.size));
     mr_h5_drop(&p);
     return status;
 }
@@ -305,7 +331,7 @@ static int read_header(struct object *o)
     o->checksummed = !memcmp(start.at, "OHDR", 4);
     mr_h5_drop(&start);
     status = o->checksummed ? read_first_new(o) : read_first_old(o, &expected);
-    for (int i = 0; i < o->pieces && !status; i++)
+    for (size_t i = 0; i < o->pieces && !status; i++)
         status = read_piece(o, o->piece[i].address, o->piece[i].size);
     if (!status && !o->checksummed && o->messages != expected)
         status = bad(o, "object header with another number of messages");
@@ -314,12 +340,6 @@ static int read_header(struct object *o)
 
 /* --- what the messages are together
  * --------------------------------------------------------------------------------- */
-
-/* Deflate packs 1032 : 1 at best; something is added for small files. */
-static bool fits_file(const struct object *o, uint64_t bytes)
-{
-    return bytes / 1100 <= o->w->size + 1024;
-}
 
 static int check_chunked(struct object *o)
 {
@@ -330,10 +350,8 @@ static int check_chunked(struct object *o)
     for (int i = 0; i <= l->rank; i++)
         if ((bytes *= l->chunk[i]) > UINT32_MAX) /* each is below 2^32, so this cannot overflow */
             return bad(o, "dataset with chunks of 4 GiB or more");
-    if (!fits_file(o, bytes))
-        return bad(o, "dataset with larger chunks than the file can hold");
     l->size = bytes;
-    return l->address == MR_H5_UNDEFINED ? 0 : mr_h5_walk_chunks(o->w, l, &o->filters);
+    return l->address == MR_H5_UNDEFINED ? 0 : mr_h5_walk_chunks(o->w, l, &o->space, &o->filters);
 }
 
 static int check_dataset(struct object *o)
@@ -343,8 +361,9 @@ static int check_dataset(struct object *o)
     for (int i = 0; i < 2; i++)
         if (o->fill[i] && o->fill[i] != o->type.size)
             return bad(o, "dataset's fill value");
-    if (o->space.count > (UINT64_MAX >> 1) / o->type.size || !fits_file(o, o->space.count * o->type.size))
-        return bad(o, "dataset larger than the file can hold");
+    /* What was never written may be of any size: who reads a dataset looks at that (io/hdf5.c). */
+    if (o->space.count > (UINT64_MAX >> 1) / o->type.size)
+        return bad(o, "dataset of impossible size");
     uint64_t bytes = o->space.count * o->type.size;
     const mr_h5_layout *l = &o->layout;
     if (l->class == MR_H5_CHUNKED)
@@ -363,40 +382,110 @@ static int check_whole(struct object *o)
     if (o->has[SYMBOL_TABLE]) {
         if (o->has[LAYOUT] || o->has[TYPE] || o->has[SPACE] || o->has[LINK] || o->has[LINK_INFO])
             return bad(o, "group with parts of a dataset");
-        return mr_h5_walk_symbol_table(o->w, o->tree, o->heap, o->depth);
+        return mr_h5_walk_symbol_table(o->w, o->tree, o->heap);
     }
     if (o->has[LAYOUT] || o->has[SPACE])
         return check_dataset(o);
     return 0; /* a group of links, or a committed type that nothing refers to */
 }
 
-int mr_h5_walk_object(mr_h5_walk *w, uint64_t address, int depth, mr_h5_seen *result)
+/* --- objects
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
 {
     mr_h5_seen *seen;
     bool before;
-    if (depth > MR_H5_GROUP_DEPTH)
-        return mr_h5_damaged(w, address, "groups in groups without end");
-    int status = mr_h5_see(w, address, &seen, &before);
-    if (status || before) {
-        if (!status && result)
-            *result = *seen;
-        return status;
-    }
     struct object *o = calloc(1, sizeof *o);
     if (!o)
         return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
     *o = (struct object){
-        .w = w, .address = address, .depth = depth, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
-    status = read_header(o);
+        .w = w, .address = address, .extension = extension, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
+    int status = read_header(o);
     if (!status)
-        status = mr_h5_see(w, address, &seen, &before); /* the table may have moved */
+        status = mr_h5_see(w, address, &seen, &before);
     if (!status) {
         seen->tree = o->tree;
         seen->heap = o->heap;
-        if (result)
-            *result = *seen;
+        if (o->has[TYPE] && !o->has[SPACE])
+            seen->type = o->type;
         status = check_whole(o);
     }
+    free(o->piece);
     free(o);
+    return status;
+}
+
+/* Once. *OUT (may be NULL) is what was found then. */
+static int walk_once(mr_h5_walk *w, uint64_t address, mr_h5_seen *out)
+{
+    mr_h5_seen *seen;
+    bool before;
+    int status = mr_h5_see(w, address, &seen, &before);
+    if (!status && !before)
+        status = walk_object(w, address, false);
+    if (!status && out) {
+        status = mr_h5_see(w, address, &seen, &before); /* the table may have moved */
+        *out = status ? (mr_h5_seen){0} : *seen;
+    }
+    return status;
+}
+
+int mr_h5_named_type(mr_h5_walk *w, uint64_t address, mr_h5_type *out)
+{
+    mr_h5_seen seen = {0};
+    if (w->shared_depth == MR_H5_SHARED_DEPTH)
+        return mr_h5_damaged(w, address, "named datatypes in a circle");
+    w->shared_depth++;
+    int status = walk_once(w, address, &seen);
+    w->shared_depth--;
+    *out = seen.type;
+    return status || seen.type.size ? status : mr_h5_damaged(w, address, "named datatype");
+}
+
+int mr_h5_walk_extension(mr_h5_walk *w, uint64_t address)
+{
+    mr_h5_seen *seen;
+    bool before;
+    int status = mr_h5_see(w, address, &seen, &before);
+    return status ? status : walk_object(w, address, true);
+}
+
+/* --- links
+ * -------------------------------------------------------------------------------------------------------------- */
+
+int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
+{
+    if (w->links == w->link_room) {
+        size_t room = w->link_room ? 2 * w->link_room : 64;
+        mr_h5_link *larger = reallocarray(w->link, room, sizeof *larger);
+        if (!larger)
+            return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
+        w->link = larger;
+        w->link_room = room;
+    }
+    w->link[w->links++] = *link;
+    return 0;
+}
+
+static int follow(mr_h5_walk *w, const mr_h5_link *link)
+{
+    mr_h5_seen seen;
+    int status = walk_once(w, link->object, &seen);
+    if (status || !link->repeats)
+        return status;
+    /* A group that was converted to links keeps the old entry. */
+    bool converted = seen.tree == MR_H5_UNDEFINED,
+         right = link->tree == seen.tree && link->heap == seen.heap && link->tree != MR_H5_UNDEFINED;
+    return converted || right ? 0 : mr_h5_damaged(w, link->entry, "symbol table entry");
+}
+
+int mr_h5_walk_links(mr_h5_walk *w)
+{
+    int status = 0;
+    while (w->links && !status) {
+        mr_h5_link link = w->link[--w->links];
+        status = follow(w, &link);
+    }
     return status;
 }

@@ -3,6 +3,8 @@
  * little-endian. */
 #include "io/hdf5_raw.h"
 
+#include "io/hdf5_walk.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,9 +109,8 @@ int mr_raw_copy(unsigned char **out, mr_raw *r, uint64_t address, size_t n, mr_e
 enum {
     MESSAGE_ATTRIBUTE = 0x0c,
     MESSAGE_CONTINUATION = 0x10,
-    MESSAGE_SHARED = 2, /* flag: the message stands elsewhere */
-    MAX_BLOCKS = 512,   /* of one header: a chain that is longer runs in a circle */
-    MAX_BLOCK = 1 << 20 /* bytes of one of them; a message has at most 64 KiB */
+    MESSAGE_ATTRIBUTE_INFO = 0x15,
+    MESSAGE_SHARED = 2 /* flag: the message stands elsewhere */
 };
 
 /* Where messages stand: the header itself, and what its continuations point to. */
@@ -117,9 +118,12 @@ struct header {
     mr_raw *raw;
     int version;
     size_t prefix; /* bytes before a message's data: type, size, flags … */
-    uint64_t address[MAX_BLOCKS];
-    size_t size[MAX_BLOCKS];
-    int count, next;
+    struct block {
+        uint64_t address;
+        size_t size;
+    } *block;
+    size_t count, next;
+    uint64_t left; /* bytes that there may be in blocks: a longer chain runs in a circle */
     int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e);
     void *context;
     mr_error *e;
@@ -130,33 +134,39 @@ static int damaged(mr_error *e, const char *what)
     return mr_fail(e, MR_EFORMAT, "damaged HDF5 file: an object header %s", what);
 }
 
-/* False: the block cannot be true, and what libhdf5 makes of it is not ours to know. */
-static bool add_block(struct header *h, uint64_t address, uint64_t size)
+static int add_block(struct header *h, uint64_t address, uint64_t size)
 {
-    if (h->count == MAX_BLOCKS || size > MAX_BLOCK)
-        return false;
-    h->address[h->count] = address;
-    h->size[h->count++] = (size_t)size;
-    return true;
+    if (size > h->left)
+        return damaged(h->e, "of impossible size");
+    h->left -= size;
+    if ((h->count & (h->count - 1)) == 0) { /* full at every power of two */
+        struct block *larger = reallocarray(h->block, h->count ? 2 * h->count : 1, sizeof *larger);
+        if (!larger)
+            return mr_fail(h->e, MR_ENOMEM, "out of memory");
+        h->block = larger;
+    }
+    h->block[h->count++] = (struct block){address, (size_t)size};
+    return 0;
 }
 
-static bool open_old(struct header *h, uint64_t address, const unsigned char *start)
+static int open_old(struct header *h, uint64_t address, const unsigned char *start)
 {
     h->version = 1;
     h->prefix = 8;
-    return start[0] == 1 && add_block(h, address + 16, mr_raw_number(start + 8, 4));
+    return start[0] == 1 ? add_block(h, address + 16, mr_raw_number(start + 8, 4)) : damaged(h->e, "of unknown version");
 }
 
 /* "OHDR", version, flags, then what the flags announce: times, limits, the size of the first block in 1, 2, 4
  * or 8 bytes. */
-static bool open_new(struct header *h, uint64_t address, const unsigned char *start)
+static int open_new(struct header *h, uint64_t address, const unsigned char *start)
 {
     unsigned flags = start[5];
     size_t at = 6 + (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0);
     int width = 1 << (flags & 3);
     h->version = 2;
     h->prefix = flags & 4 ? 6 : 4;
-    return start[4] == 2 && add_block(h, address + at + (size_t)width, mr_raw_number(start + at, width));
+    return start[4] == 2 ? add_block(h, address + at + (size_t)width, mr_raw_number(start + at, width))
+                         : damaged(h->e, "of unknown version");
 }
 
 static int open_header(struct header *h, uint64_t address)
@@ -169,8 +179,7 @@ static int open_header(struct header *h, uint64_t address)
     int status = mr_raw_read(h->raw, address, start, rest < sizeof start ? (size_t)rest : sizeof start, h->e);
     if (status)
         return status;
-    bool fits = memcmp(start, "OHDR", 4) ? open_old(h, address, start) : open_new(h, address, start);
-    return fits ? 0 : damaged(h->e, "of unknown version or impossible size");
+    return memcmp(start, "OHDR", 4) ? open_old(h, address, start) : open_new(h, address, start);
 }
 
 static size_t padded(size_t n)
@@ -182,8 +191,8 @@ static size_t padded(size_t n)
  * name's encoding; then these three, padded in version 1, and the value. */
 static int visit_attribute(struct header *h, const unsigned char *m, size_t size)
 {
-    if (size < 9 || m[0] < 1 || m[0] > 3 || (m[0] > 1 && (m[1] & 3)))
-        return 0; /* shared datatypes and dataspaces are not how Keras's attributes are written */
+    if (size < 9 || m[0] < 1 || m[0] > 3)
+        return damaged(h->e, "with an attribute of unknown version");
     size_t start = m[0] == 3 ? 9 : 8;
     size_t name = mr_raw_number(m + 2, 2), type = mr_raw_number(m + 4, 2), space = mr_raw_number(m + 6, 2);
     size_t type_at = start + (m[0] == 1 ? padded(name) : name);
@@ -191,20 +200,46 @@ static int visit_attribute(struct header *h, const unsigned char *m, size_t size
            data_at = space_at + (m[0] == 1 ? padded(space) : space);
     if (name == 0 || data_at > size || strnlen((const char *)m + start, name) == name)
         return damaged(h->e, "with an impossible attribute");
+    if (m[0] > 1 && (m[1] & 3)) /* type or shape stand elsewhere: the name is all that there is to read */
+        type = space = 0;
     mr_raw_attribute a = {(const char *)m + start, m + type_at, m + space_at, m + data_at, type, space,
                           size - data_at};
     return h->visit(h->context, &a, h->e);
 }
 
+static int visit_dense(mr_h5_walk *w, void *context, mr_h5_cursor *c)
+{
+    (void)w;
+    return visit_attribute(context, c->at, c->left);
+}
+
+/* Many attributes lie in a fractal heap. */
+static int visit_info(struct header *h, const unsigned char *m, size_t size)
+{
+    mr_raw *r = h->raw;
+    mr_h5_walk w = {.what = "the file", .e = h->e, .fd = r->memory ? -1 : r->fd, .bytes = r->memory, .base = r->base};
+    mr_h5_cursor c = mr_h5_over(m, size);
+    mr_h5_dense d;
+    w.budget = w.size = r->size - r->base;
+    int status = mr_h5_read_dense(&w, &c, 0, true, &d);
+    return status ? status : mr_h5_walk_dense(&w, &d, visit_dense, h);
+}
+
+/* Blocks of the new kind have a signature before, and a checksum after their messages. */
+static int visit_continuation(struct header *h, const unsigned char *m, size_t size)
+{
+    uint64_t extra = h->version == 2 ? 8 : 0;
+    if (size < 16 || mr_raw_number(m + 8, 8) < extra)
+        return damaged(h->e, "with an impossible continuation");
+    return add_block(h, mr_raw_number(m, 8) + extra / 2, mr_raw_number(m + 8, 8) - extra);
+}
+
 static int visit_message(struct header *h, unsigned type, unsigned flags, const unsigned char *m, size_t size)
 {
-    if (type == MESSAGE_CONTINUATION && size >= 16) {
-        /* Blocks of the new kind have a signature before, and a checksum after their messages. */
-        uint64_t address = mr_raw_number(m, 8), length = mr_raw_number(m + 8, 8),
-                 extra = h->version == 2 ? 8 : 0;
-        bool fits = length >= extra && add_block(h, address + extra / 2, length - extra);
-        return fits ? 0 : damaged(h->e, "with an impossible continuation");
-    }
+    if (type == MESSAGE_CONTINUATION)
+        return visit_continuation(h, m, size);
+    if (type == MESSAGE_ATTRIBUTE_INFO)
+        return visit_info(h, m, size);
     return type == MESSAGE_ATTRIBUTE && !(flags & MESSAGE_SHARED) ? visit_attribute(h, m, size) : 0;
 }
 
@@ -229,11 +264,11 @@ static int visit_blocks(struct header *h)
 {
     int status = 0;
     while (!status && h->next < h->count) {
-        size_t size = h->size[h->next];
+        struct block next = h->block[h->next++];
         unsigned char *block = NULL;
-        status = mr_raw_copy(&block, h->raw, h->address[h->next++], size, h->e);
+        status = mr_raw_copy(&block, h->raw, next.address, next.size, h->e);
         if (!status)
-            status = visit_block(h, block, size);
+            status = visit_block(h, block, next.size);
         free(block);
     }
     return status;
@@ -244,9 +279,12 @@ int mr_raw_attributes(mr_raw *r, hid_t object,
                       mr_error *e)
 {
     H5O_info_t info;
-    struct header h = {.raw = r, .visit = visit, .context = context, .e = e};
+    struct header h = {.raw = r, .visit = visit, .context = context, .e = e, .left = r->size};
     if (H5Oget_info2(object, &info, H5O_INFO_BASIC) < 0)
         return mr_hdf5_fail(e, MR_EFORMAT, "cannot read attributes");
     int status = open_header(&h, info.addr);
-    return status ? status : visit_blocks(&h);
+    if (!status)
+        status = visit_blocks(&h);
+    free(h.block);
+    return status;
 }

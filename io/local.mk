@@ -45,16 +45,22 @@ io_keras_sources = \
   io/hdf5_attribute.c \
   io/hdf5_heap.c \
   io/hdf5_check.c io/hdf5_check.h io/hdf5_walk.h \
+  io/hdf5_check_btree2.c \
   io/hdf5_check_data.c \
+  io/hdf5_check_dense.c \
   io/hdf5_check_filter.c \
   io/hdf5_check_group.c \
+  io/hdf5_check_heap.c \
+  io/hdf5_check_index.c \
   io/hdf5_check_message.c \
   io/hdf5_check_object.c \
+  io/hdf5_check_sum.c \
   io/hdf5_check_type.c \
   io/hdf5_checksum.c io/hdf5_checksum.h \
   io/hdf5_file.c io/hdf5_file.h \
   io/hdf5_image.c \
   io/hdf5_raw.c io/hdf5_raw.h \
+  io/hdf5_storage.c io/hdf5_storage.h \
   io/hdf5_tree.c \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \

@@ -48,9 +48,13 @@ tests_fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_state_LDFLAGS = $(MR_FUZZER)
 
 # What stands before libhdf5.
-SERIAL_TESTS += tests/test_hdf5_check
+SERIAL_TESTS += tests/test_hdf5_check tests/test_hdf5_read
 tests_test_hdf5_check_SOURCES = tests/test_hdf5_check.c
 tests_test_hdf5_check_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_hdf5_read_SOURCES = tests/test_hdf5_read.c tests/files.h
+tests_test_hdf5_read_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+EXTRA_DIST += tests/data/hdf5/filter2.h5 tests/data/hdf5/h5wasm_many.h5 tests/data/hdf5/matlab73.h5 tests/data/hdf5/nc_many.h5 \
+  tests/data/hdf5/prealloc2.h5
 
 if !THREAD_SANITIZER
 check_PROGRAMS += $(mutate_targets)
