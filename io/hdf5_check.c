@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 enum {
-    OLD_SUPERBLOCK = 100, /* bytes of version 1, the longest; followed by the root's entry, which is within them */
+    OLD_SUPERBLOCK =
+        100, /* bytes of version 1, the longest; followed by the root's entry, which is within them */
     NEW_SUPERBLOCK = 48,
     LEAST = NEW_SUPERBLOCK, /* no file is smaller */
     SLACK = 128,            /* the superblock is taken whole, with what may lie behind it */
@@ -82,7 +83,8 @@ int mr_h5_take_summed(mr_h5_walk *w, mr_h5_piece *p, uint64_t address, uint64_t 
         return status;
     size_t length = p->size < 4 ? 0 : p->size - 4;
     mr_h5_cursor c = mr_h5_over(p->at + length, p->size - length);
-    if (length < strlen(mark) || memcmp(p->at, mark, strlen(mark)) || mr_h5_get(&c, 4) != mr_h5_sum(p->at, length)) {
+    if (length < strlen(mark) || memcmp(p->at, mark, strlen(mark)) ||
+        mr_h5_get(&c, 4) != mr_h5_sum(p->at, length)) {
         mr_h5_drop(p);
         return mr_h5_damaged(w, address, structure);
     }
@@ -148,8 +150,8 @@ static int set_end(mr_h5_walk *w, uint64_t base, uint64_t end)
     if (base == MR_H5_UNDEFINED || end < base)
         return mr_h5_damaged(w, 0, "superblock");
     if (end - base > w->size)
-        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there", w->what,
-                       (unsigned long long)w->size, (unsigned long long)(end - base));
+        return mr_fail(w->e, MR_EFORMAT, "'%s' is a truncated HDF5 file: %llu of %llu bytes are there",
+                       w->what, (unsigned long long)w->size, (unsigned long long)(end - base));
     w->size = end - base;
     return 0;
 }
@@ -248,8 +250,9 @@ static int walk_file(mr_h5_walk *w)
 {
     w->budget = w->size + 64 * sizeof signature; /* for each place where a superblock may be */
     w->leaf_k = 4, w->group_k = 16, w->chunk_k = 32;
-    int status = w->size < LEAST ? mr_fail(w->e, MR_EFORMAT, "'%s' is not an HDF5 file: it is too short", w->what)
-                                 : find_superblock(w);
+    int status = w->size < LEAST
+                     ? mr_fail(w->e, MR_EFORMAT, "'%s' is not an HDF5 file: it is too short", w->what)
+                     : find_superblock(w);
     w->budget = w->size + SLACK + NEW_SUPERBLOCK;
     w->again = AGAIN_LEAST + AGAIN * w->size;
     if (!status)

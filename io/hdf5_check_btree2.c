@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* B-trees of version 2: records of one size in nodes of one size. What a node may hold, and how wide the counts in it
- * are, follows from these sizes level by level, as in H5B2__hdr_init; the counts are checked against what is there. */
+/* B-trees of version 2: records of one size in nodes of one size. What a node may hold, and how wide the
+ * counts in it are, follows from these sizes level by level, as in H5B2__hdr_init; the counts are checked
+ * against what is there. */
 #include "io/hdf5_walk.h"
 
 #include <string.h>
@@ -56,7 +57,8 @@ static bool measure(struct tree *t)
         size_t pointer = ADDRESS + t->width + t->level[i - 1].width;
         if (t->node < PREFIX + SUM + pointer + t->record + pointer)
             return false;
-        uint64_t most = (t->node - PREFIX - SUM - pointer) / (t->record + pointer), below = t->level[i - 1].total;
+        uint64_t most = (t->node - PREFIX - SUM - pointer) / (t->record + pointer),
+                 below = t->level[i - 1].total;
         if (below >> MOST_TOTAL_BITS || most + 1 > ((uint64_t)1 << MOST_TOTAL_BITS) / below)
             return false;
         t->level[i].most = most;
@@ -79,7 +81,8 @@ static int read_header(struct tree *t, uint64_t address, struct node *root)
     size_t record = mr_h5_get(&c, 2);
     t->depth = (unsigned)mr_h5_get(&c, 2);
     uint64_t split = mr_h5_get(&c, 1), merge = mr_h5_get(&c, 1);
-    *root = (struct node){.address = mr_h5_get(&c, 8), .records = mr_h5_get(&c, 2), .total = mr_h5_get(&c, 8)};
+    *root =
+        (struct node){.address = mr_h5_get(&c, 8), .records = mr_h5_get(&c, 2), .total = mr_h5_get(&c, 8)};
     mr_h5_drop(&p);
     bool right = version == 0 && kind == t->kind && record == t->record && t->depth <= LEVELS && split > 0 &&
                  split <= 100 && merge > 0 && merge < split && t->node <= t->w->size + 4096 && measure(t) &&
@@ -129,8 +132,8 @@ static int walk_node(struct tree *t, const struct node *n, unsigned level)
     mr_h5_piece p;
     if (level == 0)
         return walk_leaf(t, n);
-    size_t pointer = ADDRESS + t->width + t->level[level - 1].width, pointers = PREFIX + n->records * t->record,
-           used = pointers + (n->records + 1) * pointer;
+    size_t pointer = ADDRESS + t->width + t->level[level - 1].width,
+           pointers = PREFIX + n->records * t->record, used = pointers + (n->records + 1) * pointer;
     int status = take_node(t, &p, n, level, used);
     if (status)
         return status;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links and attributes in fractal heaps ("dense" storage): more than 8 of one object in new files. Only the B-tree by
- * name is followed: the one by creation order is not what we read by. */
+/* Links and attributes in fractal heaps ("dense" storage): more than 8 of one object in new files. Only the
+ * B-tree by name is followed: the one by creation order is not what we read by. */
 #include "io/hdf5_walk.h"
 
 #include <string.h>
 
-enum { LINK_KIND = 5, LINK_ID = 7, LINK_RECORD = 4 + LINK_ID, ATTRIBUTE_KIND = 8, ATTRIBUTE_ID = 8, ATTRIBUTE_RECORD = 17 };
+enum {
+    LINK_KIND = 5,
+    LINK_ID = 7,
+    LINK_RECORD = 4 + LINK_ID,
+    ATTRIBUTE_KIND = 8,
+    ATTRIBUTE_ID = 8,
+    ATTRIBUTE_RECORD = 17
+};
 enum { SHARED = 2 };
 
 struct dense {

@@ -32,8 +32,8 @@ static uint8_t *grow(uint8_t *block, uint64_t *room, uint64_t limit)
     return realloc(block, *room);
 }
 
-/* Undoes deflate, of which no more than LIMIT bytes may come. Keeps what comes where KEEP. MR_EFORMAT without a message:
- * the stream is damaged or too long; MR_ENOMEM. */
+/* Undoes deflate, of which no more than LIMIT bytes may come. Keeps what comes where KEEP. MR_EFORMAT without
+ * a message: the stream is damaged or too long; MR_ENOMEM. */
 static int undo_deflate(struct chunk *c, uint64_t limit, bool keep)
 {
     uint8_t scratch[OUTPUT], *block = NULL;
@@ -101,8 +101,8 @@ static int undo(struct chunk *c, const mr_h5_filters *f, uint64_t mask, int i, u
     return 0;
 }
 
-/* Whether WANTED bytes come of it. Bit I of MASK leaves filter I out. Between two filters there may be more than in the
- * end, but not more than packing makes of it. */
+/* Whether WANTED bytes come of it. Bit I of MASK leaves filter I out. Between two filters there may be more
+ * than in the end, but not more than packing makes of it. */
 static int undo_all(const mr_h5_filters *f, uint64_t mask, const mr_h5_piece *p, uint64_t wanted)
 {
     struct chunk c = {.bytes = p->at, .size = p->size};
@@ -126,7 +126,8 @@ int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint
         return (f->foreign || stored == wanted) && mr_h5_inside(w, address, stored)
                    ? 0
                    : mr_h5_damaged(w, address, "chunk");
-    int status = stored > UINT32_MAX ? mr_h5_damaged(w, address, name) : mr_h5_take(w, &p, address, stored, "chunk");
+    int status =
+        stored > UINT32_MAX ? mr_h5_damaged(w, address, name) : mr_h5_take(w, &p, address, stored, "chunk");
     if (status)
         return status;
     status = undo_all(f, mask, &p, wanted);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fractal heaps: objects in direct blocks, whose sizes double from row to row of a table of fixed width; large tables
- * hold indirect blocks, which are such tables again. Objects too large for a block stand alone in the file and are
- * listed by a B-tree. */
+/* Fractal heaps: objects in direct blocks, whose sizes double from row to row of a table of fixed width;
+ * large tables hold indirect blocks, which are such tables again. Objects too large for a block stand alone
+ * in the file and are listed by a B-tree. */
 #include "io/hdf5_walk.h"
 
 #include <stdlib.h>
@@ -27,7 +27,8 @@ struct mr_h5_heap {
     uint64_t address, huge_tree;
     size_t id_length;
     bool summed; /* direct blocks have checksums */
-    unsigned width, start_bits, row_bits, direct_rows, rows; /* row_bits: log2 of the bytes of the first row */
+    unsigned width, start_bits, row_bits, direct_rows,
+        rows; /* row_bits: log2 of the bytes of the first row */
     unsigned offset_bytes, length_bytes;
     uint64_t most_managed, start, used; /* used: bytes of the heap's space */
     struct block *block;                /* by offset */
@@ -43,7 +44,8 @@ static int bad(const mr_h5_heap *h, uint64_t address)
     return mr_h5_damaged(h->w, address, name);
 }
 
-/* --- the header --------------------------------------------------------------------------------------------- */
+/* --- the header
+ * --------------------------------------------------------------------------------------------- */
 
 static bool is_power(uint64_t v)
 {
@@ -63,11 +65,13 @@ static size_t overhead(const mr_h5_heap *h)
     return 5 + ADDRESS + h->offset_bytes + (h->summed ? SUM : 0);
 }
 
-/* The table's numbers, as H5HF_dtable_init derives them: all that it shifts and subtracts must stay in range. */
+/* The table's numbers, as H5HF_dtable_init derives them: all that it shifts and subtracts must stay in range.
+ */
 static bool set_table(mr_h5_heap *h, uint64_t width, uint64_t start, uint64_t most_direct, uint64_t bits)
 {
-    if (!is_power(width) || !is_power(start) || !is_power(most_direct) || width > 1 << 15 || start > most_direct ||
-        most_direct > (uint64_t)1 << 31 || bits > MOST_BITS || h->most_managed > most_direct)
+    if (!is_power(width) || !is_power(start) || !is_power(most_direct) || width > 1 << 15 ||
+        start > most_direct || most_direct > (uint64_t)1 << 31 || bits > MOST_BITS ||
+        h->most_managed > most_direct)
         return false;
     h->width = (unsigned)width;
     h->start = start;
@@ -99,7 +103,8 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     mr_h5_skip(&c, 2 * 8);
     h->used = mr_h5_get(&c, 8);
     mr_h5_skip(&c, 7 * 8);
-    uint64_t width = mr_h5_get(&c, 2), start = mr_h5_get(&c, 8), most = mr_h5_get(&c, 8), bits = mr_h5_get(&c, 2);
+    uint64_t width = mr_h5_get(&c, 2), start = mr_h5_get(&c, 8), most = mr_h5_get(&c, 8),
+             bits = mr_h5_get(&c, 2);
     mr_h5_get(&c, 2);
     *table = mr_h5_get(&c, 8);
     *rows = (unsigned)mr_h5_get(&c, 2);
@@ -111,7 +116,8 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     return right ? 0 : bad(h, h->address);
 }
 
-/* --- blocks ------------------------------------------------------------------------------------------------- */
+/* --- blocks
+ * ------------------------------------------------------------------------------------------------- */
 
 /* Both kinds begin with: mark, version, the heap's address, the block's offset in the heap. */
 static bool is_block(const mr_h5_heap *h, const mr_h5_piece *p, const char *mark, uint64_t offset)
@@ -178,7 +184,8 @@ static int walk_indirect(mr_h5_heap *h, uint64_t address, unsigned rows, uint64_
 {
     mr_h5_piece p;
     size_t head = 5 + ADDRESS + h->offset_bytes;
-    int status = mr_h5_take_summed(h->w, &p, address, head + (uint64_t)rows * h->width * ADDRESS + SUM, "FHIB", name);
+    int status =
+        mr_h5_take_summed(h->w, &p, address, head + (uint64_t)rows * h->width * ADDRESS + SUM, "FHIB", name);
     if (status)
         return status;
     if (!is_block(h, &p, "FHIB", offset))
@@ -225,7 +232,8 @@ void mr_h5_close_heap(mr_h5_heap *h)
     free(h);
 }
 
-/* --- objects ------------------------------------------------------------------------------------------------ */
+/* --- objects
+ * ------------------------------------------------------------------------------------------------ */
 
 static int compare_offset(const void *key, const void *block)
 {
@@ -237,7 +245,8 @@ static int compare_offset(const void *key, const void *block)
 static int managed_object(mr_h5_heap *h, mr_h5_cursor *id, mr_h5_cursor *out)
 {
     uint64_t offset = mr_h5_get(id, h->offset_bytes), length = mr_h5_get(id, h->length_bytes);
-    const struct block *b = h->blocks ? bsearch(&offset, h->block, h->blocks, sizeof *b, compare_offset) : NULL;
+    const struct block *b =
+        h->blocks ? bsearch(&offset, h->block, h->blocks, sizeof *b, compare_offset) : NULL;
     uint64_t at = b ? offset - b->offset : 0;
     if (!b || at < overhead(h) || length == 0 || length > b->bytes.size - at || length > h->most_managed ||
         offset > h->used || length > h->unclaimed)
@@ -250,14 +259,16 @@ static int managed_object(mr_h5_heap *h, mr_h5_cursor *id, mr_h5_cursor *out)
 static int add_huge(mr_h5_walk *w, void *context, mr_h5_cursor *record)
 {
     mr_h5_heap *h = context;
-    struct huge one = {.address = mr_h5_get(record, 8), .size = mr_h5_get(record, 8), .id = mr_h5_get(record, 8)};
+    struct huge one = {
+        .address = mr_h5_get(record, 8), .size = mr_h5_get(record, 8), .id = mr_h5_get(record, 8)};
     if ((h->huges & (h->huges - 1)) == 0) { /* full at every power of two */
         struct huge *larger = reallocarray(h->huge, h->huges ? 2 * h->huges : 1, sizeof *larger);
         if (!larger)
             return mr_fail(w->e, MR_ENOMEM, "out of memory for '%s'", w->what);
         h->huge = larger;
     }
-    if (!mr_h5_inside(w, one.address, one.size) || one.size == 0 || (h->huges && one.id <= h->huge[h->huges - 1].id))
+    if (!mr_h5_inside(w, one.address, one.size) || one.size == 0 ||
+        (h->huges && one.id <= h->huge[h->huges - 1].id))
         return bad(h, one.address);
     h->huge[h->huges++] = one;
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How newer files find the chunks of a dataset: one chunk, chunks side by side, an array of addresses (fixed, or
- * growing in one dimension), a B-tree of version 2. The library computes a chunk's number from the dataset's shape and
- * takes that element of the array, whatever the array's own size: so they are held against each other here. */
+/* How newer files find the chunks of a dataset: one chunk, chunks side by side, an array of addresses (fixed,
+ * or growing in one dimension), a B-tree of version 2. The library computes a chunk's number from the
+ * dataset's shape and takes that element of the array, whatever the array's own size: so they are held
+ * against each other here. */
 #include "io/hdf5_walk.h"
 
 #include <string.h>
@@ -48,8 +49,8 @@ static int visit_elements(struct index *x, mr_h5_cursor *c, uint64_t count)
     return status;
 }
 
-/* How many chunks the dataset has when it is as large as it may become; false where it may grow for ever or there are
- * too many to count. */
+/* How many chunks the dataset has when it is as large as it may become; false where it may grow for ever or
+ * there are too many to count. */
 static bool count_chunks(const mr_h5_layout *l, const mr_h5_space *s, uint64_t *count)
 {
     *count = 1;
@@ -62,12 +63,13 @@ static bool count_chunks(const mr_h5_layout *l, const mr_h5_space *s, uint64_t *
     return true;
 }
 
-/* --- pages ------------------------------------------------------------------------------------------------ */
+/* --- pages ------------------------------------------------------------------------------------------------
+ */
 
-/* Elements in pages of 2^layout->page_bits, each with its checksum. USED has a bit for each page, from number FIRST
- * on, the highest of a byte first: the other pages hold nothing. */
-static int walk_pages(struct index *x, uint64_t address, uint64_t elements, const uint8_t *used, uint64_t first,
-                      const char *name)
+/* Elements in pages of 2^layout->page_bits, each with its checksum. USED has a bit for each page, from number
+ * FIRST on, the highest of a byte first: the other pages hold nothing. */
+static int walk_pages(struct index *x, uint64_t address, uint64_t elements, const uint8_t *used,
+                      uint64_t first, const char *name)
 {
     uint64_t each = (uint64_t)1 << x->layout->page_bits, pages = (elements + each - 1) / each;
     int status = 0;
@@ -76,8 +78,8 @@ static int walk_pages(struct index *x, uint64_t address, uint64_t elements, cons
         mr_h5_piece p;
         if (!(used[(first + i) / 8] >> (7 - (first + i) % 8) & 1))
             continue;
-        status = mr_h5_take_summed(x->w, &p, address + i * (each * x->element + SUM), count * x->element + SUM, "",
-                                   name);
+        status = mr_h5_take_summed(x->w, &p, address + i * (each * x->element + SUM),
+                                   count * x->element + SUM, "", name);
         if (status)
             return status;
         mr_h5_cursor c = mr_h5_over(p.at, p.size - SUM);
@@ -101,7 +103,8 @@ static bool right_kind(const struct index *x, mr_h5_cursor *c)
     return version == 0 && kind == filtered(x);
 }
 
-/* --- fixed arrays ------------------------------------------------------------------------------------------ */
+/* --- fixed arrays ------------------------------------------------------------------------------------------
+ */
 
 static int walk_fixed_block(struct index *x, uint64_t address)
 {
@@ -109,8 +112,8 @@ static int walk_fixed_block(struct index *x, uint64_t address)
     mr_h5_piece p;
     if (x->chunks > x->w->size / x->element)
         return mr_h5_damaged(x->w, address, fixed_name);
-    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : x->chunks * x->element) + SUM, "FADB",
-                                   fixed_name);
+    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : x->chunks * x->element) + SUM,
+                                   "FADB", fixed_name);
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
@@ -143,7 +146,8 @@ static int walk_fixed(struct index *x)
     return block == MR_H5_UNDEFINED ? 0 : walk_fixed_block(x, block);
 }
 
-/* --- extensible arrays ------------------------------------------------------------------------------------- */
+/* --- extensible arrays -------------------------------------------------------------------------------------
+ */
 
 static unsigned log2_of(uint64_t v)
 {
@@ -164,22 +168,23 @@ static uint64_t elements_of(const struct index *x, unsigned i)
     return (uint64_t)x->layout->least << ((i + 1) / 2);
 }
 
-/* The head of its blocks: kind, the array's address. What follows in most, the block's offset in the array, is not what
- * one expects in files of HDF5 1.10, and nobody reads it. */
+/* The head of its blocks: kind, the array's address. What follows in most, the block's offset in the array,
+ * is not what one expects in files of HDF5 1.10, and nobody reads it. */
 static bool right_block(const struct index *x, mr_h5_cursor *c)
 {
     return right_kind(x, c) && mr_h5_get(c, ADDRESS) == x->header;
 }
 
 /* USED, FIRST: of its pages; NULL where it may have none. */
-static int walk_data_block(struct index *x, uint64_t address, uint64_t elements, const uint8_t *used, uint64_t first)
+static int walk_data_block(struct index *x, uint64_t address, uint64_t elements, const uint8_t *used,
+                           uint64_t first)
 {
     uint64_t pages = page_count(x, elements), head = 6 + ADDRESS + x->offset_size;
     mr_h5_piece p;
     if (elements > x->w->size / x->element + 1 && !pages)
         return mr_h5_damaged(x->w, address, extensible_name);
-    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : elements * x->element) + SUM, "EADB",
-                                   extensible_name);
+    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : elements * x->element) + SUM,
+                                   "EADB", extensible_name);
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
@@ -202,7 +207,8 @@ static int walk_super_block(struct index *x, uint64_t address, unsigned number)
     mr_h5_piece p;
     if (blocks > x->w->size / ADDRESS || bits > x->w->size / blocks)
         return mr_h5_damaged(x->w, address, extensible_name);
-    int status = mr_h5_take_summed(x->w, &p, address, head + blocks * (bits + ADDRESS) + SUM, "EASB", extensible_name);
+    int status =
+        mr_h5_take_summed(x->w, &p, address, head + blocks * (bits + ADDRESS) + SUM, "EASB", extensible_name);
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
@@ -225,12 +231,14 @@ static int walk_index_block(struct index *x, uint64_t address, unsigned supers)
     unsigned inner = 2 * log2_of(l->pointers); /* super blocks whose data blocks stand here themselves */
     uint64_t pointers = 2 * ((uint64_t)l->pointers - 1) + (supers - inner);
     mr_h5_piece p;
-    int status = mr_h5_take_summed(x->w, &p, address, 6 + ADDRESS + l->first * x->element + pointers * ADDRESS + SUM,
-                                   "EAIB", extensible_name);
+    int status =
+        mr_h5_take_summed(x->w, &p, address, 6 + ADDRESS + l->first * x->element + pointers * ADDRESS + SUM,
+                          "EAIB", extensible_name);
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
-    status = right_block(x, &c) ? visit_elements(x, &c, l->first) : mr_h5_damaged(x->w, address, extensible_name);
+    status =
+        right_block(x, &c) ? visit_elements(x, &c, l->first) : mr_h5_damaged(x->w, address, extensible_name);
     for (unsigned i = 0; i < supers && !status; i++) {
         uint64_t blocks = i < inner ? blocks_of(i) : 1;
         for (uint64_t k = 0; k < blocks && !status; k++) {
@@ -259,8 +267,8 @@ static bool right_parameters(struct index *x, mr_h5_cursor *c, unsigned *supers)
     if (mr_h5_get(c, 1) != x->element || mr_h5_get(c, 1) != l->array_bits || mr_h5_get(c, 1) != l->first ||
         mr_h5_get(c, 1) != l->least || mr_h5_get(c, 1) != l->pointers || mr_h5_get(c, 1) != l->page_bits)
         return false;
-    if (!is_power(l->least) || !is_power(l->pointers) || l->array_bits > MOST_BITS || l->page_bits >= MOST_BITS ||
-        log2_of(l->least) > l->array_bits)
+    if (!is_power(l->least) || !is_power(l->pointers) || l->array_bits > MOST_BITS ||
+        l->page_bits >= MOST_BITS || log2_of(l->least) > l->array_bits)
         return false;
     *supers = 1 + l->array_bits - log2_of(l->least);
     x->offset_size = ((unsigned)l->array_bits + 7) / 8;
@@ -297,7 +305,8 @@ static bool grows_once(const mr_h5_space *s)
     return growing == 1;
 }
 
-/* --- the others -------------------------------------------------------------------------------------------- */
+/* --- the others --------------------------------------------------------------------------------------------
+ */
 
 static int visit_record(mr_h5_walk *w, void *context, mr_h5_cursor *record)
 {
@@ -310,18 +319,21 @@ static int walk_single(struct index *x)
     const mr_h5_layout *l = x->layout;
     if (x->chunks != 1 || (filtered(x) && !l->stored))
         return mr_h5_damaged(x->w, l->address, "dataset of one chunk");
-    return mr_h5_check_chunk(x->w, x->filters, l->mask, l->address, filtered(x) ? l->stored : l->size, l->size);
+    return mr_h5_check_chunk(x->w, x->filters, l->mask, l->address, filtered(x) ? l->stored : l->size,
+                             l->size);
 }
 
 static int walk_implicit(struct index *x)
 {
     const mr_h5_layout *l = x->layout;
-    if (filtered(x) || x->chunks > x->w->size / l->size || !mr_h5_inside(x->w, l->address, x->chunks * l->size))
+    if (filtered(x) || x->chunks > x->w->size / l->size ||
+        !mr_h5_inside(x->w, l->address, x->chunks * l->size))
         return mr_h5_damaged(x->w, l->address, "chunks side by side");
     return 0;
 }
 
-int mr_h5_walk_index(mr_h5_walk *w, const mr_h5_layout *l, const mr_h5_space *space, const mr_h5_filters *filters)
+int mr_h5_walk_index(mr_h5_walk *w, const mr_h5_layout *l, const mr_h5_space *space,
+                     const mr_h5_filters *filters)
 {
     unsigned size_bytes = 1 + (log2_of(l->size) + 8) / 8;
     struct index x = {.w = w,

@@ -73,7 +73,8 @@ static void read_index(mr_h5_cursor *c, unsigned flags, mr_h5_layout *out)
 /* Version 4 of the layout. */
 static int read_chunks(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_layout *out)
 {
-    unsigned flags = (unsigned)mr_h5_get(c, 1), sizes = (unsigned)mr_h5_get(c, 1), width = (unsigned)mr_h5_get(c, 1);
+    unsigned flags = (unsigned)mr_h5_get(c, 1), sizes = (unsigned)mr_h5_get(c, 1),
+             width = (unsigned)mr_h5_get(c, 1);
     if (flags > 3 || sizes < 2 || sizes > MR_H5_RANK + 1 || width < 1 || width > 8)
         return mr_h5_damaged(w, address, "data layout");
     out->rank = (int)sizes - 1;
@@ -133,9 +134,10 @@ int mr_h5_read_fill(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool old, 
     return c->ended ? mr_h5_damaged(w, address, "fill value") : 0;
 }
 
-/* Deflate, shuffle, fletcher32 are what the library undoes without asking for more, and in bounds. A dataset with
- * another filter may be there, but is not read (io/hdf5.c). */
-static int read_filter(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, unsigned version, mr_h5_filters *out, int i)
+/* Deflate, shuffle, fletcher32 are what the library undoes without asking for more, and in bounds. A dataset
+ * with another filter may be there, but is not read (io/hdf5.c). */
+static int read_filter(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, unsigned version, mr_h5_filters *out,
+                       int i)
 {
     unsigned id = (unsigned)mr_h5_get(c, 2), name = version == 1 || id >= 256 ? (unsigned)mr_h5_get(c, 2) : 0;
     mr_h5_get(c, 2);
@@ -167,7 +169,8 @@ int mr_h5_read_filters(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_f
     return !status && c->ended ? mr_h5_damaged(w, address, "filters") : status;
 }
 
-/* --- links --------------------------------------------------------------------------------------------------- */
+/* --- links
+ * --------------------------------------------------------------------------------------------------- */
 
 int mr_h5_read_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_cursor *name)
 {

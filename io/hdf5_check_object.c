@@ -37,7 +37,7 @@ enum { SHARED = 2, CACHE_IMAGE = 0x18 };
 struct object {
     mr_h5_walk *w;
     uint64_t address;
-    bool extension; /* of the superblock */
+    bool extension;                 /* of the superblock */
     bool checksummed, tracks_order; /* version 2 */
     bool has[MESSAGES];
     unsigned messages;
@@ -49,7 +49,7 @@ struct object {
     uint64_t tree, heap; /* of the symbol table */
     struct piece {
         uint64_t address, size;
-    } *piece; /* the header's continuations */
+    } * piece; /* the header's continuations */
     size_t pieces;
 };
 
@@ -144,13 +144,15 @@ static int read_extension(struct object *o, unsigned kind, mr_h5_cursor *c)
 
 static bool is_extension(unsigned kind)
 {
-    return kind == TREE_K || kind == FILE_SPACE || kind == DRIVER || kind == SHARED_TABLE || kind == CACHE_IMAGE;
+    return kind == TREE_K || kind == FILE_SPACE || kind == DRIVER || kind == SHARED_TABLE ||
+           kind == CACHE_IMAGE;
 }
 
 static int read_type(struct object *o, mr_h5_cursor *c, bool shared)
 {
     uint64_t header = 0;
-    int status = shared ? mr_h5_read_shared(o->w, c, o->address, &header) : mr_h5_read_type(o->w, c, o->address, &o->type);
+    int status = shared ? mr_h5_read_shared(o->w, c, o->address, &header)
+                        : mr_h5_read_type(o->w, c, o->address, &o->type);
     return status || !shared ? status : mr_h5_named_type(o->w, header, &o->type);
 }
 
@@ -196,7 +198,9 @@ static int read_message(struct object *o, unsigned kind, bool shared, mr_h5_curs
     case EXTERNAL:
         return mr_h5_unsupported(o->w, "a dataset whose data lie in other files");
     default: /* from a later library: ours passes over what it does not know */
-        return is_extension(kind) ? mr_h5_unsupported(o->w, "an object header with messages of an unusual kind") : 0;
+        return is_extension(kind)
+                   ? mr_h5_unsupported(o->w, "an object header with messages of an unusual kind")
+                   : 0;
     }
 }
 
@@ -263,8 +267,8 @@ static int read_first_old(struct object *o, unsigned *expected)
     return status;
 }
 
-/* Length of "OHDR", version, flags, times, phase changes, size of the first piece; that size. They are taken again
- * with the rest. */
+/* Length of "OHDR", version, flags, times, phase changes, size of the first piece; that size. They are taken
+ * again with the rest. */
 static int measure_new(struct object *o, size_t *prefix, uint64_t *size)
 {
     mr_h5_piece p;
@@ -390,7 +394,8 @@ static int check_whole(struct object *o)
 }
 
 /* --- objects
- * ------------------------------------------------------------------------------------------------------------ */
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
 {
@@ -452,7 +457,8 @@ int mr_h5_walk_extension(mr_h5_walk *w, uint64_t address)
 }
 
 /* --- links
- * -------------------------------------------------------------------------------------------------------------- */
+ * --------------------------------------------------------------------------------------------------------------
+ */
 
 int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
 {

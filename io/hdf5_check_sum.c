@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The checksum of HDF5's structures: Bob Jenkins's lookup3 (hashlittle, public domain) with an initial value of 0. */
+/* The checksum of HDF5's structures: Bob Jenkins's lookup3 (hashlittle, public domain) with an initial value
+ * of 0. */
 #include "io/hdf5_walk.h"
 
 static uint32_t rotate(uint32_t v, unsigned by)

@@ -121,7 +121,7 @@ struct header {
     struct block {
         uint64_t address;
         size_t size;
-    } *block;
+    } * block;
     size_t count, next;
     uint64_t left; /* bytes that there may be in blocks: a longer chain runs in a circle */
     int (*visit)(void *context, const mr_raw_attribute *a, mr_error *e);
@@ -153,7 +153,8 @@ static int open_old(struct header *h, uint64_t address, const unsigned char *sta
 {
     h->version = 1;
     h->prefix = 8;
-    return start[0] == 1 ? add_block(h, address + 16, mr_raw_number(start + 8, 4)) : damaged(h->e, "of unknown version");
+    return start[0] == 1 ? add_block(h, address + 16, mr_raw_number(start + 8, 4))
+                         : damaged(h->e, "of unknown version");
 }
 
 /* "OHDR", version, flags, then what the flags announce: times, limits, the size of the first block in 1, 2, 4
@@ -217,7 +218,8 @@ static int visit_dense(mr_h5_walk *w, void *context, mr_h5_cursor *c)
 static int visit_info(struct header *h, const unsigned char *m, size_t size)
 {
     mr_raw *r = h->raw;
-    mr_h5_walk w = {.what = "the file", .e = h->e, .fd = r->memory ? -1 : r->fd, .bytes = r->memory, .base = r->base};
+    mr_h5_walk w = {
+        .what = "the file", .e = h->e, .fd = r->memory ? -1 : r->fd, .bytes = r->memory, .base = r->base};
     mr_h5_cursor c = mr_h5_over(m, size);
     mr_h5_dense d;
     w.budget = w.size = r->size - r->base;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of a dataset must be known before its values are read: that they lie in this file, that the library can undo
- * their filters within bounds, and that reading takes no more than the file's size warrants. Of chunks that were never
- * written a dataset may have any number. */
+/* What of a dataset must be known before its values are read: that they lie in this file, that the library
+ * can undo their filters within bounds, and that reading takes no more than the file's size warrants. Of
+ * chunks that were never written a dataset may have any number. */
 #include "io/hdf5_storage.h"
 
 #include "io/hdf5_walk.h"
 
 enum {
-    PACKED = 1100,      /* deflate packs 1032 : 1 at best */
+    PACKED = 1100,        /* deflate packs 1032 : 1 at best */
     FREE_BYTES = 1 << 26, /* that need not be in the file */
     FREE_CHUNKS = 1 << 20
 };
@@ -17,9 +17,9 @@ static const struct {
     H5Z_filter_t id;
     const char *name;
 } names[] = {
-    {4, "szip"},      {5, "n-bit"},      {6, "scale-offset"}, {305, "LZO"},          {307, "bzip2"},
-    {32000, "LZF"},   {32001, "Blosc"},  {32004, "LZ4"},      {32008, "bitshuffle"}, {32013, "ZFP"},
-    {32015, "Zstandard"}, {32026, "Blosc2"},
+    {4, "szip"},           {5, "n-bit"},   {6, "scale-offset"},  {305, "LZO"},
+    {307, "bzip2"},        {32000, "LZF"}, {32001, "Blosc"},     {32004, "LZ4"},
+    {32008, "bitshuffle"}, {32013, "ZFP"}, {32015, "Zstandard"}, {32026, "Blosc2"},
 };
 
 static const char *name_of(H5Z_filter_t id)
@@ -39,17 +39,20 @@ static int check_filters(hid_t list, const char *path, mr_error *e)
         H5Z_filter_t id = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
         if (id != H5Z_FILTER_DEFLATE && id != H5Z_FILTER_SHUFFLE && id != H5Z_FILTER_FLETCHER32)
             return mr_hint(e,
-                           mr_fail(e, MR_EUNSUPPORTED, "dataset '%s': unsupported compression: %s (filter %d)", path,
-                                   name_of(id), (int)id),
+                           mr_fail(e, MR_EUNSUPPORTED,
+                                   "dataset '%s': unsupported compression: %s (filter %d)", path, name_of(id),
+                                   (int)id),
                            "write it uncompressed or with compression=\"gzip\"");
     }
     return count < 0 ? mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its filters cannot be read", path) : 0;
 }
 
-static int sparse(const char *path, unsigned long long count, const char *what, unsigned long long size, mr_error *e)
+static int sparse(const char *path, unsigned long long count, const char *what, unsigned long long size,
+                  mr_error *e)
 {
-    return mr_fail(e, MR_EUNSUPPORTED, "dataset '%s': %llu %s in a file of %llu bytes: unsupported: so few of them were written", path, count,
-                   what, size);
+    return mr_fail(e, MR_EUNSUPPORTED,
+                   "dataset '%s': %llu %s in a file of %llu bytes: unsupported: so few of them were written",
+                   path, count, what, size);
 }
 
 /* How many chunks cover the shape. */

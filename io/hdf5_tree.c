@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every object of a file once. H5Ovisit goes by the reference counts in object headers to know what it has met
- * before, so a file with wrong counts sends it round a circle of links, or down each of the 2^n ways through n
- * diamonds. Here each address is visited once, whatever the counts say. */
+/* Every object of a file once. H5Ovisit goes by the reference counts in object headers to know what it has
+ * met before, so a file with wrong counts sends it round a circle of links, or down each of the 2^n ways
+ * through n diamonds. Here each address is visited once, whatever the counts say. */
 #include "io/hdf5.h"
 
 #include "io/hdf5_walk.h"
@@ -141,7 +141,8 @@ static int visit_root(struct tree *t)
 
 int mr_hdf5_visit(hid_t file, mr_hdf5_visitor visit, void *context, mr_error *e)
 {
-    struct tree t = {.file = file, .met = {.what = "the file", .e = e}, .visit = visit, .context = context, .e = e};
+    struct tree t = {
+        .file = file, .met = {.what = "the file", .e = e}, .visit = visit, .context = context, .e = e};
     int status = visit_root(&t);
     while (!status && t.depth) {
         struct level *v = &t.level[t.depth - 1];

@@ -60,9 +60,9 @@ typedef struct mr_h5_walk {
     size_t seen_count, seen_room; /* room: a power of two */
     mr_h5_link *link;             /* those to be followed yet */
     size_t links, link_room;
-    int shared_depth; /* named types whose attributes have named types … */
-    uint64_t heap_address;        /* of the collection whose objects are known */
-    uint32_t *heap_object;        /* [65536] size of object I + 1; 0: there is none */
+    int shared_depth;      /* named types whose attributes have named types … */
+    uint64_t heap_address; /* of the collection whose objects are known */
+    uint32_t *heap_object; /* [65536] size of object I + 1; 0: there is none */
 } mr_h5_walk;
 
 /* Some bytes of the file. */
@@ -77,7 +77,8 @@ int mr_h5_unsupported(mr_h5_walk *w, const char *feature);
 
 /* SIZE bytes at ADDRESS that belong to one STRUCTURE, taken off the budget. */
 int mr_h5_take(mr_h5_walk *w, mr_h5_piece *p, uint64_t address, uint64_t size, const char *structure);
-/* The same of a structure that begins with the four letters MARK and ends with the checksum of what is before it. */
+/* The same of a structure that begins with the four letters MARK and ends with the checksum of what is before
+ * it. */
 int mr_h5_take_summed(mr_h5_walk *w, mr_h5_piece *p, uint64_t address, uint64_t size, const char *mark,
                       const char *structure);
 /* The checksum of structures (Jenkins's lookup3). */
@@ -136,24 +137,26 @@ typedef struct mr_h5_space {
 
 enum { MR_H5_COMPACT, MR_H5_CONTIGUOUS, MR_H5_CHUNKED };
 enum { /* how the chunks of a dataset are found */
-    MR_H5_BTREE,
-    MR_H5_SINGLE,
-    MR_H5_IMPLICIT,
-    MR_H5_FIXED_ARRAY,
-    MR_H5_EXTENSIBLE_ARRAY,
-    MR_H5_BTREE2
+       MR_H5_BTREE,
+       MR_H5_SINGLE,
+       MR_H5_IMPLICIT,
+       MR_H5_FIXED_ARRAY,
+       MR_H5_EXTENSIBLE_ARRAY,
+       MR_H5_BTREE2
 };
 typedef struct mr_h5_layout {
     int class;
-    uint64_t address, size; /* of the data; CHUNKED: of the index, and of a whole chunk (once its filters are undone) */
-    int rank;               /* CHUNKED: of the data, without the element's size behind */
+    uint64_t address,
+        size; /* of the data; CHUNKED: of the index, and of a whole chunk (once its filters are undone) */
+    int rank; /* CHUNKED: of the data, without the element's size behind */
     uint64_t chunk[MR_H5_RANK + 1];
     int index;
     bool whole_edges;          /* chunks across the dataset's border are not filtered */
     uint64_t stored, mask;     /* SINGLE, filtered: its size and the filters left out */
     uint8_t page_bits;         /* of the arrays */
     uint8_t array_bits, first; /* EXTENSIBLE_ARRAY: log2 of its most elements; elements in the index block */
-    uint8_t pointers, least;   /* data blocks of the smallest super block; elements of the smallest data block */
+    uint8_t pointers,
+        least; /* data blocks of the smallest super block; elements of the smallest data block */
 } mr_h5_layout;
 
 enum { MR_H5_DEFLATE = 1, MR_H5_SHUFFLE, MR_H5_FLETCHER32, MR_H5_FILTERS = 32 };
@@ -203,13 +206,14 @@ int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint
 /* Object INDEX of the global heap collection at ADDRESS has at least LENGTH bytes. */
 int mr_h5_check_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length);
 
-/* A B-tree of version 2 at ADDRESS, of records of KIND and of RECORD bytes: VISIT gets them in their order. */
+/* A B-tree of version 2 at ADDRESS, of records of KIND and of RECORD bytes: VISIT gets them in their order.
+ */
 typedef int (*mr_h5_visitor)(mr_h5_walk *w, void *context, mr_h5_cursor *record);
 int mr_h5_walk_btree2(mr_h5_walk *w, uint64_t address, unsigned kind, size_t record, mr_h5_visitor visit,
                       void *context);
 
-/* Links or attributes that are too many for a header: messages in a fractal heap, found by a B-tree of the checksums
- * of their names. */
+/* Links or attributes that are too many for a header: messages in a fractal heap, found by a B-tree of the
+ * checksums of their names. */
 typedef struct mr_h5_dense {
     bool attributes;     /* else links */
     uint64_t heap, tree; /* UNDEFINED: there are none */
