@@ -3,8 +3,10 @@
 
 #include "cli/run_options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void warn(void *context, const char *text)
 {
@@ -52,14 +54,45 @@ static int open_newest(mr_cli_checkpoints *p, const mr_cli *c, mr_error *e)
     return p->resumes ? mr_resume_from(&p->resumed, news.path, e) : 0;
 }
 
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Without --checkpoint-dir. Rank 0 looks, all know. */
+static int find_interrupted(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
+{
+    if (c->resume && !c->model)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume requires --checkpoint-dir or --model"),
+                       "give the folder of the run's checkpoints, or the --model that it was to write");
+    if (!c->model)
+        return 0;
+    if (asprintf(&p->interrupted, "%s.interrupted", c->model) < 0) {
+        p->interrupted = NULL;
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    }
+    bool there = mr_ranks_rank(p->ranks) == 0 && is_folder(p->interrupted);
+    mr_ranks_broadcast(p->ranks, &there, sizeof there);
+    if (there && c->resume)
+        c->checkpoint_dir = p->interrupted;
+    else if (c->resume)
+        mr_progress_message(p->progress, MR_LOG_INFO,
+                            "there is no interrupted run in %s: starting from the beginning", p->interrupted);
+    else if (there)
+        mr_progress_message(p->progress, MR_LOG_INFO,
+                            "%s holds the state of an interrupted run: --resume goes on from it",
+                            p->interrupted);
+    return 0;
+}
+
 int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_ranks *ranks,
                             mr_error *e)
 {
     *p = (mr_cli_checkpoints){.progress = progress, .ranks = ranks, .dir.lock = -1};
-    if (c->resume && !c->checkpoint_dir)
-        return mr_fail(e, MR_EUSAGE, "--resume: give the --checkpoint-dir DIR to go on from");
-    if (!c->checkpoint_dir)
-        return 0;
+    int found = c->checkpoint_dir ? 0 : find_interrupted(p, c, e);
+    if (found || !c->checkpoint_dir)
+        return found;
     int status = open_newest(p, c, e);
     if (!status && p->resumes)
         status = take_over(p, c, e);
@@ -86,22 +119,22 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
 {
     mr_interval every = {.epochs = 1};
     o->resume = p->resumes ? &p->resumed.state : NULL;
-    if (!p->dir.path)
-        return c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e)
-                                   : 0;
     int status =
         c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e) : 0;
     p->settings = status ? NULL : mr_cli_settings(c);
     if (!status && !p->settings)
         status = mr_fail(e, MR_ENOMEM, "out of memory for the run's options");
-    if (!status && !p->resumes)
+    o->settings = p->settings;
+    o->left_behind = c->model ? p->interrupted : NULL; /* rank 0's */
+    if (status || !p->dir.path)
+        return status;
+    if (!p->resumes)
         status = set_aside(p, e);
     o->checkpoints.dir = &p->dir;
     o->checkpoints.keep = c->keep;
     o->checkpoints.every_epochs = every.epochs;
     o->checkpoints.every_steps = every.steps;
     o->checkpoints.every_seconds = every.seconds;
-    o->settings = p->settings;
     return status;
 }
 
@@ -134,6 +167,19 @@ void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *
                             (double)r->bytes / 1e6, r->write_seconds, r->stall_microseconds);
 }
 
+void mr_cli_checkpoints_finished(mr_cli_checkpoints *p, const mr_cli *c)
+{
+    char where[4096] = "";
+    mr_checkpoint_dir d = {.lock = -1};
+    if (c->checkpoint_dir || !p->interrupted || !is_folder(p->interrupted))
+        return;
+    if (!mr_checkpoint_dir_open(&d, p->interrupted, NULL) &&
+        !mr_checkpoint_set_aside(&d, where, sizeof where, NULL) && *where)
+        mr_progress_message(p->progress, MR_LOG_INFO,
+                            "the state of the run that was interrupted earlier was moved to %s", where);
+    mr_checkpoint_dir_close(&d);
+}
+
 const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p)
 {
     return p->records ? &p->record[p->records - 1] : NULL;
@@ -146,6 +192,7 @@ void mr_cli_checkpoints_close(mr_cli_checkpoints *p)
     if (p->strings)
         mr_strings_leave(p->strings);
     free(p->record);
+    free(p->interrupted);
     mr_checkpoint_dir_close(&p->dir);
     *p = (mr_cli_checkpoints){.dir.lock = -1};
 }

@@ -21,10 +21,14 @@ typedef struct mr_cli_checkpoints {
     int records, capacity;
     mr_progress *progress; /* borrowed */
     mr_ranks *ranks;       /* borrowed; NULL: alone */
+    char *interrupted; /* MODEL.interrupted, where a run without --checkpoint-dir leaves its state that ends
+                          early; owned */
 } mr_cli_checkpoints;
 
 /* Opens --checkpoint-dir; with --resume loads the newest whole checkpoint and takes over its run's options
- * into C. Collective: rank 0 opens and chooses, the others load what it chose. */
+ * into C. --resume without it goes on from the state that an interrupted run left in MODEL.interrupted, which
+ * is the
+ * --checkpoint-dir then. Collective: rank 0 opens and chooses, the others load what it chose. */
 int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_ranks *ranks,
                             mr_error *e);
 /* When all else is ready: fills O's plan and resumed state; a new run in a used folder sets the old
@@ -32,6 +36,9 @@ int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progr
 int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e);
 /* One was written, or not: keeps the record and says so. */
 void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *r);
+/* The run is finished and its model saved: what an earlier run that was interrupted left for --resume is
+ * older than that model, and is moved out of the way. */
+void mr_cli_checkpoints_finished(mr_cli_checkpoints *p, const mr_cli *c);
 /* The newest record, or NULL. */
 const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p);
 void mr_cli_checkpoints_close(mr_cli_checkpoints *p);

@@ -6,9 +6,12 @@
 #include "io/plot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct job {
     const mr_history *history;
@@ -30,6 +33,15 @@ static void number(void *context, const char *name, double v)
         mr_csv_double(context, v);
 }
 
+static void append_rows(mr_csv *w, const struct job *j, int first)
+{
+    for (int i = first; i < j->history->count; i++) {
+        mr_csv_integer(w, j->history->record[i].epoch);
+        mr_history_visit(j->columns, &j->history->record[i], number, w);
+        mr_csv_end_row(w);
+    }
+}
+
 static int write_rows(void *context, const char *temporary, mr_error *e)
 {
     const struct job *j = context;
@@ -40,11 +52,7 @@ static int write_rows(void *context, const char *temporary, mr_error *e)
     mr_csv_string(&w, "epoch");
     mr_history_visit(j->columns, NULL, header, &w);
     mr_csv_end_row(&w);
-    for (int i = 0; i < j->history->count; i++) {
-        mr_csv_integer(&w, j->history->record[i].epoch);
-        mr_history_visit(j->columns, &j->history->record[i], number, &w);
-        mr_csv_end_row(&w);
-    }
+    append_rows(&w, j, 0);
     int status = mr_csv_flush(&w, file, temporary, e);
     mr_csv_destroy(&w);
     if (fclose(file) && !status)
@@ -56,6 +64,56 @@ int mr_history_write(const mr_history *h, const mr_history_columns *columns, con
 {
     struct job j = {h, columns};
     return mr_durable_write(file, write_rows, &j, e);
+}
+
+/* --- row by row ------------------------------------------------------------------- */
+
+/* All of TEXT at the end of FILE, or nothing of it. */
+static int append(const char *file, const mr_text *text, bool sync, mr_error *e)
+{
+    struct stat st;
+    int fd = open(file, O_WRONLY | O_APPEND | O_CLOEXEC), status = 0;
+    if (fd < 0 || fstat(fd, &st))
+        status = mr_fail_errno(e, errno, "cannot write %s", file);
+    else if (write(fd, mr_text_string(text), text->length) != (ssize_t)text->length) {
+        status = mr_fail_errno(e, errno ? errno : ENOSPC, "cannot write %s", file);
+        if (ftruncate(fd, st.st_size))
+            status = MR_EIO; /* the torn row goes when the file is written anew */
+    } else if (sync && fdatasync(fd) && errno != EINVAL)
+        status = mr_fail_errno(e, errno, "cannot sync %s", file);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+static int add_row(mr_history_log *l, const mr_history *h, mr_error *e)
+{
+    const struct job j = {h, l->columns};
+    bool sync = mr_now() - l->synced >= 1; /* epochs of milliseconds must not wait for a disk each */
+    mr_csv w = {0};
+    append_rows(&w, &j, h->count - 1);
+    errno = 0;
+    int status = mr_text_check(&w.text, l->file, e);
+    if (!status)
+        status = append(l->file, &w.text, sync, e);
+    mr_csv_destroy(&w);
+    if (!status && sync)
+        l->synced = mr_now();
+    return status;
+}
+
+int mr_history_log_add(mr_history_log *l, const mr_history *h, mr_error *e)
+{
+    struct stat st;
+    bool there = l->file && stat(l->file, &st) == 0;
+    if (!l->file || (there && !S_ISREG(st.st_mode))) /* a pipe gets the whole history at the end */
+        return 0;
+    bool grows = there && l->rows > 0 && l->rows == h->count - 1;
+    int status = grows ? add_row(l, h, e) : mr_history_write(h, l->columns, l->file, e);
+    if (!grows)
+        l->synced = mr_now();
+    l->rows = status ? 0 : h->count;
+    return status;
 }
 
 int mr_history_plot(const mr_history *h, const char *file, mr_error *e)

@@ -32,6 +32,7 @@ millrace_SOURCES = \
   cli/predict_images.c \
   cli/predict_ranks.c cli/predict_ranks.h \
   cli/ranks.c cli/ranks.h \
+  cli/results.c cli/results.h \
   cli/run_options.c cli/run_options.h \
   cli/sample.c \
   cli/memory.c cli/memory.h \

@@ -59,7 +59,7 @@ typedef struct mr_cli {
     /* checkpoints */
     const char *checkpoint_dir, *checkpoint_every;
     int keep;
-    bool resume;
+    bool resume, overwrite;
     /* inference */
     const char *output, *montage, *move_to, *link_to;
     mr_list layer, threshold;

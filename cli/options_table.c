@@ -138,7 +138,9 @@ const mr_option mr_options[] = {
     {"checkpoint-every", MR_TEXT, TRAIN, AT(checkpoint_every), 0, 0, "1epoch|200steps|10min", "also several: 1epoch,10min [1epoch]",
      checkpoints},
     {"keep", MR_INT, TRAIN, AT(keep), 1, MOST_INT, "N", "newest checkpoints kept, besides the best [3]", checkpoints},
-    {"resume", MR_FLAG, TRAIN, AT(resume), 0, 0, NULL, "go on from the newest whole checkpoint in --checkpoint-dir", checkpoints},
+    {"resume", MR_FLAG, TRAIN, AT(resume), 0, 0, NULL, "go on from the newest whole checkpoint in --checkpoint-dir [MODEL.interrupted]", checkpoints},
+
+    {"overwrite", MR_FLAG, TRAIN, AT(overwrite), 0, 0, NULL, "a run that ends early replaces even a finished --model", checkpoints},
 
     {"output", MR_TEXT, PREDICT, AT(output), 0, 0, "FILE", ".csv, .jsonl or .h5 [CSV on standard output]", inference},
     {"resume", MR_FLAG, PREDICT, AT(resume), 0, 0, NULL, "go on with an --output that was interrupted", inference},

@@ -6,34 +6,16 @@
 
 /* May be given otherwise when a run is resumed: it changes how long, how fast, and where to, not what is
  * computed. The data may lie elsewhere: their fingerprint tells whether they are the same. */
-static const char *const may_change[] = {"data",
-                                         "train-dir",
-                                         "validation-dir",
-                                         "arrays",
-                                         "model",
-                                         "epochs",
-                                         "plot",
-                                         "history",
-                                         "step-log",
-                                         "stats",
-                                         "tensorboard",
-                                         "keep",
-                                         "threads",
-                                         "quiet",
-                                         "help",
-                                         "resume",
-                                         "on-error",
-                                         "max-errors",
-                                         "decode-threads",
-                                         "log-json",
-                                         "memory-limit",
-                                         "checkpoint-dir",
-                                         "checkpoint-every",
-                                         NULL};
+static const char *const may_change[] = {
+    "data",        "train-dir",    "validation-dir", "arrays",           "model",
+    "epochs",      "plot",         "history",        "step-log",         "stats",
+    "tensorboard", "keep",         "overwrite",      "threads",          "quiet",
+    "help",        "resume",       "on-error",       "max-errors",       "decode-threads",
+    "log-json",    "memory-limit", "checkpoint-dir", "checkpoint-every", NULL};
 
 /* Of this start alone: never taken from the run. */
-static const char *const of_this_start[] = {"quiet",          "help",    "resume",         "log-json",
-                                            "checkpoint-dir", "threads", "decode-threads", NULL};
+static const char *const of_this_start[] = {
+    "quiet", "help", "resume", "log-json", "checkpoint-dir", "threads", "decode-threads", "overwrite", NULL};
 
 static bool is_among(const char *name, const char *const *list)
 {

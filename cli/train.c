@@ -15,12 +15,14 @@
 #include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
+#include "cli/results.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct job {
     mr_cli *c;
@@ -42,6 +44,7 @@ struct job {
     mr_cli_checkpoints checkpoints;
     mr_cli_callbacks callbacks;
     mr_history_columns columns;
+    mr_history_log history_log;
 };
 
 /* --- what the run tells --------------------------------------------------------- */
@@ -74,9 +77,18 @@ static void validation_begin(void *context)
     mr_progress_note(j->progress, "validating");
 }
 
-static void epoch_end(void *context, const mr_epoch_record *r)
+/* A history that cannot be written for now does not end the run: the whole one is written at its end. */
+static void log_epoch(struct job *j, const mr_history *h)
+{
+    mr_error e = {0};
+    if (mr_history_log_add(&j->history_log, h, &e))
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", e.message);
+}
+
+static void epoch_end(void *context, const mr_history *h)
 {
     struct job *j = context;
+    const mr_epoch_record *r = &h->record[h->count - 1];
     const mr_metric all[] = {
         {"loss", r->loss},         {"accuracy", r->accuracy},         {"top_accuracy", r->top},
         {"val_loss", r->val_loss}, {"val_accuracy", r->val_accuracy}, {"val_top_accuracy", r->val_top}};
@@ -86,6 +98,7 @@ static void epoch_end(void *context, const mr_epoch_record *r)
         if ((j->c->top || i % 3 != 2) && (i < 3 || !isnan(r->val_loss)))
             metrics[count++] = all[i];
     mr_progress_epoch_end(j->progress, metrics, count);
+    log_epoch(j, h);
 }
 
 static void bad_input(void *context, const char *path, const char *reason)
@@ -405,6 +418,7 @@ static int set_up(struct job *j, mr_error *e)
         status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
     if (!status)
         j->columns = columns_of(j);
+    j->history_log = (mr_history_log){.file = j->c->history, .columns = &j->columns};
     const mr_cli_epochs epochs = {j->data.has_validation, &j->columns};
     if (!status)
         status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, &epochs,
@@ -418,47 +432,55 @@ static int set_up(struct job *j, mr_error *e)
 
 /* --- results -------------------------------------------------------------------- */
 
-/* A run that was stopped has its checkpoint; its model is not finished, and must not stand where a finished
- * one belongs. Without checkpoints the model is all that is left of it. */
-static bool is_finished(const struct job *j)
+/* Where what a run leaves behind that ended early is, and what to do with it. */
+static void tell_early_end(const struct job *j, const mr_cli_results *r)
 {
-    return !j->result.stopped || !j->checkpoints.dir.path;
-}
-
-static int write_results(struct job *j, double wall, mr_error *e)
-{
-    const mr_cli *c = j->c;
-    const mr_history *h = &j->result.history;
-    int status = mr_step_log_close(j->step_log, e);
-    j->step_log = NULL;
-    if (!status && c->model && is_finished(j))
-        status = mr_model_save(j->model, c->model, NULL, e);
-    if (!status && c->history)
-        status = mr_history_write(h, &j->columns, c->history, e);
-    if (!status)
-        status = mr_tensorboard_close(&j->callbacks.tensorboard, e);
-    if (!status && c->plot && h->count && is_finished(j))
-        status = mr_history_plot(h, c->plot, e);
-    if (!status && c->stats)
-        status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, j->checkpoints.record,
-                                    j->checkpoints.records, j->result.reader, wall, e);
-    return status;
-}
-
-static void tell_end(const struct job *j, double wall)
-{
-    const mr_stage_stats *most = mr_cli_bottleneck(j->result.stage, j->result.stages, wall);
-    if (most && wall > 0)
-        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)",
-                            wall, most->name, 100 * most->busy_seconds / (wall * most->threads));
-    if (j->result.stopped)
+    const mr_train_result *t = &j->result;
+    if (t->stopped)
         mr_progress_message(j->progress, MR_LOG_INFO, "stopped by signal %d after step %lld",
-                            mr_interrupted(), (long long)j->result.step);
-    if (j->c->model && is_finished(j))
-        mr_progress_message(j->progress, MR_LOG_INFO, "model saved to %s", j->c->model);
+                            mr_interrupted(), (long long)t->step);
+    if (t->early.code)
+        mr_progress_message(j->progress, MR_LOG_ERROR, "%s", t->early.message);
+    if (*t->left_behind)
+        mr_progress_message(j->progress, MR_LOG_INFO, "the state %s is in %s: --resume goes on from it",
+                            r->failed ? "after the last whole epoch" : "of the run", t->left_behind);
+    if (j->c->model && !r->saved_to && t->usable && access(j->c->model, F_OK) == 0)
+        mr_progress_message(j->progress, MR_LOG_INFO, "%s is left as it was", j->c->model);
+}
+
+static void tell_end(const struct job *j, const mr_cli_results *r)
+{
+    const mr_stage_stats *most = mr_cli_bottleneck(j->result.stage, j->result.stages, r->wall);
+    if (most && r->wall > 0 && !r->failed)
+        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)",
+                            r->wall, most->name, 100 * most->busy_seconds / (r->wall * most->threads));
+    if (r->failed || j->result.stopped)
+        tell_early_end(j, r);
+    if (r->saved_to)
+        mr_progress_message(j->progress, MR_LOG_INFO, "model saved to %s%s", r->saved_to,
+                            r->failed || j->result.stopped ? " as far as it is trained" : "");
     if (j->result.skipped)
         mr_progress_message(j->progress, MR_LOG_WARNING, "%lld inputs were skipped",
                             (long long)j->result.skipped);
+}
+
+static int write_results(struct job *j, bool failed, double wall, mr_error *e)
+{
+    mr_cli_results r = {.c = j->c,
+                        .model = j->model,
+                        .result = &j->result,
+                        .columns = &j->columns,
+                        .checkpoints = &j->checkpoints,
+                        .progress = j->progress,
+                        .step_log = &j->step_log,
+                        .tensorboard = &j->callbacks.tensorboard,
+                        .wall = wall,
+                        .failed = failed};
+    int status = mr_cli_write_results(&r, e);
+    tell_end(j, &r);
+    if (r.saved_to && !failed && !j->result.stopped)
+        mr_cli_checkpoints_finished(&j->checkpoints, j->c);
+    return status;
 }
 
 static int exit_status(const struct job *j, mr_error *e)
@@ -466,6 +488,10 @@ static int exit_status(const struct job *j, mr_error *e)
     const mr_checkpoint_record *last = mr_cli_checkpoints_last(&j->checkpoints);
     if (j->result.checkpoint_failed) {
         mr_fail(e, MR_EIO, "the last checkpoint could not be written: %s", last ? last->message : "");
+        return MR_EXIT_FAILED;
+    }
+    if (j->result.early.code) {
+        mr_fail(e, MR_EIO, "the state of the stopped run could not be written: %s", j->result.early.message);
         return MR_EXIT_FAILED;
     }
     if (j->result.stopped)
@@ -516,10 +542,8 @@ static int run(mr_cli *c, mr_error *e)
         status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options,
                               &events, &j->result, e);
     double wall = mr_now() - start;
-    if (!status)
-        status = write_results(j, wall, e);
-    if (!status)
-        tell_end(j, wall);
+    if (ready)
+        status = write_results(j, status != 0, wall, e);
     int code = status ? mr_exit_status(status) : exit_status(j, e);
     if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
         mr_cli_ranks_fail(j->ranks, code, e);
@@ -534,6 +558,10 @@ const mr_command mr_command_train = {
     .operands = "",
     .description =
         "trains an image classifier on folders of images (or arrays) and writes it as a Keras model file",
-    .details = "\n  millrace train --data cells --model cells.h5 --plot cells.png\n",
+    .details =
+        "\n  millrace train --data cells --model cells.h5 --plot cells.png\n\n"
+        "A finished run replaces --model. A run that ends early (stopped by a signal, or failed) leaves its\n"
+        "state in --checkpoint-dir, or without that in MODEL.interrupted, and --resume goes on from it. It\n"
+        "leaves a finished --model as it was, unless --overwrite is given.\n",
     .run = run,
 };

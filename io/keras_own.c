@@ -267,9 +267,25 @@ static int read_extra(mr_model *m, hid_t root, mr_error *e)
     return m->extra ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
 }
 
+int mr_keras_read_provenance(json_t **out, hid_t root, mr_error *e)
+{
+    int status = read_json(out, root, "millrace_provenance", e);
+    if (!status && *out && !json_is_object(*out)) {
+        json_decref(*out);
+        *out = NULL;
+        status = mr_fail(e, MR_EFORMAT, "millrace_provenance: not an object");
+    }
+    return status;
+}
+
 int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
 {
+    size_t size = 0;
     int status = read_class_names(m, root, e);
+    if (!status)
+        status = mr_keras_read_provenance(&m->provenance, root, e);
+    if (!status)
+        status = mr_hdf5_find_text(&m->millrace_version, &size, root, "millrace_version", e);
     return status ? status : read_extra(m, root, e);
 }
 
@@ -366,6 +382,8 @@ int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
             json_array_append_new(list, class_name_json(m->class_names[i]));
         status = write_json(file, "millrace_class_names", list, e);
     }
+    if (!status && m->provenance)
+        status = write_json(file, "millrace_provenance", json_incref(m->provenance), e);
     return status ? status : write_extra(file, m->extra, e);
 }
 

@@ -10,8 +10,10 @@
 /* Fills M's contract from the attributes of ROOT. Before the graph is made: it says the size of inputs that
  * the configuration leaves open. */
 int mr_keras_read_contract(mr_model *m, hid_t root, mr_error *e);
-/* Likewise M's class names and extra. */
+/* Likewise M's class names, provenance, the version of its writer, and extra. */
 int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e);
+/* The provenance at ROOT, *OUT NULL where there is none. */
+int mr_keras_read_provenance(json_t **out, hid_t root, mr_error *e);
 
 /* The contract as JSON and back: {"color_mode": "rgb", "height": …}. json: a new reference. */
 json_t *mr_preprocess_json(const mr_preprocess *p);

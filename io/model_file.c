@@ -34,6 +34,8 @@ void mr_model_free(mr_model *m)
     json_decref(m->layouts);
     free(m->keras_version);
     free(m->backend);
+    free(m->millrace_version);
+    json_decref(m->provenance);
     free(m);
 }
 
@@ -186,6 +188,17 @@ int mr_model_load_memory(mr_model **out, void *bytes, size_t size, const char *w
     return load(out, &(mr_model_source){.name = what, .bytes = bytes, .size = size}, e);
 }
 
+int mr_model_read_provenance(json_t **out, const char *file, mr_error *e)
+{
+    mr_model_source s = {.name = file};
+    *out = NULL;
+    mr_hdf5_lock();
+    int status =
+        is_zip(&s) ? mr_model_read_provenance_zip(out, &s, e) : mr_model_read_provenance_h5(out, &s, e);
+    mr_hdf5_unlock();
+    return name_source(status, file, e);
+}
+
 int mr_model_load_weights(mr_model *m, const char *file, mr_error *e)
 {
     mr_model_source s = {.name = file};
@@ -257,5 +270,5 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     if (!status)
         status = mr_durable_write(path, named_keras(path) ? write_zip : write_h5, &s, e);
     mr_self_test_clear(&test);
-    return status;
+    return name_source(status, path, e);
 }

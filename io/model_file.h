@@ -28,8 +28,10 @@ typedef struct mr_model {
      * the reader (opaque to others). */
     json_t *extra;
     json_t *layouts;          /* where the architecture came from a channels_first one: how its own weight files lie (opaque) */
-    char *keras_version;      /* of the writer, or NULL */
+    char *keras_version;      /* of the writer, or NULL; of a file that millrace wrote: the format's */
     char *backend;
+    char *millrace_version;   /* of the millrace that wrote the file, or NULL: another program did */
+    json_t *provenance;       /* how the model was trained, an object for people (cli/provenance.h), or NULL */
 } mr_model;
 
 /* Reads FILE (.h5 or .keras: the content decides). Every weight of the file lands somewhere, or the load fails and names
@@ -48,6 +50,9 @@ int mr_model_from_config(mr_model **out, json_t *config, mr_error *e);
 /* Loads weights by Keras's rules (whole-model or weights-only .h5, .weights.h5, .keras) into a model that is there. */
 int mr_model_load_weights(mr_model *m, const char *file, mr_error *e);
 void mr_model_free(mr_model *m);
+
+/* The provenance that FILE carries, without loading its model: a new reference, *OUT NULL where there is none. */
+int mr_model_read_provenance(json_t **out, const char *file, mr_error *e);
 
 typedef struct mr_save_options {
     bool no_optimizer;        /* leave the training state out */

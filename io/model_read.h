@@ -23,5 +23,8 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e);
 /* Fill the weights of M's graph. */
 int mr_model_read_weights_h5(mr_model *m, const mr_model_source *s, mr_error *e);
 int mr_model_read_weights_zip(mr_model *m, const mr_model_source *s, mr_error *e);
+/* The provenance alone: a new reference, NULL where there is none. */
+int mr_model_read_provenance_h5(json_t **out, const mr_model_source *s, mr_error *e);
+int mr_model_read_provenance_zip(json_t **out, const mr_model_source *s, mr_error *e);
 
 #endif

@@ -137,6 +137,16 @@ int mr_model_read_h5(mr_model *m, const mr_model_source *s, mr_error *e)
     return status;
 }
 
+int mr_model_read_provenance_h5(json_t **out, const mr_model_source *s, mr_error *e)
+{
+    hid_t file = -1;
+    int status = open_file(&file, s, e);
+    if (!status)
+        status = mr_keras_read_provenance(out, file, e);
+    mr_hdf5_close(file, s->name, NULL);
+    return status;
+}
+
 /* --- weights alone -------------------------------------------------------- */
 
 /* Weights in the old layout, for an architecture that may have come as channels_first: then files of other

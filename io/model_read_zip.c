@@ -93,6 +93,22 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     return status;
 }
 
+int mr_model_read_provenance_zip(json_t **out, const mr_model_source *s, mr_error *e)
+{
+    mr_keras_zip *zip = NULL;
+    hid_t file = -1;
+    char *bytes = NULL;
+    int status = mr_keras_zip_open(&zip, s->name, s->bytes, s->size, e);
+    if (!status)
+        status = open_weights(&file, &bytes, zip, s->name, e);
+    if (!status)
+        status = mr_keras_read_provenance(out, file, e);
+    mr_hdf5_close(file, s->name, NULL);
+    free(bytes);
+    mr_keras_zip_close(zip);
+    return status;
+}
+
 int mr_model_read_weights_zip(mr_model *m, const mr_model_source *s, mr_error *e)
 {
     mr_keras_origin origin = {.era = 3};

@@ -10,10 +10,16 @@
 #define SEAL "millrace_seal"
 
 /* Texts that stand at the root or on a group, and lists of names. */
-static const char *const texts[] = {
-    "keras_version", "backend",          "model_config",           "training_config",
-    "name",          "millrace_version", "millrace_preprocessing", "millrace_class_names",
-    "millrace_run"};
+static const char *const texts[] = {"keras_version",
+                                    "backend",
+                                    "model_config",
+                                    "training_config",
+                                    "name",
+                                    "millrace_version",
+                                    "millrace_preprocessing",
+                                    "millrace_class_names",
+                                    "millrace_run",
+                                    "millrace_provenance"};
 static const char *const lists[] = {"layer_names", "weight_names"};
 static const char *const first_parts[] = {"layer_names0", "weight_names0"}; /* of lists that are long */
 enum { TEXTS = sizeof texts / sizeof *texts, LISTS = sizeof lists / sizeof *lists };

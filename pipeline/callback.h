@@ -18,9 +18,12 @@ typedef struct mr_callback { /* any function may be NULL. All on the training th
     /* Asked after epoch_end: the state at this very epoch's end must be in a checkpoint before any later one,
      * since a resumed run will look for it there. */
     bool (*needs_checkpoint)(const void *context);
-    /* When the run is over and its last checkpoint written; not when it was interrupted. May change the
-     * weights in place. */
+    /* When the run is over and its last checkpoint written, also when it ended early. May change the weights
+     * in place. */
     int (*run_end)(void *context, struct mr_trainer *t, mr_error *e);
+    /* After run_end of a run without checkpoints that ended early: its last state is a checkpoint in FOLDER
+     * now; what a resumed run will look for beside it goes there, too. */
+    int (*left_behind)(void *context, struct mr_trainer *t, const char *folder, mr_error *e);
     json_t *(*save)(const void *context); /* what it remembers; a new reference, NULL out of memory */
     int (*restore)(void *context, const json_t *memory, mr_error *e); /* what save made */
 } mr_callback;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/callbacks.h"
 
+#include "io/hdf5.h"
 #include "pipeline/checkpoint.h"
 
 #include <math.h>
@@ -255,18 +256,57 @@ static bool load_from(mr_best_weights *s, const mr_graph *g, const char *path)
     return taken;
 }
 
+/* --- best.h5: a model file with the number of its epoch in an attribute */
+
+#define BEST_EPOCH "millrace_best_epoch"
+
+static int write_epoch(void *context, int64_t file, mr_error *e)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", ((const mr_best_weights *)context)->epoch);
+    return mr_hdf5_write_text((hid_t)file, BEST_EPOCH, text, false, e);
+}
+
+static int best_left_behind(void *context, mr_trainer *t, const char *folder, mr_error *e)
+{
+    mr_best_weights *s = context;
+    char path[4096];
+    const mr_save_options options = {
+        .no_optimizer = true, .iterations = -1, .extra = write_epoch, .extra_context = s};
+    if (!s->epoch || s->lost)
+        return 0;
+    if (snprintf(path, sizeof path, "%s/" MR_BEST_FILE, folder) >= (int)sizeof path)
+        return mr_fail(e, MR_ELIMIT, "the checkpoint folder's name is too long: %s", folder);
+    return mr_model_save(t->model, path, &options, e);
+}
+
+static bool is_best_of(const char *path, int epoch)
+{
+    hid_t file = -1;
+    char *text = NULL;
+    mr_hdf5_lock();
+    bool found = !mr_hdf5_open(&file, path, NULL) && !mr_hdf5_find_text(&text, NULL, file, BEST_EPOCH, NULL);
+    mr_hdf5_close(file, path, NULL);
+    mr_hdf5_unlock();
+    bool is = found && text && strtol(text, NULL, 10) == epoch;
+    free(text);
+    return is;
+}
+
 /* A resumed run has no copy: the best epoch's weights are in the checkpoint that is kept as the best one. */
 static void find_again(mr_best_weights *s, const mr_graph *g)
 {
     mr_checkpoint_list list = {0};
     bool found = false;
+    char path[4096];
     if (s->checkpoints && s->checkpoints->path && mr_checkpoint_list_read(&list, s->checkpoints, NULL) == 0)
-        for (size_t i = 0; i < list.count && !found; i++) {
-            char path[4096];
+        for (size_t i = 0; i < list.count && !found; i++)
             found = !mr_checkpoint_path(path, sizeof path, s->checkpoints, list.number[i], NULL) &&
                     is_end_of(path, s->epoch) && load_from(s, g, path);
-        }
     mr_checkpoint_list_free(&list);
+    if (!found && s->checkpoints && s->checkpoints->path &&
+        snprintf(path, sizeof path, "%s/" MR_BEST_FILE, s->checkpoints->path) < (int)sizeof path)
+        found = is_best_of(path, s->epoch) && load_from(s, g, path);
     s->lost = !found;
 }
 
@@ -313,6 +353,7 @@ mr_callback mr_best_weights_callback(mr_best_weights *s)
                          .epoch_end = best_epoch_end,
                          .needs_checkpoint = best_needs_checkpoint,
                          .run_end = best_run_end,
+                         .left_behind = best_left_behind,
                          .save = best_save,
                          .restore = best_restore};
 }

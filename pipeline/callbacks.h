@@ -55,8 +55,9 @@ mr_callback mr_plateau_callback(mr_plateau *s);
 
 typedef struct mr_best_weights {
     mr_monitor monitor;
-    const mr_checkpoint_dir
-        *checkpoints; /* where a resumed run finds the best epoch's weights; path NULL: nowhere */
+    const mr_checkpoint_dir *checkpoints; /* where a resumed run finds the best epoch's weights: in the
+                                             checkpoint of its end, or in best.h5, which a run without
+                                             checkpoints left there that ended early; path NULL: nowhere */
     mr_says says;
     double best;      /* state */
     int epoch;        /* state: the best one, 0: none yet */

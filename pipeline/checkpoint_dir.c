@@ -234,6 +234,17 @@ static int move_into(const mr_checkpoint_dir *d, const char *where, int64_t numb
     return status;
 }
 
+/* The best epoch's weights, which belong to those checkpoints. */
+static int move_best(const mr_checkpoint_dir *d, const char *where, mr_error *e)
+{
+    char from[MAX_PATH], to[MAX_PATH];
+    if (snprintf(from, sizeof from, "%s/" MR_BEST_FILE, d->path) >= (int)sizeof from ||
+        snprintf(to, sizeof to, "%s/" MR_BEST_FILE, where) >= (int)sizeof to)
+        return mr_fail(e, MR_ELIMIT, "the checkpoint folder's name is too long: %s", d->path);
+    return rename(from, to) && errno != ENOENT ? mr_fail_errno(e, errno, "cannot move %s to %s", from, where)
+                                               : 0;
+}
+
 int mr_checkpoint_set_aside(const mr_checkpoint_dir *d, char *where, size_t size, mr_error *e)
 {
     mr_checkpoint_list list;
@@ -243,6 +254,8 @@ int mr_checkpoint_set_aside(const mr_checkpoint_dir *d, char *where, size_t size
         status = make_aside(d, where, size, e);
     for (size_t i = 0; i < list.count && !status; i++)
         status = move_into(d, where, list.number[i], e);
+    if (!status && list.count)
+        status = move_best(d, where, e);
     mr_checkpoint_list_free(&list);
     return status;
 }

@@ -31,6 +31,8 @@ typedef struct mr_checkpoint_list {
 int mr_checkpoint_list_read(mr_checkpoint_list *out, const mr_checkpoint_dir *d, mr_error *e);
 void mr_checkpoint_list_free(mr_checkpoint_list *l);
 
+#define MR_BEST_FILE "best.h5" /* the best epoch's weights, where a run without checkpoints ended early */
+
 /* "DIR/checkpoint-00000352.h5" into OUT; MR_ELIMIT where it does not fit. */
 int mr_checkpoint_path(char *out, size_t size, const mr_checkpoint_dir *d, int64_t number, mr_error *e);
 

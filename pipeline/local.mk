@@ -10,6 +10,7 @@ libpipeline_la_SOURCES = \
   pipeline/checkpoint_dir.c pipeline/checkpoint_dir.h \
   pipeline/checkpoint_write.c \
   pipeline/decode_stage.c \
+  pipeline/early_end.c pipeline/early_end.h \
   pipeline/epochs.c \
   pipeline/eventcount.c pipeline/eventcount.h \
   pipeline/feed.c pipeline/feed.h \

@@ -24,6 +24,7 @@ struct run {
     bool checkpoint_wanted;  /* by some rank */
     mr_snapshots *snapshots; /* NULL: none are wanted */
     mr_run_state at;         /* where the run stands: what a snapshot keeps */
+    mr_last_epoch last;
     double busy, waited;     /* seconds of the train stage */
     uint64_t images;
     double since; /* mr_now when this process entered the epoch at hand */
@@ -290,9 +291,11 @@ static int keep_callbacks(struct run *r)
             all = NULL;
         }
     }
+    if (!all)
+        return mr_fail(r->e, MR_ENOMEM, "out of memory for the callbacks' state");
     json_decref(r->at.callbacks);
     r->at.callbacks = all;
-    return all ? 0 : mr_fail(r->e, MR_ENOMEM, "out of memory for the callbacks' state");
+    return 0;
 }
 
 /* What comes after the last step: 1, or 0 when the run was asked to stop. */
@@ -319,7 +322,7 @@ static int end_epoch(struct run *r)
     if (!status)
         status = keep_callbacks(r);
     if (!status && r->ev->epoch_end)
-        r->ev->epoch_end(r->ev->context, &record);
+        r->ev->epoch_end(r->ev->context, &r->at.history);
     return status ? status : 1;
 }
 
@@ -348,8 +351,9 @@ static int run_epoch(struct run *r)
     if (status <= 0)
         return status;
     enter_next_epoch(r);
-    if (!r->snapshots)
-        return 1;
+    status = mr_last_epoch_keep(&r->last, r->t, &r->at, r->e);
+    if (status || !r->snapshots)
+        return status ? status : 1;
     mr_snapshots_after_epoch(r->snapshots, &r->at);
     if (needs_checkpoint(r))
         mr_snapshots_require(r->snapshots);
@@ -472,20 +476,38 @@ static int run_epochs(struct run *r)
     return status < 0 ? status : 0;
 }
 
-/* The last snapshot, then what callbacks do to the finished model. */
+/* The last snapshot. */
 static int finish(struct run *r)
 {
-    int status = 0;
-    if (r->snapshots)
-        status = mr_snapshots_finish(r->snapshots, &r->at, r->result->stopped, &r->result->checkpoint_failed,
-                                     r->e);
-    for (int i = 0; i < r->o->callbacks && !status && !r->result->stopped; i++)
-        if (r->o->callback[i].run_end)
-            status = r->o->callback[i].run_end(r->o->callback[i].context, r->t, r->e);
-    return status;
+    return r->snapshots ? mr_snapshots_finish(r->snapshots, &r->at, r->result->stopped,
+                                              &r->result->checkpoint_failed, r->e)
+                        : 0;
 }
 
-static void fill_result(struct run *r)
+/* Nobody reads the graph's state any more. What fails here does not take the place of what ended the run. */
+static void end_early(struct run *r, bool failed)
+{
+    mr_train_result *out = r->result;
+    out->usable = !failed || r->last.state;
+    const mr_early_end end = {.t = r->t,
+                              .at = &r->at,
+                              .last = failed ? &r->last : NULL,
+                              .dir = r->o->checkpoints.dir,
+                              .folder = r->o->left_behind,
+                              .callback = r->o->callback,
+                              .callbacks = r->o->callbacks};
+    if (out->usable && r->at.step > 0)
+        mr_early_end_run(&end, out->left_behind, &out->early);
+}
+
+static int end_well(struct run *r)
+{
+    int status = mr_end_callbacks(r->o->callback, r->o->callbacks, r->t, r->e);
+    r->result->usable = true;
+    return status ? status : mr_trainer_store(r->t, r->e);
+}
+
+static void fill_stages(struct run *r)
 {
     mr_train_result *out = r->result;
     if (r->feed) {
@@ -497,6 +519,11 @@ static void fill_result(struct run *r)
                                                  .items = r->images,
                                                  .busy_seconds = r->busy,
                                                  .wait_input_seconds = r->waited};
+}
+
+static void fill_result(struct run *r)
+{
+    mr_train_result *out = r->result;
     out->history = r->at.history;
     r->at.history = (mr_history){0};
     out->skipped = r->at.skipped;
@@ -530,13 +557,19 @@ int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_t
         status = run_epochs(&r);
     if (!status)
         status = finish(&r);
-    fill_result(&r);
+    fill_stages(&r);
     mr_feed_close(r.feed);
     mr_snapshots_close(r.snapshots);
+    if (status || result->stopped)
+        end_early(&r, status != 0);
+    else
+        status = end_well(&r);
+    fill_result(&r);
     mr_run_state_clear(&r.at);
+    mr_last_epoch_clear(&r.last);
     free(r.told);
     free(r.tally);
-    return status ? status : mr_trainer_store(t, e);
+    return status;
 }
 
 void mr_train_result_free(mr_train_result *r)

@@ -5,6 +5,7 @@
 
 #include "pipeline/budget.h"
 #include "pipeline/callback.h"
+#include "pipeline/early_end.h"
 #include "pipeline/fingerprint.h"
 #include "pipeline/snapshots.h"
 #include "pipeline/trainer.h"
@@ -18,7 +19,7 @@ typedef struct mr_train_events {
     /* after each step: running means of the epoch, and this step's own loss */
     void (*step)(void *context, int64_t step, const mr_sums *sums, double loss);
     void (*validation_begin)(void *context);
-    void (*epoch_end)(void *context, const mr_epoch_record *r);
+    void (*epoch_end)(void *context, const mr_history *h); /* its last row is the epoch's */
     void (*bad_input)(void *context, const char *path, const char *reason);
     void (*checkpoint)(void *context, const mr_checkpoint_record *r);
     void (*message)(void *context, const char *text);
@@ -35,6 +36,9 @@ typedef struct mr_train_options {
     mr_loader_options loader; /* batch size, decode threads, preprocessing, augmentation, seed */
     mr_budget budget;
     mr_snapshot_plan checkpoints;
+    /* Without checkpoints: the folder for one that a run leaves which ends early, stopped or failed; made
+     * then. NULL: none. */
+    const char *left_behind;
     mr_callback *callback; /* [callbacks], in the order in which they are called */
     int callbacks;
     mr_ranks *ranks; /* the trainer's; NULL: alone. Batch sizes are those of all ranks together. Rank 0 alone has
@@ -50,15 +54,21 @@ typedef struct mr_train_result {
     int64_t skipped;          /* unusable inputs passed over */
     int64_t step;             /* steps since the run began */
     bool stopped;             /* by events.stop */
+    bool usable; /* the model's weights are those of a state of the run: false after a failure in the first
+                    epoch */
     bool checkpoint_failed;   /* the last snapshot could not be written */
+    char left_behind[MR_CHECKPOINT_PATH]; /* the checkpoint of a run that ended early; "": none was written */
+    mr_error early;           /* what went wrong when the run was brought to its early end; code 0: nothing */
     mr_stage_stats stage[16]; /* of the whole run */
     int stages;
     const char *reader; /* "io_uring", "pread" or NULL */
 } mr_train_result;
 
 /* Trains T's model on TRAINING, validates on VALIDATION (both members NULL: not at all). RESULT is filled
- * also on failure; free it with mr_train_result_free. Errors: those of the data, MR_ELIMIT over the budget of
- * bad inputs, MR_EINVAL when the loss is no number any more. */
+ * also on failure; free it with mr_train_result_free. After a failure the model is as it was at the end of
+ * the last whole epoch, if this process has finished one (result->usable); with callbacks' changes then, as
+ * after the run's end. Errors: those of the data, MR_ELIMIT over the budget of bad inputs, MR_EINVAL when the
+ * loss is no number any more. */
 int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_train_options *options,
                  const mr_train_events *events, mr_train_result *result, mr_error *e);
 void mr_train_result_free(mr_train_result *r);
