@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/callbacks.h"
 
+#include "cli/keep.h"
+
 #include <math.h>
 
 /* What both early stopping and the plateau look at. */
@@ -9,10 +11,11 @@ static const char *monitored(const mr_cli *c, bool validates)
     return c->monitor ? c->monitor : validates ? "val_loss" : "loss";
 }
 
-static int check(const mr_cli *c, bool constant, mr_error *e)
+static int check(const mr_cli *c, const mr_cli_keep *keep, bool constant, mr_error *e)
 {
-    if (c->monitor && !c->early_stopping && !c->reduce_lr_on_plateau)
-        return mr_fail(e, MR_EUSAGE, "--monitor is for --early-stopping and --reduce-lr-on-plateau");
+    if (c->monitor && !c->early_stopping && !c->reduce_lr_on_plateau && !keep->best)
+        return mr_fail(e, MR_EUSAGE,
+                       "--monitor is for --early-stopping, --reduce-lr-on-plateau and --keep best");
     if (c->reduce_lr_on_plateau && !constant)
         return mr_hint(
             e, mr_fail(e, MR_EUSAGE, "--reduce-lr-on-plateau needs a constant learning rate, not a schedule"),
@@ -36,12 +39,12 @@ static double score(void *context, const mr_epoch_record *r)
     return m->larger ? -value : value;
 }
 
-static int begin_best(mr_cli_callbacks *b, const mr_cli *c, mr_train_options *o, const mr_cli_epochs *epochs, mr_says says,
-                      mr_error *e)
+static int begin_best(mr_cli_callbacks *b, const mr_cli *c, const mr_cli_keep *keep, mr_train_options *o,
+                      const mr_cli_epochs *epochs, mr_says says, mr_error *e)
 {
-    bool restores = c->early_stopping && !c->no_restore_best;
+    bool restores = c->early_stopping && !c->no_restore_best && !keep->last;
     const char *metric = c->keep_best ? c->keep_best : monitored(c, epochs->validates);
-    if (!c->keep_best && !restores)
+    if (!c->keep_best && !restores && !keep->best)
         return 0;
     int status = monitor(&b->best.monitor, metric, 0, epochs, e);
     if (status)
@@ -85,9 +88,12 @@ int mr_cli_callbacks_begin(mr_cli_callbacks *b, const mr_cli *c, mr_train_option
 {
     o->callback = b->list;
     o->callbacks = 0;
-    int status = check(c, constant, e);
+    mr_cli_keep keep;
+    int status = mr_cli_keep_parse(&keep, c, e);
     if (!status)
-        status = begin_best(b, c, o, epochs, says, e);
+        status = check(c, &keep, constant, e);
+    if (!status)
+        status = begin_best(b, c, &keep, o, epochs, says, e);
     if (!status)
         status = begin_plateau(b, c, o, epochs, says, e);
     return status ? status : begin_stopping(b, c, o, epochs, says, e);

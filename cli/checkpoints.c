@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/checkpoints.h"
 
+#include "cli/keep.h"
 #include "cli/run_options.h"
 
 #include <stdio.h>
@@ -103,9 +104,11 @@ int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progr
     return status;
 }
 
-static int set_aside(mr_cli_checkpoints *p, mr_error *e)
+int mr_cli_checkpoints_set_aside(mr_cli_checkpoints *p, mr_error *e)
 {
     char where[4096];
+    if (!p->dir.path || p->resumes)
+        return 0;
     int status = mr_checkpoint_set_aside(&p->dir, where, sizeof where, e);
     if (!status && *where)
         mr_progress_message(
@@ -118,9 +121,12 @@ static int set_aside(mr_cli_checkpoints *p, mr_error *e)
 int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e)
 {
     mr_interval every = {.epochs = 1};
+    mr_cli_keep keep;
     o->resume = p->resumes ? &p->resumed.state : NULL;
     int status =
         c->checkpoint_every ? mr_parse_interval("checkpoint-every", c->checkpoint_every, &every, e) : 0;
+    if (!status)
+        status = mr_cli_keep_parse(&keep, c, e);
     p->settings = status ? NULL : mr_cli_settings(c);
     if (!status && !p->settings)
         status = mr_fail(e, MR_ENOMEM, "out of memory for the run's options");
@@ -128,14 +134,12 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
     o->left_behind = c->model ? p->interrupted : NULL; /* rank 0's */
     if (status || !p->dir.path)
         return status;
-    if (!p->resumes)
-        status = set_aside(p, e);
     o->checkpoints.dir = &p->dir;
-    o->checkpoints.keep = c->keep;
+    o->checkpoints.keep = keep.checkpoints;
     o->checkpoints.every_epochs = every.epochs;
     o->checkpoints.every_steps = every.steps;
     o->checkpoints.every_seconds = every.seconds;
-    return status;
+    return 0;
 }
 
 static void keep_record(mr_cli_checkpoints *p, const mr_checkpoint_record *r)

@@ -31,9 +31,10 @@ typedef struct mr_cli_checkpoints {
  * --checkpoint-dir then. Collective: rank 0 opens and chooses, the others load what it chose. */
 int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progress, mr_ranks *ranks,
                             mr_error *e);
-/* When all else is ready: fills O's plan and resumed state; a new run in a used folder sets the old
- * checkpoints aside. */
+/* Fills O's plan and resumed state. */
 int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_options *o, mr_error *e);
+/* When all else is ready: a new run in a used folder moves the old checkpoints away. */
+int mr_cli_checkpoints_set_aside(mr_cli_checkpoints *p, mr_error *e);
 /* One was written, or not: keeps the record and says so. */
 void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *r);
 /* The run is finished and its model saved: what an earlier run that was interrupted left for --resume is

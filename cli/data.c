@@ -76,6 +76,7 @@ static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validatio
 {
     char *training = NULL, *testing = NULL;
     *validation_dir = c->validation_dir;
+    d->training_dir = c->train_dir;
     if (c->train_dir)
         return mr_dataset_scan(&d->training, c->train_dir, NULL, 0, 2, e);
     int status = mr_dataset_layout(c->data, &training, &d->owned[0], &testing, e);
@@ -88,7 +89,7 @@ static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validatio
                          "name one with --train-dir");
     if (!status)
         status = mr_dataset_scan(&d->training, training, NULL, 0, 2, e);
-    free(training);
+    d->training_dir = d->owned[3] = training;
     free(testing);
     return status;
 }
@@ -104,6 +105,7 @@ int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e)
     if (status)
         return status;
     take_classes(d);
+    d->validation_dir = validation_dir;
     if (validation_dir)
         status = mr_dataset_scan(&d->validation, validation_dir, d->class_names, d->classes, 2, e);
     else if (c->validation_split > 0)
@@ -226,12 +228,17 @@ int mr_cli_threads(const mr_cli *c)
     return c->threads > 0 ? c->threads : mr_usable_processors();
 }
 
+int mr_cli_decode_threads(const mr_cli *c)
+{
+    return c->decode_threads > 0 ? c->decode_threads : mr_usable_processors();
+}
+
 mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
                                 const mr_augmentation *augmentation)
 {
     mr_loader_options o = mr_loader_options_default();
     o.batch_size = c->batch_size;
-    o.decode_threads = c->decode_threads > 0 ? c->decode_threads : mr_usable_processors();
+    o.decode_threads = mr_cli_decode_threads(c);
     o.preprocess = *pre;
     o.augmentation = augmentation && !mr_augmentation_is_none(augmentation) ? augmentation : NULL;
     o.seed = (uint64_t)c->seed;

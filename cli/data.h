@@ -12,6 +12,7 @@ typedef struct mr_cli_data {
     bool from_arrays, has_validation, testing; /* testing: the folder evaluated is the testing one */
     int classes;                       /* by folders, or by y; 0 where unknown (regression) */
     char **class_names;                /* of the folders; NULL for arrays */
+    const char *training_dir, *validation_dir; /* the folders trained on and validated on; NULL: none, arrays or a split */
     const char *evaluated;             /* evaluate: the folder it looks at */
     const char *unused_validation;     /* train: a validation folder that --validation-split takes the place of */
     char *owned[4];
@@ -35,7 +36,8 @@ void mr_cli_found(const mr_dataset *set, char *text, size_t size);
 mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre, const mr_augmentation *augmentation);
 int mr_cli_augmentation(mr_augmentation *out, const mr_cli *c, mr_error *e);
 int mr_cli_budget(mr_budget *out, const mr_cli *c, mr_error *e);
-/* --threads, else all processors. */
+/* --threads and --decode-threads, else all processors. */
 int mr_cli_threads(const mr_cli *c);
+int mr_cli_decode_threads(const mr_cli *c);
 
 #endif

@@ -21,6 +21,7 @@ millrace_SOURCES = \
   cli/fine_tune.c cli/fine_tune.h \
   cli/gallery.c cli/gallery.h \
   cli/history.c cli/history.h \
+  cli/keep.c cli/keep.h \
   cli/main.c \
   cli/model.c cli/model.h \
   cli/moving_statistics.c cli/moving_statistics.h \
@@ -31,6 +32,7 @@ millrace_SOURCES = \
   cli/predict.c cli/predict.h \
   cli/predict_images.c \
   cli/predict_ranks.c cli/predict_ranks.h \
+  cli/provenance.c cli/provenance.h \
   cli/ranks.c cli/ranks.h \
   cli/results.c cli/results.h \
   cli/run_options.c cli/run_options.h \
@@ -38,6 +40,7 @@ millrace_SOURCES = \
   cli/memory.c cli/memory.h \
   cli/sandbox.c cli/sandbox.h \
   cli/schedule.c cli/schedule.h \
+  cli/schedule_end.c cli/schedule_end.h \
   cli/stats.c cli/stats.h \
   cli/step_log.c cli/step_log.h \
   cli/summary.c \

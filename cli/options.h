@@ -58,7 +58,7 @@ typedef struct mr_cli {
     bool horizontal_flip, vertical_flip;
     /* checkpoints */
     const char *checkpoint_dir, *checkpoint_every;
-    int keep;
+    mr_list keep; /* see cli/keep.h */
     bool resume, overwrite;
     /* inference */
     const char *output, *montage, *move_to, *link_to;
@@ -70,7 +70,7 @@ typedef struct mr_cli {
     /* everywhere */
     int threads, decode_threads;
     const char *precision;
-    const char *on_error, *max_errors, *dialect;
+    const char *on_error, *max_errors;
     int64_t max_pixels, memory_limit;
     bool sandbox, no_sandbox;
     bool quiet, log_json, json, help, no_optimizer;

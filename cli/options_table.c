@@ -13,7 +13,6 @@
 static const char data[] = "Data", preprocessing[] = "Preprocessing", model[] = "Model", training[] = "Training",
                   optimizer[] = "Optimizer", callbacks[] = "Callbacks (METRIC: loss, accuracy, val_loss, val_accuracy, or another column of --history)", schedule[] = "Learning rate schedule (N: steps, or epochs as in 5epochs)", augmentation[] = "Augmentation (as in Keras's ImageDataGenerator)", out[] = "Output",
                   checkpoints[] = "Checkpoints", inference[] = "Inference", everywhere[] = "Everywhere";
-enum { MOST_INT = 1 << 30 };
 static const double huge = 1e300;
 
 const mr_option mr_options[] = {
@@ -137,7 +136,7 @@ const mr_option mr_options[] = {
     {"checkpoint-dir", MR_TEXT, TRAIN, AT(checkpoint_dir), 0, 0, "DIR", "where snapshots go", checkpoints},
     {"checkpoint-every", MR_TEXT, TRAIN, AT(checkpoint_every), 0, 0, "1epoch|200steps|10min", "also several: 1epoch,10min [1epoch]",
      checkpoints},
-    {"keep", MR_INT, TRAIN, AT(keep), 1, MOST_INT, "N", "newest checkpoints kept, besides the best [3]", checkpoints},
+    {"keep", MR_LIST, TRAIN, AT(keep), 0, 0, "N|best|last", "N: newest checkpoints kept, besides the best epoch's [3]; best or last: the epoch whose weights --model gets [last]", checkpoints},
     {"resume", MR_FLAG, TRAIN, AT(resume), 0, 0, NULL, "go on from the newest whole checkpoint in --checkpoint-dir [MODEL.interrupted]", checkpoints},
 
     {"overwrite", MR_FLAG, TRAIN, AT(overwrite), 0, 0, NULL, "a run that ends early replaces even a finished --model", checkpoints},
@@ -165,7 +164,6 @@ const mr_option mr_options[] = {
     {"max-errors", MR_TEXT, RUNS, AT(max_errors), 0, 0, "N|P%", "how many may be bad [5%]", everywhere},
     {"max-pixels", MR_INT64, RUNS, AT(max_pixels), 1, 4e9, "N", "larger images are refused [178956970]", everywhere},
     {"memory-limit", MR_INT64, RUNS, AT(memory_limit), 1 << 20, 9e15, "BYTES", "for the activations", everywhere},
-    {"dialect", MR_TEXT, MR_FOR_CONVERT, AT(dialect), 0, 0, "NAME", "of an .h5: keras2 or keras3 [keras3]", out},
     {"no-optimizer", MR_FLAG, MR_FOR_CONVERT, AT(no_optimizer), 0, 0, NULL, "leave the training state out", out},
     {"json", MR_FLAG, MR_FOR_SUMMARY | MR_FOR_EVALUATE | MR_FOR_VERIFY, AT(json), 0, 0, NULL, "print the result as JSON", out},
     {"sandbox", MR_FLAG, MR_FOR_ALL, AT(sandbox), 0, 0, NULL, "read nothing but the inputs (writing elsewhere, exec and network are off anyway)", everywhere},
@@ -178,6 +176,6 @@ const int mr_option_count = sizeof mr_options / sizeof *mr_options;
 
 void mr_cli_default(mr_cli *c)
 {
-    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .dropout = -1, .plateau_factor = .1, .learning_rate = -1, .decay = -1, .keep = 3,
+    *c = (mr_cli){.epochs = 25, .batch_size = 32, .seed = 1, .regularization = -1, .dropout = -1, .plateau_factor = .1, .learning_rate = -1, .decay = -1,
                   .montage_count = 16, .count = 600, .max_pixels = 178956970 /* Pillow's decompression bomb limit, doubled */};
 }

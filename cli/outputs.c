@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,23 @@ static int check_file(const mr_cli_output *o, mr_error *e)
     return check_folder(o, e);
 }
 
+/* Of a folder that is not there yet: it is made in another one. */
+static int check_parent(mr_cli_output output, mr_error *e)
+{
+    char *path = strdup(output.file), *end = path ? path + strlen(path) : NULL;
+    while (path && end > path + 1 && end[-1] == '/')
+        *--end = '\0';
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (slash)
+        path[slash - path + 1] = '\0';
+    int status = !path ? mr_fail(e, MR_ENOMEM, "out of memory") : 0;
+    if (!status && access(slash ? path : ".", W_OK | X_OK))
+        status = mr_fail_errno(e, errno, "--%s %s: cannot make the folder %s", output.option, output.file,
+                               output.file);
+    free(path);
+    return status;
+}
+
 static bool same_file(const char *a, const char *b)
 {
     struct stat sa, sb;
@@ -54,6 +72,26 @@ int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e)
     return status;
 }
 
+int mr_cli_check_output_folder(mr_cli_output output, mr_error *e)
+{
+    struct stat st;
+    const char *path = output.file;
+    if (!path)
+        return 0;
+    if (!*path)
+        return mr_fail(e, MR_EUSAGE, "--%s '': a folder's name is expected", output.option);
+    if (stat(path, &st))
+        return errno == ENOENT
+                   ? check_parent(output, e)
+                   : mr_fail_errno(e, errno, "--%s %s: cannot open the folder", output.option, path);
+    if (!S_ISDIR(st.st_mode))
+        return mr_fail(e, MR_EIO, "--%s %s: a folder's name is expected, this is a file's", output.option,
+                       path);
+    if (access(path, W_OK | X_OK))
+        return mr_fail_errno(e, errno, "--%s %s: cannot write into the folder", output.option, path);
+    return 0;
+}
+
 int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e)
 {
     for (int i = 0; i < count && output.file; i++)
@@ -67,6 +105,17 @@ static bool ends_in(const char *name, const char *ending)
 {
     size_t n = strlen(name), k = strlen(ending);
     return n > k && !strcmp(name + n - k, ending);
+}
+
+int mr_cli_check_picture_name(mr_cli_output output, mr_error *e)
+{
+    const char *slash = output.file ? strrchr(output.file, '/') : NULL,
+               *name = slash ? slash + 1 : output.file, *dot = name ? strrchr(name, '.') : NULL;
+    if (!dot || dot == name || !strcasecmp(dot, ".png"))
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EUSAGE, "--%s %s: unsupported format '%s'", output.option, output.file, dot),
+                   "give a name that ends in .png");
 }
 
 int mr_cli_check_model_name(const char *file, const char *what, mr_error *e)

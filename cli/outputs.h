@@ -13,8 +13,14 @@ typedef struct mr_cli_output {
 /* Each FILE is a regular file or none yet, in a folder that can be written, and none is named twice. */
 int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e);
 
+/* FILE, which may be NULL, is a folder that can be written into, or can be made. */
+int mr_cli_check_output_folder(mr_cli_output output, mr_error *e);
+
 /* OUTPUT is none of the COUNT files that are read; each may be NULL. */
 int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e);
+
+/* FILE has the ending ".png", or none at all. */
+int mr_cli_check_picture_name(mr_cli_output output, mr_error *e);
 
 /* FILE's ending says which kind of model file is wanted; MR_EUSAGE where it does not. WHAT names it in the error. */
 int mr_cli_check_model_name(const char *file, const char *what, mr_error *e);

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define REDRAW_SECONDS 0.1      /* a line on a terminal, at most so often */
@@ -274,6 +275,29 @@ void mr_progress_begin(mr_progress *p, const char *run, const char *unit)
     mr_json_key(&p->json, "run");
     mr_json_string(&p->json, run);
     json_end(p);
+}
+
+static void run_as_json(mr_progress *p, const char *facts)
+{
+    json_begin(p, "run");
+    mr_json_key(&p->json, "run");
+    mr_json_raw(&p->json, facts);
+    json_end(p);
+}
+
+void mr_progress_run(mr_progress *p, const char *facts, const char *text)
+{
+    if (silent(p))
+        return;
+    if (p->options.log_json) {
+        run_as_json(p, facts);
+        return;
+    }
+    while (*text) {
+        int n = (int)strcspn(text, "\n");
+        mr_progress_message(p, MR_LOG_INFO, "%.*s", n, text);
+        text += n + (text[n] != '\0');
+    }
 }
 
 void mr_progress_epoch_begin(mr_progress *p, int epoch, int epochs, int64_t steps)

@@ -36,6 +36,10 @@ void mr_progress_destroy(mr_progress *p);
  * "images"). */
 void mr_progress_begin(mr_progress *p, const char *run, const char *unit);
 
+/* How a run is made: TEXT, lines without the last line feed, or with --log-json the event "run" with
+ * FACTS, which is JSON. */
+void mr_progress_run(mr_progress *p, const char *facts, const char *text);
+
 /* An epoch of STEPS steps begins; EPOCH counts from 1. EPOCHS 0: a single pass (evaluate, predict) without a
  * headline. STEPS 0: nobody knows how many. */
 void mr_progress_epoch_begin(mr_progress *p, int epoch, int epochs, int64_t steps);

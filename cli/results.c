@@ -6,6 +6,7 @@
 #include "cli/stats.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,4 +173,64 @@ int mr_cli_write_results(mr_cli_results *r, mr_error *e)
                                 own.hint);
     }
     return first;
+}
+
+/* --- what is said ------------------------------------------------------------------- */
+
+/* Where what a run leaves behind that ended early is, and what to do with it. */
+static void tell_early_end(const mr_cli_results *r)
+{
+    const mr_train_result *t = r->result;
+    if (t->stopped)
+        mr_progress_message(r->progress, MR_LOG_INFO, "stopped by signal %d after step %lld",
+                            mr_interrupted(), (long long)t->step);
+    if (t->early.code)
+        mr_progress_message(r->progress, MR_LOG_ERROR, "%s", t->early.message);
+    if (*t->left_behind)
+        mr_progress_message(r->progress, MR_LOG_INFO, "the state %s is in %s: --resume goes on from it",
+                            r->failed ? "after the last whole epoch" : "of the run", t->left_behind);
+    if (r->c->model && !r->saved_to && t->usable && access(r->c->model, F_OK) == 0)
+        mr_progress_message(r->progress, MR_LOG_INFO, "%s is left as it was", r->c->model);
+}
+
+/* Which epoch was the best, and how to get its weights, where the model's are those of the last one. */
+static void tell_best(const mr_cli_results *r)
+{
+    const mr_history *h = &r->result->history;
+    char path[MR_CHECKPOINT_PATH];
+    int best = mr_history_best(h);
+    if (r->best || best < 1 || h->count < 2)
+        return;
+    const mr_epoch_record *b = &h->record[best - 1], *last = &h->record[h->count - 1];
+    bool validated = !isnan(b->val_loss);
+    const char *metric = validated ? "val_loss" : "loss";
+    if (b == last) {
+        mr_progress_message(r->progress, MR_LOG_INFO, "the last epoch is the best by %s", metric);
+        return;
+    }
+    mr_progress_message(
+        r->progress, MR_LOG_INFO,
+        "epoch %d is the best by %s (%.4f; the last epoch has %.4f), the model is that of the last: "
+        "--keep best saves the best one",
+        best, metric, validated ? b->val_loss : b->loss, validated ? last->val_loss : last->loss);
+    if (r->checkpoints->dir.path && mr_checkpoint_of_epoch(path, sizeof path, &r->checkpoints->dir, best))
+        mr_progress_message(r->progress, MR_LOG_INFO, "epoch %d is in %s", best, path);
+}
+
+void mr_cli_tell_results(const mr_cli_results *r)
+{
+    const mr_train_result *t = r->result;
+    const mr_stage_stats *most = mr_cli_bottleneck(t->stage, t->stages, r->wall);
+    bool early = ended_early(r);
+    if (most && r->wall > 0 && !r->failed)
+        mr_progress_message(r->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)",
+                            r->wall, most->name, 100 * most->busy_seconds / (r->wall * most->threads));
+    if (early)
+        tell_early_end(r);
+    tell_best(r);
+    if (r->saved_to)
+        mr_progress_message(r->progress, MR_LOG_INFO, "model saved to %s%s", r->saved_to,
+                            early ? " as far as it is trained" : "");
+    if (t->skipped)
+        mr_progress_message(r->progress, MR_LOG_WARNING, "%lld inputs were skipped", (long long)t->skipped);
 }

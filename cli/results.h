@@ -24,11 +24,14 @@ typedef struct mr_cli_results {
     mr_tensorboard *tensorboard;
     double wall;
     bool failed;          /* the run, by an error */
+    bool best;            /* the model's weights are those of the best epoch */
     const char *saved_to; /* out: the model is in this file; NULL: in none */
 } mr_cli_results;
 
 /* The first failure goes to E, unless E holds one already (the run's); others are told. Returns the first's
  * code, or 0. */
 int mr_cli_write_results(mr_cli_results *r, mr_error *e);
+/* Says what became of the run, after that. */
+void mr_cli_tell_results(const mr_cli_results *r);
 
 #endif

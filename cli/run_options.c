@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/run_options.h"
 
+#include "cli/keep.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +30,7 @@ static bool is_among(const char *name, const char *const *list)
 /* --- values ------------------------------------------------------------------- */
 
 /* Arguments need not be UTF-8, JSON must be: other bytes go as {"hex": …}. */
-static json_t *text_json(const char *text)
+json_t *mr_cli_text_json(const char *text)
 {
     json_t *v = json_string(text);
     if (v)
@@ -45,7 +48,7 @@ static json_t *list_json(const mr_list *list)
 {
     json_t *v = json_array();
     for (int i = 0; i < list->count; i++)
-        json_array_append_new(v, text_json(list->item[i]));
+        json_array_append_new(v, mr_cli_text_json(list->item[i]));
     return v;
 }
 
@@ -58,7 +61,7 @@ static json_t *value_json(const mr_cli *c, const mr_option *o)
         return json_boolean(*(const bool *)field);
     case MR_TEXT:
         text = *(const char *const *)field;
-        return text ? text_json(text) : json_null();
+        return text ? mr_cli_text_json(text) : json_null();
     case MR_INT:
         return json_integer(*(const int *)field);
     case MR_INT64:
@@ -102,7 +105,13 @@ static const char *restored_text(const json_t *v, mr_strings *memory)
 
 static bool restore_list(mr_list *list, const json_t *v, mr_strings *memory)
 {
+    char number[32];
     list->count = 0;
+    if (json_is_integer(v)) { /* --keep took one number once */
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(v));
+        list->item[list->count++] = mr_strings_join(memory, NULL, number);
+        return list->item[0] != NULL;
+    }
     for (size_t i = 0; i < json_array_size(v) && i < MR_CLI_LIST; i++) {
         list->item[i] = restored_text(json_array_get(v, i), memory);
         if (!list->item[i])
@@ -176,9 +185,20 @@ static int restore_option(mr_cli *c, int i, const json_t *then, mr_strings *memo
     return 0;
 }
 
+/* --keep says two things, and one of them is the run's. */
+static int restore_keep(mr_cli *c, const json_t *then, mr_strings *memory, mr_error *e)
+{
+    mr_list before = {0};
+    if (then && !restore_list(&before, then, memory))
+        return mr_fail(e, MR_EFORMAT, "the checkpoint's options: 'keep' cannot be understood");
+    return mr_cli_keep_check_resumed(c, &before, e);
+}
+
 int mr_cli_restore(mr_cli *c, const json_t *settings, mr_strings *memory, mr_error *e)
 {
     int status = 0;
+    if (mr_cli_given(c, "keep"))
+        status = restore_keep(c, json_object_get(settings, "keep"), memory, e);
     for (int i = 0; i < mr_option_count && !status; i++)
         if (mr_options[i].commands & MR_FOR_TRAIN)
             status = restore_option(c, i, json_object_get(settings, mr_options[i].name), memory, e);

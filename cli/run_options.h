@@ -11,6 +11,8 @@
 
 /* {option: value} of all that were given. json: a new reference, NULL out of memory. */
 json_t *mr_cli_settings(const mr_cli *c);
+/* TEXT as JSON, also where it is not UTF-8 (then {"hex": "…"}). json: a new reference, NULL out of memory. */
+json_t *mr_cli_text_json(const char *text);
 
 /* Fills in what was given when the run began (SETTINGS) and is not given now. What is given now and differs
  * is an error that names it (MR_EUSAGE), unless it may change from one start to the next (how long, how fast,

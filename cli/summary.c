@@ -2,6 +2,7 @@
 /* millrace summary */
 #include "cli/commands.h"
 #include "cli/contract.h"
+#include "cli/provenance.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "io/model_file.h"
@@ -168,6 +169,28 @@ static void print_classes(const mr_model *m)
     mr_text_destroy(&names);
 }
 
+static void print_provenance(const mr_model *m)
+{
+    mr_text text = {0};
+    mr_cli_provenance_text(&text, m->provenance);
+    for (const char *line = mr_text_string(&text); *line; line += strcspn(line, "\n") + 1)
+        mr_print_line(stdout, "%.*s", (int)strcspn(line, "\n"), line);
+    mr_text_destroy(&text);
+}
+
+/* A file of ours says a version of Keras that reads it: MAJOR.MINOR is its format. */
+static void print_writer(const mr_model *m)
+{
+    const char *version = m->keras_version ? m->keras_version : "unknown", *dot = strchr(version, '.');
+    size_t minor = dot ? (size_t)(dot - version) + 1 + strcspn(dot + 1, ".") : strlen(version);
+    if (m->millrace_version)
+        mr_print_line(stdout, "Written by millrace %s, in the format of Keras %.*s", m->millrace_version,
+                      (int)minor, version);
+    else
+        mr_print_line(stdout, "Written by Keras version %s, backend %s", version,
+                      m->backend ? m->backend : "unknown");
+}
+
 static void print_rest(const mr_model *m, const struct totals *t)
 {
     char text[160];
@@ -180,8 +203,8 @@ static void print_rest(const mr_model *m, const struct totals *t)
     mr_print_line(stdout, "Preprocessing: %s",
                   m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
     print_classes(m);
-    mr_print_line(stdout, "Written by Keras version %s, backend %s",
-                  m->keras_version ? m->keras_version : "unknown", m->backend ? m->backend : "unknown");
+    print_provenance(m);
+    print_writer(m);
 }
 
 /* --- as JSON -------------------------------------------------------------------- */
@@ -231,12 +254,13 @@ static int print_json(const mr_model *m, struct totals *t, mr_error *e)
     for (int i = 0; m->class_names && i < m->classes; i++)
         json_array_append_new(classes, json_string(m->class_names[i]));
     json_t *all = json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:o, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?}", "name", m->graph->name,
-        "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?, s:s?, s:O?}", "name",
+        m->graph->name, "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
         "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
         "peak_memory", memory_json(m->graph), "training_config", m->training, "optimizer_state",
         m->has_optimizer_state, "iterations", (json_int_t)m->iterations, "preprocessing", contract_json(m),
-        "class_names", classes, "keras_version", m->keras_version, "backend", m->backend);
+        "class_names", classes, "keras_version", m->keras_version, "backend", m->backend, "millrace_version",
+        m->millrace_version, "provenance", m->provenance);
     int status = all && !json_dumpf(all, stdout, JSON_INDENT(1))
                      ? 0
                      : mr_fail(e, MR_EIO, "the summary cannot be written as JSON");

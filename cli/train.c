@@ -9,20 +9,22 @@
 #include "cli/fine_tune.h"
 #include "cli/history.h"
 #include "cli/interrupt.h"
+#include "cli/keep.h"
 #include "cli/model.h"
 #include "cli/moving_statistics.h"
 #include "cli/optimizer.h"
 #include "cli/outputs.h"
 #include "cli/progress.h"
+#include "cli/provenance.h"
 #include "cli/ranks.h"
 #include "cli/results.h"
+#include "cli/schedule_end.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct job {
     mr_cli *c;
@@ -144,13 +146,21 @@ static int check_outputs(const mr_cli *c, mr_error *e)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
                        "give --model FILE.h5 or FILE.keras");
     int status = c->model ? mr_cli_check_model_name(c->model, "--model", e) : 0;
-    return status ? status : mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    if (!status)
+        status = mr_cli_check_picture_name(outputs[1], e);
+    if (!status)
+        status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    if (!status)
+        status = mr_cli_check_output_folder((mr_cli_output){c->checkpoint_dir, "checkpoint-dir"}, e);
+    return status ? status : mr_cli_check_output_folder((mr_cli_output){c->tensorboard, "tensorboard"}, e);
 }
 
 static int check_checkpoint_options(const mr_cli *c, mr_error *e)
 {
-    if (c->checkpoint_dir || (!c->checkpoint_every && !mr_cli_given(c, "keep")))
-        return 0;
+    mr_cli_keep keep;
+    int status = mr_cli_keep_parse(&keep, c, e);
+    if (status || c->checkpoint_dir || (!c->checkpoint_every && !keep.counted))
+        return status;
     return mr_hint(e,
                    mr_fail(e, MR_EUSAGE, "--%s: there are no checkpoints",
                            c->checkpoint_every ? "checkpoint-every" : "keep"),
@@ -284,6 +294,32 @@ static int set_moving_statistics(struct job *j, mr_error *e)
     return status;
 }
 
+/* A run that is resumed for more epochs. */
+static int stretch_schedule(struct job *j, mr_error *e)
+{
+    char text[256];
+    int status = mr_cli_stretch_schedule(j->optimizer, j->c, j->checkpoints.resumed.state.settings,
+                                         steps_per_epoch(j), text, sizeof text, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
+static int check_rates(const struct job *j, mr_error *e)
+{
+    char text[320];
+    const mr_run_state *at = j->checkpoints.resumes ? &j->checkpoints.resumed.state : NULL;
+    const mr_cli_rates rates = {.schedule = j->trainer->optimizer->schedule,
+                                .iterations = j->trainer->optimizer->iterations - (at ? at->sums.steps : 0),
+                                .steps_per_epoch = steps_per_epoch(j),
+                                .epoch = at ? at->epoch : 0,
+                                .epochs = at && at->ended ? at->epoch : j->c->epochs};
+    int status = mr_cli_check_rates(&rates, text, sizeof text, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
 /* How the model is trained: as the options say, or as the run was that is resumed. */
 static int choose_training(struct job *j, mr_error *e)
 {
@@ -291,8 +327,8 @@ static int choose_training(struct job *j, mr_error *e)
     const mr_model *compiled = c->from ? j->model : NULL;
     if (j->checkpoints.resumes) {
         j->loss = json_incref(json_object_get(j->model->training, "loss"));
-        j->optimizer = json_incref(json_object_get(j->model->training, "optimizer_config"));
-        return 0;
+        j->optimizer = json_deep_copy(json_object_get(j->model->training, "optimizer_config"));
+        return stretch_schedule(j, e);
     }
     if (!mr_cli_own_optimizer(c, compiled)) /* named anew: its state starts anew */
         j->model->has_optimizer_state = false;
@@ -331,6 +367,18 @@ static int make_trainer(struct job *j, mr_error *e)
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     return status ? status : check_restored(j, e);
+}
+
+static int set_provenance(const struct job *j, mr_error *e)
+{
+    const mr_cli_run run = {.c = j->c,
+                            .data = &j->data,
+                            .trainer = j->trainer,
+                            .resumed = j->checkpoints.resumes ? &j->checkpoints.resumed.state : NULL};
+    int status = mr_cli_set_provenance(&run, e);
+    if (!status)
+        mr_cli_tell_run(j->progress, j->c, j->model->provenance);
+    return status;
 }
 
 static int describe(struct job *j, mr_error *e)
@@ -379,9 +427,11 @@ static int set_up(struct job *j, mr_error *e)
     int status = mr_cli_ranks_join(&j->ranks, j->c, e);
     if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
         status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
+    if (!status && !j->c->resume) /* else the run's outputs are not known yet */
+        status = check_outputs(j->c, e);
     if (!status)
         status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
-    if (!status)
+    if (!status && j->c->resume)
         status = check_outputs(j->c, e);
     if (!status)
         status = check_checkpoint_options(j->c, e);
@@ -411,9 +461,11 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = make_trainer(j, e);
     if (!status)
-        status = tell_imbalance(j, e);
+        status = check_rates(j, e);
     if (!status)
-        status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
+        status = set_provenance(j, e);
+    if (!status)
+        status = tell_imbalance(j, e);
     if (!status)
         status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
     if (!status)
@@ -426,43 +478,15 @@ static int set_up(struct job *j, mr_error *e)
                                         (mr_says){told, j}, e);
     if (!status)
         status = open_tensorboard(j, e);
+    if (!status) /* what was there before is touched when all else is ready */
+        status = mr_cli_checkpoints_set_aside(&j->checkpoints, e);
+    if (!status)
+        status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
     j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
     return status;
 }
 
 /* --- results -------------------------------------------------------------------- */
-
-/* Where what a run leaves behind that ended early is, and what to do with it. */
-static void tell_early_end(const struct job *j, const mr_cli_results *r)
-{
-    const mr_train_result *t = &j->result;
-    if (t->stopped)
-        mr_progress_message(j->progress, MR_LOG_INFO, "stopped by signal %d after step %lld",
-                            mr_interrupted(), (long long)t->step);
-    if (t->early.code)
-        mr_progress_message(j->progress, MR_LOG_ERROR, "%s", t->early.message);
-    if (*t->left_behind)
-        mr_progress_message(j->progress, MR_LOG_INFO, "the state %s is in %s: --resume goes on from it",
-                            r->failed ? "after the last whole epoch" : "of the run", t->left_behind);
-    if (j->c->model && !r->saved_to && t->usable && access(j->c->model, F_OK) == 0)
-        mr_progress_message(j->progress, MR_LOG_INFO, "%s is left as it was", j->c->model);
-}
-
-static void tell_end(const struct job *j, const mr_cli_results *r)
-{
-    const mr_stage_stats *most = mr_cli_bottleneck(j->result.stage, j->result.stages, r->wall);
-    if (most && r->wall > 0 && !r->failed)
-        mr_progress_message(j->progress, MR_LOG_INFO, "%.1f s; the busiest stage was %s (%.0f%% of the time)",
-                            r->wall, most->name, 100 * most->busy_seconds / (r->wall * most->threads));
-    if (r->failed || j->result.stopped)
-        tell_early_end(j, r);
-    if (r->saved_to)
-        mr_progress_message(j->progress, MR_LOG_INFO, "model saved to %s%s", r->saved_to,
-                            r->failed || j->result.stopped ? " as far as it is trained" : "");
-    if (j->result.skipped)
-        mr_progress_message(j->progress, MR_LOG_WARNING, "%lld inputs were skipped",
-                            (long long)j->result.skipped);
-}
 
 static int write_results(struct job *j, bool failed, double wall, mr_error *e)
 {
@@ -475,9 +499,10 @@ static int write_results(struct job *j, bool failed, double wall, mr_error *e)
                         .step_log = &j->step_log,
                         .tensorboard = &j->callbacks.tensorboard,
                         .wall = wall,
-                        .failed = failed};
+                        .failed = failed,
+                        .best = j->callbacks.best.monitor.metric != NULL};
     int status = mr_cli_write_results(&r, e);
-    tell_end(j, &r);
+    mr_cli_tell_results(&r);
     if (r.saved_to && !failed && !j->result.stopped)
         mr_cli_checkpoints_finished(&j->checkpoints, j->c);
     return status;

@@ -119,6 +119,12 @@ void mr_json_boolean(mr_json *w, bool value)
     mr_text_append(&w->text, value ? "true" : "false");
 }
 
+void mr_json_raw(mr_json *w, const char *text)
+{
+    begin_value(w);
+    mr_text_append(&w->text, text);
+}
+
 void mr_json_null(mr_json *w)
 {
     begin_value(w);

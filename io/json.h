@@ -31,6 +31,8 @@ void mr_json_float(mr_json *w, float value);
 void mr_json_double(mr_json *w, double value);
 void mr_json_boolean(mr_json *w, bool value);
 void mr_json_null(mr_json *w);
+/* TEXT, which is JSON already. */
+void mr_json_raw(mr_json *w, const char *text);
 
 /* Ends a line of JSONL. */
 void mr_json_end_line(mr_json *w);

@@ -232,17 +232,6 @@ static bool take_variables(mr_real *out, const mr_graph *g, const mr_model *m)
     return true;
 }
 
-/* Whether PATH is the state at the very end of epoch EPOCH. */
-static bool is_end_of(const char *path, int epoch)
-{
-    mr_run_state state;
-    if (mr_checkpoint_read_state(&state, NULL, path, NULL))
-        return false;
-    bool found = state.epoch == epoch && state.samples == 0;
-    mr_run_state_clear(&state);
-    return found;
-}
-
 static bool load_from(mr_best_weights *s, const mr_graph *g, const char *path)
 {
     mr_model *m = NULL;
@@ -296,16 +285,10 @@ static bool is_best_of(const char *path, int epoch)
 /* A resumed run has no copy: the best epoch's weights are in the checkpoint that is kept as the best one. */
 static void find_again(mr_best_weights *s, const mr_graph *g)
 {
-    mr_checkpoint_list list = {0};
-    bool found = false;
     char path[4096];
-    if (s->checkpoints && s->checkpoints->path && mr_checkpoint_list_read(&list, s->checkpoints, NULL) == 0)
-        for (size_t i = 0; i < list.count && !found; i++)
-            found = !mr_checkpoint_path(path, sizeof path, s->checkpoints, list.number[i], NULL) &&
-                    is_end_of(path, s->epoch) && load_from(s, g, path);
-    mr_checkpoint_list_free(&list);
-    if (!found && s->checkpoints && s->checkpoints->path &&
-        snprintf(path, sizeof path, "%s/" MR_BEST_FILE, s->checkpoints->path) < (int)sizeof path)
+    const mr_checkpoint_dir *d = s->checkpoints && s->checkpoints->path ? s->checkpoints : NULL;
+    bool found = d && mr_checkpoint_of_epoch(path, sizeof path, d, s->epoch) && load_from(s, g, path);
+    if (!found && d && snprintf(path, sizeof path, "%s/" MR_BEST_FILE, d->path) < (int)sizeof path)
         found = is_best_of(path, s->epoch) && load_from(s, g, path);
     s->lost = !found;
 }

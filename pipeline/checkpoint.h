@@ -64,5 +64,8 @@ int mr_checkpoint_write(mr_model *view, const mr_snapshot *s, const char *path, 
 /* Reads the run's state out of a checkpoint; SCORE may be NULL. MR_EFORMAT where PATH is a model without one.
  */
 int mr_checkpoint_read_state(mr_run_state *out, double *score, const char *path, mr_error *e);
+/* The checkpoint in D of the state at the very end of epoch EPOCH, into PATH; false: there is none that can
+ * be read. */
+bool mr_checkpoint_of_epoch(char *path, size_t size, const mr_checkpoint_dir *d, int epoch);
 
 #endif

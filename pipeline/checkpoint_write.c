@@ -91,3 +91,25 @@ int mr_checkpoint_read_state(mr_run_state *out, double *score, const char *path,
     free(text);
     return status;
 }
+
+static bool is_end_of(const char *path, int epoch)
+{
+    mr_run_state state;
+    if (mr_checkpoint_read_state(&state, NULL, path, NULL))
+        return false;
+    bool found = state.epoch == epoch && state.samples == 0;
+    mr_run_state_clear(&state);
+    return found;
+}
+
+bool mr_checkpoint_of_epoch(char *path, size_t size, const mr_checkpoint_dir *d, int epoch)
+{
+    mr_checkpoint_list list;
+    bool found = false;
+    if (mr_checkpoint_list_read(&list, d, NULL))
+        return false;
+    for (size_t i = 0; i < list.count && !found; i++)
+        found = !mr_checkpoint_path(path, size, d, list.number[i], NULL) && is_end_of(path, epoch);
+    mr_checkpoint_list_free(&list);
+    return found;
+}

@@ -98,6 +98,21 @@ void mr_history_free(mr_history *h)
     *h = (mr_history){0};
 }
 
+int mr_history_best(const mr_history *h)
+{
+    int best = 0;
+    double least = INFINITY;
+    for (int i = 0; i < h->count; i++) {
+        const mr_epoch_record *r = &h->record[i];
+        double value = isnan(r->val_loss) ? r->loss : r->val_loss;
+        if (value < least) {
+            least = value;
+            best = r->epoch;
+        }
+    }
+    return best;
+}
+
 /* --- numbers ------------------------------------------------------------------ */
 
 json_t *mr_number_json(double v)

@@ -37,6 +37,8 @@ int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e);
 /* TO is overwritten, not freed. */
 int mr_history_copy(mr_history *to, const mr_history *from, mr_error *e);
 void mr_history_free(mr_history *h);
+/* The first epoch of lowest val_loss, or of lowest loss where nothing was validated; 0: there is none. */
+int mr_history_best(const mr_history *h);
 
 /* A checkpoint holds a history as a table of doubles, to the last bit, a row for each record; of ten thousand
  * epochs JSON would be megabytes, and many times that while it is made. Its columns are said by a

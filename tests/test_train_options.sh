@@ -33,8 +33,36 @@ schedules_are_in_the_file() {
   millrace summary m.h5 | grep -q CosineDecay
   millrace convert m.h5 m.keras --quiet
   millrace summary m.keras | grep -q '"warmup_target": 0.01'
-  millrace train "${common[@]}" --from m.h5 --model n.h5 --epochs 1 --history h.csv   # goes on where it was: at its end
-  tail -1 h.csv | grep -q ',0,'
+  millrace train "${common[@]}" --from m.h5 --model n.h5 --epochs 1 --history h.csv --learning-rate 0.02
+  tail -1 h.csv | grep -q ',0.02,'
+}
+
+# A rate of 0 trains nothing: runs that would go on behind the end of their schedule say so, or are refused.
+schedules_that_end() {
+  run() { millrace train "${common[@]}" --learning-rate 0.01 --checkpoint-dir ck --history h.csv "$@"; }
+  rates_are() { python3 -c 'import csv; print(*["%.6g" % float(r["learning_rate"]) for r in csv.DictReader(open("h.csv"))])' | grep -qx "$1"; }
+  run --epochs 2 --schedule cosine
+  rates_are "0.005 0"
+  run --epochs 4 --resume 2>err
+  grep -q "the schedule CosineDecay, made for 2 epochs, is stretched over 4" err
+  rates_are "0.005 0 0.00146447 0"
+  run --epochs 4 --resume 2>err && [ ! -s err ]
+  run --epochs 1 --schedule polynomial --end-learning-rate 0 2>err
+  run --epochs 2 --resume
+  rates_are "0 0"
+  grep -q "PolynomialDecay" <(run --epochs 4 --resume 2>&1)
+  run --epochs 2 --schedule cosine --decay-steps 2epochs 2>err
+  expect 2 "the learning rate is 0 in all epochs to come" run --epochs 4 --resume
+  run --epochs 4 --schedule cosine --decay-steps 2epochs 2>err
+  grep -q "the learning rate is 0 from epoch 3 to epoch 4" err
+  run --epochs 3 --schedule piecewise --boundaries 1epoch --values 0.1,0 2>err
+  grep -q "the learning rate is 0 from epoch 3 to epoch 3" err
+  run --epochs 2 --schedule cosine --warmup-steps 3epochs 2>err
+  grep -q "the warm-up of .* steps is longer than the run" err
+  run --epochs 2 --schedule cosine-restarts --first-decay-steps 1epoch 2>err
+  not grep -q "learning rate is 0" err
+  millrace train "${common[@]}" --epochs 2 --learning-rate 0.01 --schedule cosine --model over.h5
+  expect 2 "the learning rate is 0 in all epochs to come" millrace train "${common[@]}" --from over.h5 --model n.h5 --epochs 1
 }
 
 # What a compiled model brings is changed by what is given, and by nothing else.
@@ -115,4 +143,4 @@ too_small() {
   expect 2 "images of 24x24 are too small" millrace train --data cells --model x.h5 --image-size 24x24 --arch mobilenet_v2
 }
 
-run_cases bound schedules schedules_are_in_the_file own_optimizers refused architectures moving_statistics too_small
+run_cases bound schedules schedules_are_in_the_file schedules_that_end own_optimizers refused architectures moving_statistics too_small
