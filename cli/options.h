@@ -70,7 +70,7 @@ typedef struct mr_cli {
     /* everywhere */
     int threads, decode_threads;
     const char *precision;
-    const char *on_error, *max_errors;
+    const char *on_error, *max_errors, *dialect;
     int64_t max_pixels, memory_limit;
     bool sandbox, no_sandbox;
     bool quiet, log_json, json, help, no_optimizer;

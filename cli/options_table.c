@@ -164,6 +164,7 @@ const mr_option mr_options[] = {
     {"max-errors", MR_TEXT, RUNS, AT(max_errors), 0, 0, "N|P%", "how many may be bad [5%]", everywhere},
     {"max-pixels", MR_INT64, RUNS, AT(max_pixels), 1, 4e9, "N", "larger images are refused [178956970]", everywhere},
     {"memory-limit", MR_INT64, RUNS, AT(memory_limit), 1 << 20, 9e15, "BYTES", "for the activations", everywhere},
+    {"dialect", MR_TEXT, MR_FOR_CONVERT, AT(dialect), 0, 0, "NAME", "of an .h5: keras2 or keras3 [keras3]", out},
     {"no-optimizer", MR_FLAG, MR_FOR_CONVERT, AT(no_optimizer), 0, 0, NULL, "leave the training state out", out},
     {"json", MR_FLAG, MR_FOR_SUMMARY | MR_FOR_EVALUATE | MR_FOR_VERIFY, AT(json), 0, 0, NULL, "print the result as JSON", out},
     {"sandbox", MR_FLAG, MR_FOR_ALL, AT(sandbox), 0, 0, NULL, "read nothing but the inputs (writing elsewhere, exec and network are off anyway)", everywhere},

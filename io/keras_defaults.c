@@ -31,6 +31,12 @@ static const struct {
     {"Resizing", "antialias", "false"},
 };
 
+/* Keras 3's layers take what every layer has as further arguments; these do not. */
+bool mr_keras_takes_trainable(const char *class)
+{
+    return strncmp(class, "SpatialDropout", 14) != 0;
+}
+
 bool mr_keras_goes_without_saying(const char *class, const char *key, const json_t *value)
 {
     for (size_t i = 0; i < sizeof late / sizeof *late; i++)

@@ -53,6 +53,13 @@ int mr_keras_era(const char *keras_version)
                : 0;
 }
 
+bool mr_keras_version_from(const char *keras_version, int major, int minor)
+{
+    int found[2];
+    return keras_version && sscanf(keras_version, "%d.%d", &found[0], &found[1]) == 2 &&
+           (found[0] > major || (found[0] == major && found[1] >= minor));
+}
+
 void mr_keras_origin_clear(mr_keras_origin *origin)
 {
     json_decref(origin->layouts);
@@ -198,13 +205,18 @@ static int convert_layers(mr_dialect *d, json_t *layers, const json_t *model, bo
 
 static int convert_ends(mr_dialect *d, json_t *config, const json_t *found)
 {
-    static const char *const keys[] = {"input_layers", "output_layers"};
+    static const char *const keys[] = {"input_layers", "output_layers"}, *const structures[] = {
+                                                                             "input_structure",
+                                                                             "output_structure"};
     for (int i = 0; i < 2; i++) {
         json_t *ends;
         int status = mr_keras_ends(&ends, d, json_object_get(found, keys[i]), keys[i]);
         if (status)
             return status;
         mr_keras_set(d, config, keys[i], ends);
+        json_t *structure = mr_keras_structure(d, json_object_get(found, keys[i]));
+        if (structure)
+            mr_keras_set(d, config, structures[i], structure);
     }
     return 0;
 }
@@ -286,6 +298,8 @@ static void fill_origin(mr_keras_origin *origin, const json_t *root)
 {
     if (!origin->era)
         origin->era = mr_keras_era(mr_json_text(root, "keras_version"));
+    if (mr_keras_version_from(mr_json_text(root, "keras_version"), 3, 12))
+        origin->lists = true;
     if (!origin->era)
         origin->era = era_of(root, 0);
     if (!origin->era)
@@ -322,7 +336,7 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
         return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model",
                        mr_keras_name(root), mr_keras_class(root));
     fill_origin(origin, root);
-    mr_dialect d = {.era = origin->era, .theano = origin->theano, .e = e};
+    mr_dialect d = {.era = origin->era, .theano = origin->theano, .lists = origin->lists, .e = e};
     json_t *made = NULL;
     int status = convert_model(&made, &d, root, 0);
     if (!status && !origin->layouts && !(origin->layouts = json_object()))

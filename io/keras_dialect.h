@@ -13,6 +13,7 @@
 typedef struct mr_keras_origin {
     int era;         /* 1, 2 (Keras 2 and tf.keras) or 3; 0: to be told from the configuration */
     bool sorted;     /* Keras 1 and 2.0: optimizers kept their weights sorted by name */
+    bool lists;      /* Keras 3.12 and later: [["x", 0, 0]] is a list of one tensor, and not a tensor alone */
     bool theano;     /* convolution kernels are flipped, 'same' pads symmetrically */
     json_t *layouts; /* object, path of a layer → how its weights lie in the file where that is not as
                         canonical (io/keras_layout.h); owned */
@@ -22,6 +23,8 @@ typedef struct mr_keras_origin {
 void mr_keras_origin_clear(mr_keras_origin *origin);
 /* ERA from "keras_version" ("2.2.4-tf"), which may be NULL: 0. */
 int mr_keras_era(const char *keras_version);
+/* Whether that is version MAJOR.MINOR or a later one. */
+bool mr_keras_version_from(const char *keras_version, int major, int minor);
 
 /* ROOT: what stands in model_config, config.json or to_json(). *CANONICAL is a new reference. Fills what
  * ORIGIN leaves open. MR_EUNSUPPORTED: one line naming layer and class; MR_EFORMAT: not a model. */

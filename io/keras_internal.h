@@ -10,6 +10,7 @@
 typedef struct mr_dialect {
     int era;
     bool theano;
+    bool lists;  /* as mr_keras_origin */
     bool failed; /* out of memory while building JSON: looked at once, at the end */
     mr_error *e;
 } mr_dialect;
@@ -43,6 +44,8 @@ bool mr_keras_ends_with(const char *text, const char *end);
 /* The canonical {"class_name", "name", "config"} of one layer that is no model (io/keras_layer.c). */
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer);
 
+/* Whether the constructor of CLASS takes "trainable" (io/keras_defaults.c). */
+bool mr_keras_takes_trainable(const char *class);
 /* VALUE is what KEY, which some versions of Keras do not know, means there anyway (io/keras_defaults.c). */
 bool mr_keras_goes_without_saying(const char *class, const char *key, const json_t *value);
 
@@ -50,6 +53,14 @@ bool mr_keras_goes_without_saying(const char *class, const char *key, const json
 int mr_keras_calls(json_t **out, mr_dialect *d, const json_t *nodes, const char *class, const char *name);
 /* [[name, call, tensor]…] from "input_layers"/"output_layers", flat or not. */
 int mr_keras_ends(json_t **out, mr_dialect *d, const json_t *ends, const char *key);
+/* The form of input_layers or output_layers as found (io/keras_structure.c): numbers of tensors in lists and
+ * objects, which the canonical configuration keeps as "input_structure" and "output_structure". NULL for the
+ * usual ones, a tensor alone and a list of several. A new reference. */
+json_t *mr_keras_structure(mr_dialect *d, const json_t *ends);
+/* ITEMS, an array, put into the form STRUCTURE, which may be NULL. A new reference. */
+json_t *mr_keras_structured(mr_dialect *d, const json_t *items, const json_t *structure);
+/* Whether MODEL or one in it takes or gives a list of one. */
+bool mr_keras_keeps_lists(const json_t *model);
 /* Calls of anything count from 0, in whatever way the writer counted them. */
 int mr_keras_renumber(mr_dialect *d, json_t *model);
 

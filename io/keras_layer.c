@@ -296,7 +296,8 @@ int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer)
     json_t *config = json_object();
     const json_t *trainable = json_object_get(old, "trainable");
     mr_keras_set(d, config, "name", json_string(name));
-    mr_keras_set(d, config, "trainable", json_boolean(!json_is_false(trainable)));
+    mr_keras_set(d, config, "trainable",
+                 json_boolean(!json_is_false(trainable) || !mr_keras_takes_trainable(class->name)));
     int status = convert_keys(d, class, name, config, old);
     *out = json_pack("{s:s, s:s, s:o}", "class_name", class->name, "name", name, "config", config);
     if (!*out)

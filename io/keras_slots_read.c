@@ -157,9 +157,11 @@ static bool is_counter(const char *name, size_t position)
     return strstr(name, "iter") || (position == 0 && (strstr(name, "Variable") || strstr(name, "variable")));
 }
 
+/* The last counter is the right one: a LossScaleOptimizer has one of its own, which stays 0, before that of
+ * the optimizer inside. */
 static void take_scalar(struct state *s, const char *name, size_t position)
 {
-    if (!s->iterations && is_counter(name, position))
+    if (is_counter(name, position))
         s->iterations = name;
     else if (s->o->class->scalar && !strstr(name, "learning_rate") && !s->scalar)
         s->scalar = name; /* m_schedule, momentum_cache, u_product, "variable" */
@@ -321,19 +323,51 @@ int mr_keras_optimizer(mr_optimizer **out, const mr_model *m, mr_error *e)
     return 0;
 }
 
+static bool is_scalar(hid_t group, const char *name)
+{
+    mr_shape shape;
+    return !mr_hdf5_shape(&shape, group, name, NULL) && shape.rank == 0;
+}
+
+static bool is_integer(hid_t group, const char *name)
+{
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT), type = set < 0 ? -1 : H5Dget_type(set);
+    bool integer = type >= 0 && H5Tget_class(type) == H5T_INTEGER;
+    mr_hdf5_release(type);
+    mr_hdf5_release(set);
+    return integer;
+}
+
+/* State that M did not take is lost, unless nothing was trained yet: the last counter among NAMES is 0. */
+static void note_dropped(mr_model *m, hid_t group, const mr_names *names)
+{
+    int64_t count = 0;
+    bool counted = false;
+    for (size_t i = 0; i < names->count && !m->has_optimizer_state; i++)
+        if (is_scalar(group, names->name[i]) && is_integer(group, names->name[i]) &&
+            !strstr(names->name[i], "step"))
+            counted = !mr_hdf5_read_int(&count, group, names->name[i], NULL);
+    m->dropped_state = !m->has_optimizer_state && (count > 0 || (!counted && names->count > 2));
+}
+
 int mr_keras_read_slots_h5(mr_model *m, hid_t file, const mr_keras_origin *origin, mr_error *e)
 {
     mr_names names = {0};
     hid_t group = -1;
     mr_optimizer *o = NULL;
-    int status = mr_hdf5_is_group(file, "optimizer_weights") ? mr_keras_optimizer(&o, m, e) : 0;
-    if (!o)
+    bool there = mr_hdf5_is_group(file, "optimizer_weights");
+    int status = there ? mr_keras_optimizer(&o, m, e) : 0;
+    if (!there || status)
         return status;
     status = mr_hdf5_open_group(&group, file, "optimizer_weights", e);
     if (!status)
-        status = mr_hdf5_read_names(&names, group, "weight_names", e);
-    if (!status && names.count)
+        status = mr_hdf5_read_names(&names, group, "weight_names", o ? e : NULL);
+    if (!status && names.count && o)
         status = read_arrays(m, o, group, &names, origin, e);
+    if (!status)
+        note_dropped(m, group, &names);
+    else if (!o)
+        status = 0;
     mr_names_free(&names);
     mr_hdf5_release(group);
     mr_optimizer_free(o);
@@ -357,10 +391,13 @@ static int list_numbers(mr_names *out, hid_t group, mr_error *e)
     return status;
 }
 
-static bool is_scalar(hid_t group, const char *name)
+/* Number of the iterations among the scalars in front, of which there are COUNT: the last integer. A
+ * LossScaleOptimizer's own come before those of the optimizer inside. */
+static size_t counter_among(hid_t group, const mr_names *names, size_t count)
 {
-    mr_shape shape;
-    return !mr_hdf5_shape(&shape, group, name, NULL) && shape.rank == 0;
+    while (count > 1 && !is_integer(group, names->name[count - 1]))
+        count--;
+    return count ? count - 1 : 0;
 }
 
 /* iteration, learning_rate (unless it is a schedule, and not in every version), then the slots; the last
@@ -374,7 +411,7 @@ static int read_numbers(mr_model *m, mr_optimizer *o, hid_t group, const mr_name
         at++;
     if (names->count - at != (size_t)o->slots)
         return 0;
-    if (mr_hdf5_read_int(&m->iterations, group, names->name[0], &why))
+    if (mr_hdf5_read_int(&m->iterations, group, names->name[counter_among(group, names, at)], &why))
         return leave_out(group, &why, e);
     for (int i = 0; i < o->slots; i++) {
         const mr_slot *s = &o->slot[i];
@@ -392,16 +429,19 @@ int mr_keras_read_slots_zip(mr_model *m, hid_t root, const mr_keras_origin *orig
     mr_names names = {0};
     hid_t group = -1;
     mr_optimizer *o = NULL;
-    int status = mr_hdf5_is_group(root, "optimizer/vars") ? mr_keras_optimizer(&o, m, e) : 0;
-    if (!o)
+    bool there = mr_hdf5_is_group(root, "optimizer/vars");
+    int status = there ? mr_keras_optimizer(&o, m, e) : 0;
+    if (!there || status)
         return status;
     status = mr_hdf5_open_group(&group, root, "optimizer/vars", e);
     if (!status)
         status = list_numbers(&names, group, e);
-    if (!status && names.count)
+    if (!status && names.count && o)
         status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
-    if (!status && names.count)
+    if (!status && names.count && o)
         status = read_numbers(m, o, group, &names, origin, e);
+    if (!status)
+        note_dropped(m, group, &names);
     if (!m->has_optimizer_state)
         m->iterations = 0;
     mr_names_free(&names);

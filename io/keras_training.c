@@ -210,15 +210,34 @@ static json_t *old_optimizer(const json_t *optimizer)
     return json_pack("{s:s, s:o}", "class_name", class ? class : "", "config", out);
 }
 
+/* Whether KEY may stand among the arguments of Keras 3's compile(), which refuses what it does not know; null
+ * is what some of them may not be and all are where they are left out. */
+static bool is_argument(const char *key, const json_t *v)
+{
+    static const char *const keys[] = {
+        "loss",        "loss_weights",        "metrics",     "weighted_metrics",
+        "run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(key, keys[i]))
+            return !json_is_null(v);
+    return false;
+}
+
 /* Keras 2.3 looks for all of these and stumbles where one is missing. */
 static const char *const expected[] = {"loss", "metrics", "loss_weights", "sample_weight_mode"};
 
 json_t *mr_keras_training_h5(const json_t *training)
 {
-    json_t *out = json_object(), *v;
+    const json_t *optimizer = json_object_get(training, "optimizer_config");
+    json_t *out, *v;
     const char *key;
+    if (!optimizer)
+        return NULL;
+    out = json_object();
     json_object_foreach ((json_t *)training, key, v)
-        json_object_set_new(out, key, strcmp(key, "optimizer_config") ? json_deep_copy(v) : old_optimizer(v));
+        if (is_argument(key, v))
+            json_object_set_new(out, key, json_deep_copy(v));
+    json_object_set_new(out, "optimizer_config", old_optimizer(optimizer));
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
         if (!json_object_get(out, expected[i]))
             json_object_set_new(out, expected[i], json_null());
@@ -250,10 +269,11 @@ json_t *mr_keras_training_zip(const json_t *training)
     const json_t *optimizer = json_object_get(training, "optimizer_config");
     json_t *out = json_object(), *v;
     const char *key;
-    if (optimizer)
-        json_object_set_new(out, "optimizer", with_module(optimizer, "keras.optimizers"));
+    if (!optimizer) /* an empty one: not compiled */
+        return out;
+    json_object_set_new(out, "optimizer", with_module(optimizer, "keras.optimizers"));
     json_object_foreach ((json_t *)training, key, v)
-        if (strcmp(key, "optimizer_config") != 0)
+        if (is_argument(key, v))
             json_object_set_new(out, key,
                                 with_module(v, strstr(key, "metrics") ? "keras.metrics" : "keras.losses"));
     return out;

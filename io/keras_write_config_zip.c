@@ -89,11 +89,18 @@ static json_t *tensor_json(struct writer *w, const json_t *model, const char *pr
                      tensor_shape(w, model, prefix, ref), "dtype", "float32", "keras_history", history);
 }
 
-/* Merges take one list, whatever is in it; a model of several inputs takes a list too. */
-static bool takes_list(const json_t *layer, size_t inputs)
+/* The arguments of a call on TENSORS, which are taken over: merges take one list, whatever is in it; a model
+ * takes what it was made for. */
+static json_t *arguments(struct writer *w, const json_t *layer, json_t *tensors)
 {
     const mr_layer_class *class = mr_layer_class_find(mr_keras_class(layer));
-    return inputs > 1 || (class && class->max_inputs > 1);
+    const json_t *structure = json_object_get(json_object_get(layer, "config"), "input_structure");
+    if (json_array_size(tensors) > 1 || (class && class->max_inputs > 1) || structure) {
+        json_t *formed = structure ? mr_keras_structured(&w->d, tensors, structure) : json_incref(tensors);
+        json_decref(tensors);
+        return json_pack("[o]", formed);
+    }
+    return tensors;
 }
 
 static json_t *calls_json(struct writer *w, const json_t *model, const char *prefix, const json_t *layer)
@@ -105,9 +112,9 @@ static json_t *calls_json(struct writer *w, const json_t *model, const char *pre
         json_array_foreach (call, k, ref)
             mr_keras_append(&w->d, tensors, tensor_json(w, model, prefix, ref));
         json_t *options = json_deep_copy(json_array_get(json_array_get(call, 0), 3));
-        json_t *args = takes_list(layer, json_array_size(call)) ? json_pack("[o]", tensors) : tensors;
         mr_keras_append(&w->d, out,
-                        json_pack("{s:o, s:o}", "args", args, "kwargs", options ? options : json_object()));
+                        json_pack("{s:o, s:o}", "args", arguments(w, layer, tensors), "kwargs",
+                                  options ? options : json_object()));
     }
     return out;
 }
@@ -125,7 +132,8 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     const char *key;
     json_t *out = json_object(), *v;
     mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(layer)));
-    mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
+    if (mr_keras_takes_trainable(mr_keras_class(layer)))
+        mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
     mr_keras_set(&w->d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
     json_object_foreach (json_object_get(layer, "config"), key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
@@ -161,7 +169,8 @@ static json_t *layer_json(struct writer *w, const json_t *layer, const char *pat
 /* Keras 3 counts a nested Functional model's calls from 1 here, and here alone. */
 static json_t *output_layers(struct writer *w, const json_t *model)
 {
-    json_t *ends = json_deep_copy(json_object_get(json_object_get(model, "config"), "output_layers")), *ref;
+    const json_t *config = json_object_get(model, "config");
+    json_t *ends = json_deep_copy(json_object_get(config, "output_layers")), *ref, *formed;
     size_t i;
     json_array_foreach (ends, i, ref) {
         const json_t *layer = find_layer(model, json_string_value(json_array_get(ref, 0)));
@@ -169,7 +178,9 @@ static json_t *output_layers(struct writer *w, const json_t *model)
             json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
             w->d.failed = true;
     }
-    return ends;
+    formed = mr_keras_structured(&w->d, ends, json_object_get(config, "output_structure"));
+    json_decref(ends);
+    return formed;
 }
 
 static json_t *layers_json(struct writer *w, const json_t *model, const char *prefix)
@@ -213,7 +224,9 @@ static json_t *model_json(struct writer *w, const json_t *model, const char *pre
             json_pack("{s:s, s:s, s:o, s:n, s:{s:o}}", "module", "keras", "class_name", "Sequential",
                       "config", inner, "registered_name", "build_config", "input_shape", first_shape(model));
     } else {
-        mr_keras_set(&w->d, inner, "input_layers", json_deep_copy(json_object_get(config, "input_layers")));
+        mr_keras_set(&w->d, inner, "input_layers",
+                     mr_keras_structured(&w->d, json_object_get(config, "input_layers"),
+                                         json_object_get(config, "input_structure")));
         mr_keras_set(&w->d, inner, "output_layers", output_layers(w, model));
         out = json_pack("{s:s, s:s, s:o, s:s, s:{s:n}}", "module", "keras.src.models.functional",
                         "class_name", "Functional", "config", inner, "registered_name", "Functional",

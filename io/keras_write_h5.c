@@ -18,9 +18,16 @@ static int write_json(hid_t file, const char *name, const json_t *value, mr_erro
     return status;
 }
 
-static int write_writer(hid_t group, mr_error *e)
+const char *mr_keras_version_of(const mr_keras_output *o)
 {
-    int status = mr_hdf5_write_text(group, "keras_version", MR_KERAS_VERSION, false, e);
+    if (o->dialect == MR_DIALECT_KERAS_2)
+        return MR_KERAS_2_VERSION;
+    return mr_keras_keeps_lists(o->model->graph->config) ? MR_KERAS_VERSION_OF_LISTS : MR_KERAS_VERSION;
+}
+
+static int write_writer(hid_t group, const mr_keras_output *o, mr_error *e)
+{
+    int status = mr_hdf5_write_text(group, "keras_version", mr_keras_version_of(o), false, e);
     return status ? status : mr_hdf5_write_text(group, "backend", MR_KERAS_BACKEND, false, e);
 }
 
@@ -90,7 +97,7 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
     if (!status)
         status = mr_hdf5_write_names(weights, "layer_names", &layers, e);
     if (!status)
-        status = write_writer(weights, e);
+        status = write_writer(weights, o, e);
     if (!status)
         status = write_top_level(weights, e);
     mr_hdf5_release(weights);
@@ -100,10 +107,10 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
 
 /* --- the whole ------------------------------------------------------------ */
 
-static int write_config(hid_t file, const mr_graph *g, mr_error *e)
+static int write_config(hid_t file, const mr_keras_output *o, mr_error *e)
 {
     json_t *config;
-    int status = mr_keras_config_h5(&config, g, e);
+    int status = mr_keras_config_h5(&config, o->model->graph, o->dialect, e);
     if (!status)
         status = write_json(file, "model_config", config, e);
     json_decref(config);
@@ -113,16 +120,16 @@ static int write_config(hid_t file, const mr_graph *g, mr_error *e)
 static int write_training(hid_t file, const mr_model *m, mr_error *e)
 {
     json_t *training = mr_keras_training_h5(m->training);
-    int status = write_json(file, "training_config", training, e);
+    int status = training ? write_json(file, "training_config", training, e) : 0;
     json_decref(training);
     return status;
 }
 
 int mr_keras_write_h5(hid_t file, const mr_keras_output *o, mr_error *e)
 {
-    int status = write_writer(file, e);
+    int status = write_writer(file, o, e);
     if (!status)
-        status = write_config(file, o->model->graph, e);
+        status = write_config(file, o, e);
     if (!status && o->optimizer && o->model->training)
         status = write_training(file, o->model, e);
     if (!status)

@@ -125,14 +125,15 @@ static int config_text(char **text, const mr_keras_output *o, mr_error *e)
     return status;
 }
 
-static int metadata_text(char **text, mr_error *e)
+static int metadata_text(char **text, const mr_keras_output *o, mr_error *e)
 {
     char date[40];
     time_t now = time(NULL);
     struct tm utc;
     gmtime_r(&now, &utc);
     strftime(date, sizeof date, "%Y-%m-%d@%H:%M:%S", &utc);
-    if (asprintf(text, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}", MR_KERAS_VERSION, date) < 0) {
+    if (asprintf(text, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}", mr_keras_version_of(o), date) <
+        0) {
         *text = NULL;
         return mr_fail(e, MR_ENOMEM, "out of memory");
     }
@@ -144,7 +145,7 @@ int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save
                        mr_error *e)
 {
     char *metadata = NULL, *config = NULL, *weights = NULL;
-    int status = metadata_text(&metadata, e);
+    int status = metadata_text(&metadata, o, e);
     if (!status)
         status = config_text(&config, o, e);
     if (!status && asprintf(&weights, "%s.weights", path) < 0) {

@@ -78,6 +78,7 @@ io_keras_sources = \
   io/keras_slots_read.c \
   io/keras_slots_write.c \
   io/keras_store.c io/keras_store.h \
+  io/keras_structure.c \
   io/keras_target.c \
   io/keras_training.c io/keras_training.h \
   io/keras_weights.h \

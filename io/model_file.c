@@ -239,7 +239,7 @@ static int write_zip(void *context, const char *temporary, mr_error *e)
     return status;
 }
 
-static bool named_keras(const char *path)
+bool mr_model_is_named_keras(const char *path)
 {
     size_t n = strlen(path);
     return n >= 6 && !strcasecmp(path + n - 6, ".keras");
@@ -262,13 +262,14 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     s.output.iterations =
         s.options->state && s.options->iterations >= 0 ? s.options->iterations : m->iterations;
     s.output.optimizer = !s.options->no_optimizer;
+    s.output.dialect = s.options->dialect;
     mr_self_test test;
     int status = make_self_test(&test, &s, e);
     if (!status && s.options->finite && !mr_self_test_is_finite(&test))
         status = mr_fail(e, MR_EINVAL, "writing '%s': the model's output is not a number any more", path);
     s.output.self_test = &test;
     if (!status)
-        status = mr_durable_write(path, named_keras(path) ? write_zip : write_h5, &s, e);
+        status = mr_durable_write(path, mr_model_is_named_keras(path) ? write_zip : write_h5, &s, e);
     mr_self_test_clear(&test);
     return name_source(status, path, e);
 }

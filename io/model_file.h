@@ -16,6 +16,7 @@ typedef struct mr_model {
     /* Optimizer state. Room for it is in graph->state (mr_graph_extend_state). has_optimizer_state: the slots hold what
      * the file had, or what training left; without it they are not written. */
     bool has_optimizer_state;
+    bool dropped_state; /* the file has optimizer state, but not such as this model can hold */
     int slots;
     mr_slot *slot;
     int64_t iterations;       /* finished updates */
@@ -54,6 +55,8 @@ void mr_model_free(mr_model *m);
 /* The provenance that FILE carries, without loading its model: a new reference, *OUT NULL where there is none. */
 int mr_model_read_provenance(json_t **out, const char *file, mr_error *e);
 
+enum { MR_DIALECT_KERAS_3, MR_DIALECT_KERAS_2 };
+
 typedef struct mr_save_options {
     bool no_optimizer;        /* leave the training state out */
     const mr_real *state;     /* the numbers to write, laid out as graph->state; NULL: graph->state itself */
@@ -62,13 +65,17 @@ typedef struct mr_save_options {
      * int64_t). NULL: nothing. Used by checkpoints. */
     int (*extra)(void *context, int64_t file, mr_error *e);
     void *extra_context;
+    int dialect;              /* of an .h5: MR_DIALECT_… (a .keras is Keras 3's) */
     bool finite;              /* MR_EINVAL instead of a file where the model's output for the self-test is no number */
 } mr_save_options;
 
-/* Writes FILE, format by the ending of its name (.keras: zip; everything else: .h5) in the dialect that opens in Keras
- * 2.3 and 3.3 to 3.15. Written beside its name, fsynced, renamed, the folder fsynced (io/durable.h). OPTIONS may be NULL.
- * With checksums and a self-test (io/seal.h, io/hdf5_checksum.h, io/self_test.h), which runs the model once on one thread.
- * Reads the model and STATE only: safe while another thread trains on another state buffer. */
+/* Writes FILE, format by the ending of its name (.keras: zip; everything else: .h5), for Keras 3.3 to 3.15
+ * unless OPTIONS say otherwise. Written beside its name, fsynced, renamed, the folder fsynced (io/durable.h).
+ * OPTIONS may be NULL. With checksums and a self-test (io/seal.h, io/hdf5_checksum.h, io/self_test.h), which
+ * runs the model once on one thread. Reads the model and STATE only: safe while another thread trains on
+ * another state buffer. */
 int mr_model_save(const mr_model *m, const char *file, const mr_save_options *options, mr_error *e);
+/* Whether PATH ends in .keras, in whatever case. */
+bool mr_model_is_named_keras(const char *path);
 
 #endif

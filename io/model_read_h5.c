@@ -53,6 +53,7 @@ static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t w
     if (!status && !m->backend)
         status = mr_hdf5_find_text(&m->backend, NULL, file, "backend", e);
     origin->era = mr_keras_era(m->keras_version);
+    origin->lists = mr_keras_version_from(m->keras_version, 3, 12);
     int listed = status || m->keras_version ? 0 : mr_hdf5_has_names(weights, "layer_names", e);
     if (listed == 1)
         origin->era = 1; /* the first versions wrote none */

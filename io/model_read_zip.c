@@ -74,6 +74,7 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     if (!status) {
         read_metadata(m, zip);
         origin.era = mr_keras_era(m->keras_version);
+        origin.lists = mr_keras_version_from(m->keras_version, 3, 12);
         status = open_weights(&file, &bytes, zip, s->name, e);
     }
     if (!status)

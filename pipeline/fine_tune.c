@@ -107,6 +107,21 @@ static json_t *config_of(json_t *model, const char *path)
     return config;
 }
 
+static void make_trainable(void *context, json_t *config, bool is_layer)
+{
+    (void)context;
+    if (is_layer || json_is_false(json_object_get(config, "trainable")))
+        json_object_set_new(config, "trainable", json_true());
+}
+
+/* The layer PATH, and all models that it is in, the outermost too: readers have written out that the other
+ * layers of those are not trainable. */
+static void open_path(json_t *model, const char *path)
+{
+    make_trainable(NULL, json_object_get(model, "config"), false);
+    walk_to(model, path, make_trainable, NULL);
+}
+
 static bool is_conv(const mr_layer *l)
 {
     return !strcmp(l->class->name, "Conv2D");
@@ -122,7 +137,7 @@ static json_t *edited(const mr_graph *g, const struct head *h, int classes)
     }
     json_object_set_new(config, is_conv(h->layer) ? "filters" : "units", json_integer(classes));
     json_object_set_new(config, "activation", json_string(h->activation ? "linear" : "softmax"));
-    json_object_set_new(config, "trainable", json_true());
+    open_path(model, h->layer->name);
     if (h->activation && !strcmp(h->activation->class->name, "Activation"))
         json_object_set_new(config_of(model, h->activation->name), "activation", json_string("softmax"));
     return model;
@@ -224,13 +239,6 @@ bool mr_fine_tune_matches(const char *pattern, const mr_layer *l)
     return found;
 }
 
-static void make_trainable(void *context, json_t *config, bool is_layer)
-{
-    (void)context;
-    if (is_layer || json_is_false(json_object_get(config, "trainable")))
-        json_object_set_new(config, "trainable", json_true());
-}
-
 static void make_frozen(void *context, json_t *config, bool is_layer)
 {
     (void)context;
@@ -248,7 +256,10 @@ static void set_trainable(mr_graph *g, mr_layer *l, bool trainable)
     if (is_input(l)) /* Keras's has no such key */
         return;
     mr_layer_set_trainable(l, trainable);
-    walk_to(g->config, l->name, trainable ? make_trainable : make_frozen, NULL);
+    if (trainable)
+        open_path(g->config, l->name);
+    else
+        walk_to(g->config, l->name, make_frozen, NULL);
 }
 
 int mr_fine_tune_set_trainable(mr_graph *g, const char *pattern, bool trainable, const mr_layer *keep,

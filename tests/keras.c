@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/keras.h"
 
+#include "tests/files.h"
+
 #include <dirent.h>
 
 static void read_arrays(hid_t file, const char *prefix, int *count, float **values, mr_shape *shape)
@@ -225,6 +227,15 @@ static bool same_optimizer(const json_t *a, const json_t *b)
     return both;
 }
 
+/* null is as good as none. */
+static bool same_member(const json_t *a, const json_t *b, const char *key)
+{
+    const json_t *v = json_object_get(a, key), *w = json_object_get(b, key);
+    v = json_is_null(v) ? NULL : v;
+    w = json_is_null(w) ? NULL : w;
+    return (!v && !w) || json_equal(v, w);
+}
+
 const char *keras_difference(const mr_model *a, const mr_model *b)
 {
     if (!json_equal(a->graph->config, b->graph->config))
@@ -232,12 +243,13 @@ const char *keras_difference(const mr_model *a, const mr_model *b)
     if (a->graph->weights != b->graph->weights ||
         memcmp(a->graph->state, b->graph->state, a->graph->weights * sizeof(mr_real)) != 0)
         return "weights";
-    if (!a->training != !b->training || !same_optimizer(json_object_get(a->training, "optimizer_config"),
-                                                        json_object_get(b->training, "optimizer_config")))
+    bool compiled = json_object_get(a->training, "optimizer_config"); /* without, no training is written */
+    if (compiled != (b->training != NULL) ||
+        !same_optimizer(json_object_get(a->training, "optimizer_config"),
+                        json_object_get(b->training, "optimizer_config")))
         return "optimizer";
-    if (a->training &&
-        (!json_equal(json_object_get(a->training, "loss"), json_object_get(b->training, "loss")) ||
-         !json_equal(json_object_get(a->training, "metrics"), json_object_get(b->training, "metrics"))))
+    if (compiled &&
+        (!same_member(a->training, b->training, "loss") || !same_member(a->training, b->training, "metrics")))
         return "loss or metrics";
     if (!same_slots(a, b))
         return "optimizer state";
@@ -280,6 +292,37 @@ const char *keras_temporary(const char *name)
     }
     char *path = buffers[turn++ & 3];
     snprintf(path, sizeof buffers[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* --- models */
+
+mr_model *keras_load(const char *path)
+{
+    mr_error e = {0};
+    mr_model *m = NULL;
+    if (mr_model_load(&m, path, &e))
+        fail_msg("%s", e.message);
+    return m;
+}
+
+void keras_save(const mr_model *m, const char *path, const mr_save_options *options)
+{
+    mr_error e = {0};
+    if (mr_model_save(m, path, options, &e))
+        fail_msg("%s", e.message);
+}
+
+const char *keras_copy(const char *shared, const char *name)
+{
+    size_t size = 0;
+    uint8_t *bytes = read_file(shared_or_skip(shared), &size);
+    const char *path = keras_temporary(name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+    free(bytes);
     return path;
 }
 

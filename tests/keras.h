@@ -38,6 +38,12 @@ const char *keras_temporary(const char *name);
 /* Removes all files in there. */
 void keras_temporary_clear(void);
 
+/* A model from PATH, and M to PATH; what goes wrong fails the test. */
+mr_model *keras_load(const char *path);
+void keras_save(const mr_model *m, const char *path, const mr_save_options *options);
+/* A copy of the file SHARED below ../shared, as a temporary file NAME. */
+const char *keras_copy(const char *shared, const char *name);
+
 /* An HDF5 file made anew, or opened to be changed: holds libhdf5's lock until keras_close_file. */
 hid_t keras_new_file(const char *path);
 hid_t keras_open_to_write(const char *path);

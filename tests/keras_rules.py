@@ -45,10 +45,35 @@ def references(layer):
     return calls
 
 
-def keras_order(config):
+def is_tensor(v):
+    return isinstance(v, list) and len(v) == 3 and isinstance(v[0], str)
+
+
+def tensors_in(ends):
+    if is_tensor(ends):
+        return [ends]
+    return [t for v in (ends.values() if isinstance(ends, dict) else ends) for t in tensors_in(v)]
+
+
+def form_of(ends, single=False):
+    """ENDS with 0 for each tensor: 0 alone, [0, 0], {"a": 0} … SINGLE: a list of one is a tensor alone, as before Keras 3.12."""
+    if is_tensor(ends):
+        return 0
+    if isinstance(ends, dict):
+        return {k: form_of(v) for k, v in ends.items()}
+    form = [form_of(v) for v in ends]
+    return 0 if single and form == [0] else form
+
+
+def counts_from_one(layer, old2, output):
+    """Keras 2 counts all calls of nested models from 1; Keras 3 those of Functional ones, and in output_layers alone."""
+    return layer["class_name"] in MODELS if old2 else output and layer["class_name"] in ("Model", "Functional")
+
+
+def keras_order(config, old2=False):
     """Names of a Functional model's layers in Keras's order (map_graph of keras/src/ops/function.py, told in short)."""
     layers = {name_of(l): l for l in config["layers"]}
-    calls = {n: references(l) or [[]] for n, l in layers.items()}
+    calls = {n: [[(r[0], r[1] - counts_from_one(layers[r[0]], old2, False)) for r in call] for call in references(l)] or [[]] for n, l in layers.items()}
     met, finished, seen = {}, [], set()
 
     def walk(node):
@@ -60,9 +85,8 @@ def keras_order(config):
             walk((r[0], r[1]))
         finished.append(node)
     sys.setrecursionlimit(100000)
-    for n, call, _ in config["output_layers"]:
-        nested = layers[n]["class_name"] in ("Model", "Functional")
-        walk((n, call - 1 if nested else call))
+    for n, call, _ in tensors_in(config["output_layers"]):
+        walk((n, call - 1 if counts_from_one(layers[n], old2, True) else call))
     depth, of_layer = {}, {}
     for node in reversed(finished):
         d = max(depth.get(node, 0), of_layer.get(node[0], 0))
@@ -93,10 +117,82 @@ def check_objects(v, where, old, key=None):
             check_objects(x, where, old)
 
 
+# The arguments of each class's constructor in Keras 3.15, beside name, trainable and dtype; "-trainable": not that one.
+KEYS = {
+    "Activation": "activation",
+    "ActivityRegularization": "l1 l2",
+    "Add": "",
+    "AlphaDropout": "noise_shape rate seed",
+    "Average": "",
+    "AveragePooling1D": "data_format padding pool_size strides",
+    "AveragePooling2D": "data_format padding pool_size strides",
+    "BatchNormalization": "axis beta_constraint beta_initializer beta_regularizer center epsilon gamma_constraint gamma_initializer gamma_regularizer momentum moving_mean_initializer moving_variance_initializer scale",
+    "CenterCrop": "data_format height width",
+    "Concatenate": "axis",
+    "Conv1D": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer data_format dilation_rate filters groups kernel_constraint kernel_initializer kernel_regularizer kernel_size padding strides use_bias",
+    "Conv2D": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer data_format dilation_rate filters groups kernel_constraint kernel_initializer kernel_regularizer kernel_size padding strides use_bias",
+    "Conv2DTranspose": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer data_format dilation_rate filters kernel_constraint kernel_initializer kernel_regularizer kernel_size output_padding padding strides use_bias",
+    "Cropping2D": "cropping data_format",
+    "Dense": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer kernel_constraint kernel_initializer kernel_regularizer units use_bias",
+    "DepthwiseConv2D": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer data_format depth_multiplier depthwise_constraint depthwise_initializer depthwise_regularizer dilation_rate kernel_size padding strides use_bias",
+    "Dropout": "noise_shape rate seed",
+    "ELU": "alpha",
+    "Flatten": "data_format",
+    "GaussianDropout": "rate seed",
+    "GaussianNoise": "seed stddev",
+    "GlobalAveragePooling1D": "data_format keepdims",
+    "GlobalAveragePooling2D": "data_format keepdims",
+    "GlobalAveragePooling3D": "data_format keepdims",
+    "GlobalMaxPooling1D": "data_format keepdims",
+    "GlobalMaxPooling2D": "data_format keepdims",
+    "GlobalMaxPooling3D": "data_format keepdims",
+    "GroupNormalization": "axis beta_constraint beta_initializer beta_regularizer center epsilon gamma_constraint gamma_initializer gamma_regularizer groups scale",
+    "Identity": "",
+    "LayerNormalization": "axis beta_constraint beta_initializer beta_regularizer center epsilon gamma_constraint gamma_initializer gamma_regularizer rms_scaling scale",
+    "LeakyReLU": "negative_slope",
+    "MaxPooling1D": "data_format padding pool_size strides",
+    "MaxPooling2D": "data_format padding pool_size strides",
+    "Maximum": "",
+    "Minimum": "",
+    "Multiply": "",
+    "Normalization": "axis invert mean variance",
+    "PReLU": "alpha_constraint alpha_initializer alpha_regularizer shared_axes",
+    "Permute": "dims",
+    "RandomBrightness": "data_format factor seed value_range",
+    "RandomContrast": "data_format factor seed value_range",
+    "RandomCrop": "data_format height seed width",
+    "RandomFlip": "data_format mode seed",
+    "RandomRotation": "data_format factor fill_mode fill_value interpolation seed",
+    "RandomTranslation": "data_format fill_mode fill_value height_factor interpolation seed width_factor",
+    "RandomZoom": "data_format fill_mode fill_value height_factor interpolation seed width_factor",
+    "ReLU": "max_value negative_slope threshold",
+    "Rescaling": "offset scale",
+    "Reshape": "target_shape",
+    "Resizing": "antialias crop_to_aspect_ratio data_format fill_mode fill_value height interpolation pad_to_aspect_ratio width",
+    "SeparableConv2D": "activation activity_regularizer bias_constraint bias_initializer bias_regularizer data_format depth_multiplier depthwise_constraint depthwise_initializer depthwise_regularizer dilation_rate filters kernel_size padding pointwise_constraint pointwise_initializer pointwise_regularizer strides use_bias",
+    "Softmax": "axis",
+    "SpatialDropout1D": "rate seed -trainable",
+    "SpatialDropout2D": "data_format rate seed -trainable",
+    "Subtract": "",
+    "UpSampling2D": "data_format interpolation size",
+    "ZeroPadding2D": "data_format padding",
+}
+KEYS = {c: set(k.split()) for c, k in KEYS.items()}
+
+
+def check_keys(kind, config, where, name, old):
+    if not rule(kind in KEYS, where, name, "class without a row in KEYS:", kind):
+        return
+    keys = set(config) - {"name", "dtype", "activity_regularizer"}
+    rule(("trainable" in keys) != ("-trainable" in KEYS[kind]), where, name, kind, "trainable")
+    rule(keys - {"trainable"} <= KEYS[kind] | ({"alpha"} if old and kind == "LeakyReLU" else set()), where, name, "keys that", kind,
+         "does not take:", keys - KEYS[kind])
+
+
 LATE = {"renorm", "renorm_clipping", "renorm_momentum", "quantization_config", "synchronized", "ragged", "optional", "lora_rank"}
 
 
-def check_model(model, old, where):
+def check_model(model, old, where, old2=False):
     config = model["config"]
     rule(model["class_name"] in (("Sequential", "Model") if old else ("Sequential", "Functional")), where, model["class_name"])
     names = [name_of(l) for l in config["layers"]]
@@ -105,7 +201,7 @@ def check_model(model, old, where):
         c, n = l["config"], name_of(l)
         rule(c["name"] == n, where, n, "name differs from config")
         if l["class_name"] in MODELS:
-            check_model(l, old, where + "/" + n)
+            check_model(l, old, where + "/" + n, old2)
             continue
         rule(not LATE & set(c), where, n, "keys that not every Keras knows:", LATE & set(c))
         rule(c.get("dtype") in ("float32", "mixed_bfloat16"), where, n, "dtype")
@@ -114,7 +210,7 @@ def check_model(model, old, where):
             shape = c.get("batch_input_shape" if old else "batch_shape")
             rule(isinstance(shape, list) and shape[0] is None, where, n, "input shape", shape)
         else:
-            rule("trainable" in c, where, n, "trainable")
+            check_keys(l["class_name"], c, where, n, old)
         if old and l["class_name"] in ("Conv2D", "Conv1D"):
             rule(c.get("groups", 2) != 1, where, n, "groups=1: Keras 2.3 does not know it")
         if not old:
@@ -123,15 +219,51 @@ def check_model(model, old, where):
         rule(config["layers"][0]["class_name"] == "InputLayer", where, "no InputLayer first")
         return
     for key in ("input_layers", "output_layers"):
-        rule(all(isinstance(r, list) and len(r) == 3 and r[0] in names for r in config[key]), where, key, config[key])
+        rule(all(r[0] in names for r in tensors_in(config[key])), where, key, config[key])
+        if old2:
+            rule(isinstance(config[key], list) and all(is_tensor(r) for r in config[key]), where, key, "is no list of tensors:", config[key])
     by_name = {name_of(l): l for l in config["layers"]}
     for l in config["layers"]:
         rule((l["class_name"] == "InputLayer") == (not l["inbound_nodes"]), where, name_of(l), "inbound_nodes")
         for call in references(l):
             for r in call:
-                rule(r[0] in by_name and 0 <= r[1] < max(1, len(by_name[r[0]]["inbound_nodes"])), where, name_of(l), "called on", r)
+                base = r[0] in by_name and counts_from_one(by_name[r[0]], old2, False)
+                rule(r[0] in by_name and 0 <= r[1] - base < max(1, len(by_name[r[0]]["inbound_nodes"])), where, name_of(l), "called on", r)
     if not errors:
-        rule(keras_order(config) == names, where, "layers are not in Keras's order:", names, "!=", keras_order(config))
+        rule(keras_order(config, old2) == names, where, "layers are not in Keras's order:", names, "!=", keras_order(config, old2))
+
+
+def version(text):
+    return tuple(int(n) for n in re.findall(r"\d+", text or "0.0")[:2])
+
+
+def check_forms(model, single, found, found_single, where):
+    """Inputs and outputs have the form that the original's have."""
+    a, b = model["config"], found["config"]
+    for key in ("input_layers", "output_layers"):
+        if key in a:
+            rule(form_of(a[key], single) == form_of(b[key], found_single), where, key, a[key], "was", b[key])
+            rule(not single or not isinstance(a[key], list) or len(a[key]) != 1, where, key, "a list of one:", a[key])
+    inner = {name_of(l): l for l in (b["layers"] if isinstance(b, dict) else b) if l["class_name"] in MODELS}
+    for l in a["layers"]:
+        if l["class_name"] in MODELS and name_of(l) in inner:
+            check_forms(l, single, inner[name_of(l)], found_single, where + "/" + name_of(l))
+
+
+def read_config(path):
+    """Version and configuration of FILE, of either kind."""
+    if open(path, "rb").read(2) == b"PK":
+        z = zipfile.ZipFile(path)
+        return json.loads(z.read("metadata.json"))["keras_version"], json.loads(z.read("config.json"))
+    f = h5py.File(path, "r")
+    texts = [v.decode() if isinstance(v, bytes) else v for v in (f.attrs.get("keras_version", "0"), f.attrs["model_config"])]
+    return texts[0], json.loads(texts[1])
+
+
+def check_original(path, original):
+    (v, model), (found_version, found) = read_config(path), read_config(original)
+    if v.startswith("3"):
+        check_forms(model, version(v) < (3, 12), found, version(found_version) < (3, 12), path)
 
 
 # --- weights -----------------------------------------------------------------------------------------------------
@@ -230,10 +362,10 @@ def check_dataset(d, where, number=np.float32):
 def check_h5(path):
     rule(open(path, "rb").read(9)[8] == 0, path, "superblock")
     f = h5py.File(path, "r")
-    check_text(f, "keras_version", False, path)
+    old2 = check_text(f, "keras_version", False, path).startswith("2")
     rule(check_text(f, "backend", False, path) != "theano", path, "backend")
     model = json.loads(check_text(f, "model_config", False, path))
-    check_model(model, True, path)
+    check_model(model, True, path, old2)
     layers = model["config"]["layers"]
     if model["class_name"] == "Sequential":
         layers = layers[1:]
@@ -269,6 +401,10 @@ KERAS_3_ONLY = {"weight_decay", "global_clipnorm", "centered", "initial_accumula
 def check_training(t, old, where):
     o = t["optimizer_config" if old else "optimizer"]
     c = o["config"]
+    rule(all(v is not None for k, v in t.items()) or old, where, "null in compile_config", t)
+    rule(set(t) <= {"optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"}
+         | ({"optimizer_config", "sample_weight_mode"} if old else set()), where, "keys that compile() does not take", list(t))
+    rule("steps_per_execution" not in t or t["steps_per_execution"] is not None, where, "steps_per_execution", t)
     rule("learning_rate" in c and "lr" not in c, where, "learning_rate", c)
     if not old:
         rule(o["module"] == "keras.optimizers" and "registered_name" in o, where, "optimizer's module")
@@ -364,6 +500,8 @@ if __name__ == "__main__":
         before = len(errors)
         try:
             (check_zip if open(file, "rb").read(2) == b"PK" else check_h5)(file)
+            if original:
+                check_original(file, original)
         except Exception as problem:  # a file that cannot be read at all breaks a rule, too
             errors.append(f"{file}: {type(problem).__name__}: {problem}")
         for i in range(before, len(errors) if original else before):

@@ -124,13 +124,15 @@ tests_test_listing_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv tests/data/scan_bomb.jpg
 
 # Keras's files.
-KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files \
+KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
   tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
 SERIAL_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
 tests_test_keras_models_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_files_SOURCES = tests/test_keras_files.c tests/keras.c tests/keras.h
 tests_test_keras_files_LDADD = $(IO_TEST_LIBS)
+tests_test_keras_written_SOURCES = tests/test_keras_written.c tests/keras.c tests/keras.h
+tests_test_keras_written_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_layout_SOURCES = tests/test_keras_layout.c tests/keras.c tests/keras.h
 tests_test_keras_layout_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_mutation_SOURCES = tests/test_keras_mutation.c

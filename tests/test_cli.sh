@@ -73,6 +73,16 @@ convert_keeps_all() {
   millrace predict --model base.keras --images cells/testing --quiet >2.csv
   cmp 1.csv 2.csv
   expect 2 "does not end in" millrace convert base.h5 base.onnx
+  expect 2 "use keras2 or keras3" millrace convert --dialect tf base.h5 other.h5
+  expect 2 "cannot be used together" millrace convert --dialect keras2 base.h5 other.keras
+  millrace convert --dialect keras2 base.h5 other.h5 --quiet
+  millrace predict --model other.h5 --images cells/testing --quiet >2.csv
+  cmp 1.csv 2.csv
+  local lion=$MILLRACE_SHARED/golden/training2/lion/end.keras
+  if [ -f "$lion" ]; then
+    expect 3 "optimizer state of Lion dropped" millrace convert "$lion" lion.h5
+    millrace convert --no-optimizer "$lion" lion.h5 --quiet
+  fi
 }
 
 wrong_usage() {

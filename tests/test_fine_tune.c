@@ -125,6 +125,30 @@ static mr_model *with_head(json_t *config, const char *name, int classes)
     return m;
 }
 
+static void freeze_all(json_t *model)
+{
+    json_t *config = json_object_get(model, "config"), *layer;
+    size_t i;
+    json_object_set_new(config, "trainable", json_false());
+    json_array_foreach (json_object_get(config, "layers"), i, layer)
+        freeze_all(layer);
+}
+
+/* All was frozen, the models around the head too: the head is trained all the same, and nothing else. */
+static void new_head_is_trainable(void **state)
+{
+    (void)state;
+    json_t *config = nested();
+    freeze_all(config);
+    mr_model *m = with_head(config, "head/d2", 3);
+    for (int i = 0; i < m->graph->layers; i++) {
+        const mr_layer *l = m->graph->layer[i];
+        if (l->params)
+            assert_int_equal(l->trainable, !strcmp(l->name, "head/d2"));
+    }
+    mr_model_free(m);
+}
+
 static void dense_with_activation(void **state)
 {
     (void)state;
@@ -427,6 +451,7 @@ static void mini_xception(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_head_is_trainable),
         cmocka_unit_test(dense_with_activation),
         cmocka_unit_test(dense_and_activation_layer),
         cmocka_unit_test(dense_of_logits),

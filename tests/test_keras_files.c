@@ -7,22 +7,6 @@
 
 /* --- helpers -------------------------------------------------------------- */
 
-static mr_model *load(const char *path)
-{
-    mr_error e = {0};
-    mr_model *m = NULL;
-    if (mr_model_load(&m, path, &e))
-        fail_msg("%s", e.message);
-    return m;
-}
-
-static void save(const mr_model *m, const char *path, const mr_save_options *options)
-{
-    mr_error e = {0};
-    if (mr_model_save(m, path, options, &e))
-        fail_msg("%s", e.message);
-}
-
 /* The error that PATH gives. */
 static mr_error load_error(const char *path, int code)
 {
@@ -30,20 +14,6 @@ static mr_error load_error(const char *path, int code)
     mr_model *m;
     assert_int_equal(mr_model_load(&m, path, &e), code);
     return e;
-}
-
-/* A copy of a shared file under a temporary NAME. */
-static const char *copy_of(const char *shared, const char *name)
-{
-    size_t size = 0;
-    uint8_t *bytes = read_file(shared_or_skip(shared), &size);
-    const char *path = keras_temporary(name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-    free(bytes);
-    return path;
 }
 
 /* --- what is ours ----------------------------------------------------------- */
@@ -69,7 +39,7 @@ static void contract_and_foreign_attributes(void **state)
     static const char *const texts[] = {"one", "two"};
     static const double numbers[] = {1.5, -2, 1e300};
     hsize_t two = 2, three = 3;
-    const char *source = copy_of("golden/layers/sequential_mlp.h5", "foreign.h5");
+    const char *source = keras_copy("golden/layers/sequential_mlp.h5", "foreign.h5");
     hid_t file = keras_open_to_write(source),
           vlen = keras_string_type(H5T_VARIABLE, H5T_STR_NULLTERM, H5T_CSET_UTF8);
     keras_write_attribute(file, "authors", vlen, H5Screate_simple(1, &two, NULL), texts);
@@ -79,7 +49,7 @@ static void contract_and_foreign_attributes(void **state)
     H5Aclose(a);
     H5Tclose(vlen);
     keras_close_file(file);
-    mr_model *m = load(source);
+    mr_model *m = keras_load(source);
     assert_int_equal(json_object_size(m->extra), 2);
     m->has_preprocess = true;
     m->preprocess = mr_preprocess_default();
@@ -91,9 +61,9 @@ static void contract_and_foreign_attributes(void **state)
     static const char *const copies[] = {"own.h5", "own.keras"};
     for (int i = 0; i < 2; i++) {
         const char *path = keras_temporary(copies[i]);
-        save(m, path, &options);
+        keras_save(m, path, &options);
         assert_int_equal(calls, i + 1);
-        mr_model *back = load(path);
+        mr_model *back = keras_load(path);
         assert_null(keras_difference(m, back));
         assert_string_equal(back->class_names[2], "not \xff UTF-8");
         assert_true(back->preprocess.rescale == 1.0 / 255);
@@ -105,7 +75,7 @@ static void contract_and_foreign_attributes(void **state)
 static void broken_contract(void **state)
 {
     (void)state;
-    const char *path = copy_of("golden/layers/sequential_mlp.h5", "contract.h5");
+    const char *path = keras_copy("golden/layers/sequential_mlp.h5", "contract.h5");
     mr_error e = {0};
     hid_t file = keras_open_to_write(path);
     assert_int_equal(mr_hdf5_write_text(file, "millrace_preprocessing",
@@ -120,12 +90,12 @@ static void broken_contract(void **state)
 static void saving_another_state(void **state)
 {
     (void)state;
-    mr_model *m = load(shared_or_skip("golden/training/adam/end.h5")), *back;
+    mr_model *m = keras_load(shared_or_skip("golden/training/adam/end.h5")), *back;
     mr_real *other = mr_state_alloc(m->graph->state_size);
     for (size_t i = 0; i < m->graph->state_size; i++)
         other[i] = (mr_real)(i % 1000) / 8;
-    save(m, keras_temporary("state.h5"), &(mr_save_options){.state = other, .iterations = 77});
-    back = load(keras_temporary("state.h5"));
+    keras_save(m, keras_temporary("state.h5"), &(mr_save_options){.state = other, .iterations = 77});
+    back = keras_load(keras_temporary("state.h5"));
     assert_int_equal(back->iterations, 77);
     assert_true(back->has_optimizer_state);
     const mr_param *p = back->graph->param[5];
@@ -134,8 +104,8 @@ static void saving_another_state(void **state)
     assert_memory_equal(back->graph->state + back->slot[9].offset, other + m->slot[9].offset,
                         back->slot[9].param->count * sizeof *other);
     mr_model_free(back);
-    save(m, keras_temporary("bare.keras"), &(mr_save_options){.no_optimizer = true, .iterations = -1});
-    back = load(keras_temporary("bare.keras"));
+    keras_save(m, keras_temporary("bare.keras"), &(mr_save_options){.no_optimizer = true, .iterations = -1});
+    back = keras_load(keras_temporary("bare.keras"));
     assert_null(back->training);
     assert_false(back->has_optimizer_state);
     mr_model_free(back);
@@ -168,8 +138,8 @@ static void names_with_slashes(void **state)
         m->graph->state[i] = (mr_real)i;
     static const char *const copies[] = {"slashes.h5", "slashes.keras"};
     for (int i = 0; i < 2; i++) {
-        save(m, keras_temporary(copies[i]), NULL);
-        mr_model *back = load(keras_temporary(copies[i]));
+        keras_save(m, keras_temporary(copies[i]), NULL);
+        mr_model *back = keras_load(keras_temporary(copies[i]));
         for (int k = 0; k < m->graph->params; k++) {
             const mr_param *p = m->graph->param[k], *q = back->graph->param[k];
             assert_string_equal(p->layer->name, q->layer->name);
@@ -186,14 +156,14 @@ static void frozen_layers_stay_frozen(void **state)
 {
     (void)state;
     static const char *const copies[] = {"frozen.h5", "frozen.keras"};
-    mr_model *m = load(shared_or_skip("golden/layers/nested.h5"));
+    mr_model *m = keras_load(shared_or_skip("golden/layers/nested.h5"));
     mr_layer *inner = mr_graph_layer(m->graph, "inner/conv2d_18");
     assert_non_null(inner);
     assert_true(inner->trainable);
     mr_layer_set_trainable(inner, false);
     for (int i = 0; i < 2; i++) {
-        save(m, keras_temporary(copies[i]), NULL);
-        mr_model *back = load(keras_temporary(copies[i]));
+        keras_save(m, keras_temporary(copies[i]), NULL);
+        mr_model *back = keras_load(keras_temporary(copies[i]));
         for (int k = 0; k < m->graph->layers; k++)
             if (m->graph->layer[k]->params)
                 assert_int_equal(back->graph->layer[k]->trainable, m->graph->layer[k]->trainable);
@@ -258,12 +228,12 @@ static void state_of_every_writer(void **state)
     } writers[] = {{as_keras_2, false, "Adam/iterations:0"},
                    {as_tf_keras, false, "Adam/iter:0"},
                    {as_tf_keras_2_11, true, "iteration:0"}};
-    mr_model *m = load(shared_or_skip("golden/training/adam/end.h5"));
+    mr_model *m = keras_load(shared_or_skip("golden/training/adam/end.h5"));
     assert_int_equal(m->iterations, 6);
     for (size_t i = 0; i < sizeof writers / sizeof *writers; i++) {
-        const char *path = copy_of("golden/training/adam/end.h5", "writer.h5");
+        const char *path = keras_copy("golden/training/adam/end.h5", "writer.h5");
         rename_state(path, writers[i].form, writers[i].interleaved, writers[i].iterations, m);
-        mr_model *other = load(path);
+        mr_model *other = keras_load(path);
         const char *difference = keras_difference(m, other);
         if (difference)
             fail_msg("writer %zu: %s", i, difference);
@@ -276,11 +246,11 @@ static void state_of_every_writer(void **state)
 static void state_that_does_not_fit(void **state)
 {
     (void)state;
-    const char *path = copy_of("golden/training/adam/end.h5", "unfit.h5");
+    const char *path = keras_copy("golden/training/adam/end.h5", "unfit.h5");
     hid_t file = keras_open_to_write(path);
     assert_true(H5Ldelete(file, "optimizer_weights/adam/conv2d_kernel_velocity", H5P_DEFAULT) >= 0);
     keras_close_file(file);
-    mr_model *m = load(path);
+    mr_model *m = keras_load(path);
     assert_false(m->has_optimizer_state);
     assert_int_equal(m->slots, 0);
     assert_non_null(m->training);
@@ -292,7 +262,7 @@ static void state_that_does_not_fit(void **state)
 static void old_training_configuration(void **state)
 {
     (void)state;
-    const char *path = copy_of("golden/training/sgd/end.h5", "decay.h5");
+    const char *path = keras_copy("golden/training/sgd/end.h5", "decay.h5");
     mr_error e = {0};
     hid_t file = keras_open_to_write(path);
     H5Adelete(file, "training_config");
@@ -308,15 +278,15 @@ static void old_training_configuration(void **state)
             false, &e),
         0);
     keras_close_file(file);
-    mr_model *m = load(path), *back;
+    mr_model *m = keras_load(path), *back;
     mr_optimizer *o;
     assert_int_equal(mr_optimizer_create(&o, json_object_get(m->training, "optimizer_config"), &e), 0);
     assert_true(o->momentum == 0.9);
     assert_true(fabs(mr_schedule_rate(o->schedule, 0) - .1) < 1e-12);
     assert_true(fabs(mr_schedule_rate(o->schedule, 250) - .1 / 2) < 1e-12);
     mr_optimizer_free(o);
-    save(m, keras_temporary("decay2.h5"), NULL);
-    back = load(keras_temporary("decay2.h5"));
+    keras_save(m, keras_temporary("decay2.h5"), NULL);
+    back = keras_load(keras_temporary("decay2.h5"));
     assert_null(keras_difference(m, back));
     mr_model_free(back);
     mr_model_free(m);
@@ -347,8 +317,8 @@ static void odd_layouts(void **state)
         {"layers\\dense", "layers\\dense_1"},
         {"_layer_checkpoint_dependencies\\dense", "_layer_checkpoint_dependencies\\dense_2"},
     };
-    mr_model *m = load(shared_or_skip("golden/layers/sequential_mlp.h5")),
-             *other = load(shared_or_skip("golden/layers/sequential_mlp.h5"));
+    mr_model *m = keras_load(shared_or_skip("golden/layers/sequential_mlp.h5")),
+             *other = keras_load(shared_or_skip("golden/layers/sequential_mlp.h5"));
     assert_int_equal(m->graph->params, 4);
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         mr_error e = {0};
@@ -369,7 +339,7 @@ static void stores_that_are_wrong(void **state)
     static const char *const wrong[][2] = {{"layers/dense", "layers/dense_7"},
                                            {"layers/dense_1", "layers/dense"}};
     static const char *const said[] = {"layers/dense_1/vars/0", "wants shape (13, 9), the file has (9, 4)"};
-    mr_model *m = load(shared_or_skip("golden/layers/sequential_mlp.h5"));
+    mr_model *m = keras_load(shared_or_skip("golden/layers/sequential_mlp.h5"));
     for (int i = 0; i < 2; i++) {
         mr_error e = {0};
         const char *path = keras_temporary("wrong.weights.h5");
@@ -387,7 +357,7 @@ static void stores_that_are_wrong(void **state)
 static void weights_into_an_architecture(void **state)
 {
     (void)state;
-    mr_model *m = load(shared_or_skip("golden/layers/vgg_like.h5")), *other;
+    mr_model *m = keras_load(shared_or_skip("golden/layers/vgg_like.h5")), *other;
     mr_error e = {0};
     char *text = mr_json_dump(m->graph->config), *at;
     const char *arch = keras_temporary("arch.json");
@@ -412,7 +382,7 @@ static void weights_into_an_architecture(void **state)
 static void missing_and_surplus_weights(void **state)
 {
     (void)state;
-    const char *path = copy_of("golden/layers/conv_1x1.h5", "missing.h5");
+    const char *path = keras_copy("golden/layers/conv_1x1.h5", "missing.h5");
     mr_error e = {0};
     mr_names names;
     hid_t file = keras_open_to_write(path), group = H5Gopen2(file, "model_weights", H5P_DEFAULT);
@@ -430,7 +400,7 @@ static void missing_and_surplus_weights(void **state)
     if (!strstr(said.message, "'conv2d") || !strstr(said.message, "bias"))
         fail_msg("%s", said.message);
 
-    path = copy_of("golden/layers/conv_1x1.h5", "surplus.h5");
+    path = keras_copy("golden/layers/conv_1x1.h5", "surplus.h5");
     file = keras_open_to_write(path);
     hid_t again = H5Gopen2(file, "model_weights", H5P_DEFAULT),
           into = H5Gopen2(again, layers.name[1], H5P_DEFAULT);
@@ -464,7 +434,7 @@ static void from_memory(void **state)
 {
     (void)state;
     static const char *const files[] = {"golden/layers/nested.h5", "golden/layers/nested.keras"};
-    mr_model *m = load(shared_or_skip(files[0]));
+    mr_model *m = keras_load(shared_or_skip(files[0]));
     for (int i = 0; i < 2; i++) {
         size_t size = 0;
         mr_error e = {0};
