@@ -8,6 +8,8 @@
 /* Exit statuses of cli.md. */
 enum { MR_EXIT_DONE = 0, MR_EXIT_FAILED = 1, MR_EXIT_USAGE = 2, MR_EXIT_SKIPPED = 3 };
 
+enum { MR_ANY_OPERANDS = 1 << 30 };
+
 /* A command runs with the parsed options and returns an exit status; on failure it has filled E, which main prints. */
 typedef struct mr_command {
     const char *name;

@@ -43,6 +43,8 @@ static int run(mr_cli *c, mr_error *e)
     mr_save_options options = {.no_optimizer = c->no_optimizer, .iterations = -1};
     int status = mr_cli_check_model_name(c->operand[1], "convert", e), done = MR_EXIT_DONE;
     if (!status)
+        status = mr_cli_check_output(c->operand[1], e);
+    if (!status)
         status = find_dialect(&options.dialect, c, e);
     if (!status)
         status = mr_model_load(&m, c->operand[0], e);

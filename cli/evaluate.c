@@ -4,6 +4,7 @@
 #include "cli/contract.h"
 #include "cli/data.h"
 #include "cli/model.h"
+#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
 #include "cli/stats.h"
@@ -100,7 +101,10 @@ static int set_names(struct job *j, mr_error *e)
 static int set_up(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
-    int status = mr_cli_budget(&j->budget, c, e);
+    const mr_cli_output outputs[] = {{c->stats, "stats"}};
+    int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    if (!status)
+        status = mr_cli_budget(&j->budget, c, e);
     if (!status)
         status = mr_cli_trained_model(&j->model, c, e);
     if (!status)

@@ -22,6 +22,8 @@ static long long now_ns(void)
     return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static void (*before_end)(void);
+
 static void end(int signal)
 {
     int none = 0;
@@ -29,8 +31,18 @@ static void end(int signal)
     if (atomic_load(&caught) == 0)
         atomic_store(&caught_at, now); /* before `caught`: who finds that set finds the time too */
     if (!atomic_compare_exchange_strong(&caught, &none, signal) &&
-        now - atomic_load(&caught_at) > atomic_load(&same_signal_ns))
+        now - atomic_load(&caught_at) > atomic_load(&same_signal_ns)) {
+        if (before_end)
+            before_end();
         _exit(128 + signal);
+    }
+}
+
+/* The signal's own action was restored (SA_RESETHAND); it comes again as soon as the handler returns. */
+static void die(int signal)
+{
+    before_end();
+    raise(signal);
 }
 
 static void ask(int signal)
@@ -52,6 +64,23 @@ static void install_unless_ignored(int signal, void (*handler)(int))
     struct sigaction before;
     if (sigaction(signal, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
         install(signal, handler);
+}
+
+void mr_before_fatal_signals(void (*act)(void))
+{
+    static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGXCPU, SIGALRM, SIGUSR2, SIGVTALRM, SIGPROF,
+#ifndef MR_SANITIZED /* sanitizers report these */
+                                SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
+#endif
+                                0};
+    before_end = act;
+    signal(SIGXFSZ, SIG_IGN);
+    for (int i = 0; fatal[i]; i++) {
+        struct sigaction before, action = {.sa_handler = die, .sa_flags = (int)SA_RESETHAND};
+        sigemptyset(&action.sa_mask);
+        if (sigaction(fatal[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+            sigaction(fatal[i], &action, NULL);
+    }
 }
 
 void mr_catch_launcher_signals(void)

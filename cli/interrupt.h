@@ -12,6 +12,9 @@
 void mr_catch_launcher_signals(void);
 /* Installs the handlers. */
 void mr_catch_interrupts(void);
+/* ACT (async-signal-safe) runs before a signal ends the process: a second one of those above, one of those that end a program
+ * which does not catch them, or a crash. SIGXFSZ is ignored: a write that exceeds the limit on files' size fails instead. */
+void mr_before_fatal_signals(void (*act)(void));
 /* The signal that came, or 0. */
 int mr_interrupted(void);
 /* Was a checkpoint asked for since the last call? */

@@ -2,9 +2,11 @@
 /* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
 #include "cli/commands.h"
 #include "cli/data.h"
+#include "cli/interrupt.h"
 #include "cli/memory.h"
 #include "cli/sandbox.h"
 #include "cli/terminal.h"
+#include "io/durable.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,9 +102,16 @@ static void keep_standard_streams(void)
             _exit(MR_EXIT_FAILED);
 }
 
+static void guard_outputs(void)
+{
+    mr_output_on_stop(mr_interrupted);
+    mr_before_fatal_signals(mr_durable_discard);
+}
+
 int main(int argc, char **argv)
 {
     keep_standard_streams();
+    guard_outputs();
     const char *name = argc > 1 ? argv[1] : "";
     if (!strcmp(name, "--version")) {
         printf("millrace %s\n", mr_version());

@@ -20,11 +20,12 @@ const mr_option mr_options[] = {
     {"train-dir", MR_TEXT, TRAIN, AT(train_dir), 0, 0, "DIR", "class folders to train on", data},
     {"validation-dir", MR_TEXT, TRAIN, AT(validation_dir), 0, 0, "DIR", "class folders to validate on", data},
     {"validation-split", MR_NUMBER, TRAIN, AT(validation_split), 0, .99, "F", "share of each class kept for validation", data},
-    {"images", MR_LIST, PREDICT, AT(images), 0, 0, "PATH", "a folder (walked), a file, or - for a list on standard input", data},
+    {"images", MR_LIST, PREDICT, AT(images), 0, 0, "PATH", "a folder (walked), a file, or - for a list on standard input; also without --images", data},
     {"include", MR_LIST, PREDICT, AT(include), 0, 0, "GLOB", "files to take from folders [those named as images are]", data},
     {"exclude", MR_LIST, PREDICT, AT(exclude), 0, 0, "GLOB", "files to leave out, folders not to enter", data},
     {"null", MR_FLAG, PREDICT, AT(null), 0, 0, NULL, "names on standard input end with NUL [by what comes]", data},
-    {"watch", MR_LIST, PREDICT, AT(watch), 0, 0, "DIR", "files as they arrive in a folder, until stopped", data},
+    {"watch", MR_LIST, PREDICT, AT(watch), 0, 0, "DIR", "the files in a folder, and new ones as they arrive, until stopped", data},
+    {"only-new", MR_FLAG, PREDICT, AT(only_new), 0, 0, NULL, "with --watch: pass over files that are there at the start", data},
     {"arrays", MR_TEXT, RUNS, AT(arrays), 0, 0, "FILE.h5", "datasets x, y, x_val, y_val (predict: input_0, …) instead of images", data},
 
     {"image-size", MR_TEXT, RUNS, AT(image_size), 0, 0, "HxW", "size of the network's input [64x64]", preprocessing},
@@ -143,6 +144,8 @@ const mr_option mr_options[] = {
 
     {"output", MR_TEXT, PREDICT, AT(output), 0, 0, "FILE", ".csv, .jsonl or .h5 [CSV on standard output]", inference},
     {"resume", MR_FLAG, PREDICT, AT(resume), 0, 0, NULL, "go on with an --output that was interrupted", inference},
+    {"overwrite", MR_FLAG, PREDICT, AT(overwrite), 0, 0, NULL, "replace an --output that is there at once, not when the run is complete", inference},
+    {"csv-safe", MR_FLAG, PREDICT, AT(csv_safe), 0, 0, NULL, "CSV: put ' in front of names that begin with = + - @ ' or a control character", inference},
     {"unordered", MR_FLAG, PREDICT, AT(unordered), 0, 0, NULL, "rows as they come: no batch waits for a slow file", inference},
     {"layer", MR_LIST, PREDICT, AT(layer), 0, 0, "NAME", "write what this layer puts out, too", inference},
     {"threshold", MR_LIST, PREDICT, AT(threshold), 0, 0, "F|CLASS=F",

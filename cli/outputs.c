@@ -1,36 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/outputs.h"
 
+#include "io/output.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int check_folder(const mr_cli_output *o, mr_error *e)
+/* "--OPTION FILE", or the operand FILE alone; valid until the next call. */
+static const char *called(const mr_cli_output *o)
 {
-    const char *slash = strrchr(o->file, '/');
-    char *folder = slash ? strndup(o->file, (size_t)(slash - o->file) + 1) : strdup(".");
+    static char text[4200];
+    snprintf(text, sizeof text, "%s%s%s%s", o->option ? "--" : "", o->option ? o->option : "", o->option ? " " : "",
+             *o->file ? o->file : "''");
+    return text;
+}
+
+static int check_folder(const mr_cli_output *o, const char *path, mr_error *e)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     int status = 0;
     if (!folder)
         status = mr_fail(e, MR_ENOMEM, "out of memory");
-    else if (access(folder, W_OK))
-        status = mr_fail_errno(e, errno, "--%s %s: its folder does not exist or cannot be written", o->option,
-                               o->file);
+    else if (access(folder, W_OK | X_OK))
+        status = mr_fail_errno(e, errno, "%s: its folder does not exist or cannot be written", called(o));
     free(folder);
     return status;
+}
+
+/* A stream is opened when it is written to: to open a pipe earlier could end its reader's wait, or begin one of ours. */
+static int check_stream(const mr_cli_output *o, const mr_output *to, mr_error *e)
+{
+    if (to->descriptor >= 0 ? fcntl(to->descriptor, F_GETFL) < 0 : access(to->path, W_OK) != 0)
+        return mr_fail_errno(e, errno, "%s: cannot be written", called(o));
+    return 0;
 }
 
 static int check_file(const mr_cli_output *o, mr_error *e)
 {
     struct stat old;
+    mr_output to;
     if (!*o->file)
-        return mr_fail(e, MR_EUSAGE, "--%s '': a file's name is expected", o->option);
+        return mr_fail(e, MR_EUSAGE, "%s: a file's name is expected", called(o));
     if (o->file[strlen(o->file) - 1] == '/' || (stat(o->file, &old) == 0 && S_ISDIR(old.st_mode)))
-        return mr_fail(e, MR_EIO, "--%s %s: a file's name is expected, this is a folder's", o->option,
-                       o->file);
-    return check_folder(o, e);
+        return mr_fail(e, MR_EIO, "%s: a file's name is expected, this is a folder's", called(o));
+    int status = mr_output_resolve(&to, o->file, e);
+    if (!status)
+        status = to.stream ? check_stream(o, &to, e) : check_folder(o, to.path, e);
+    mr_output_clear(&to);
+    return status;
 }
 
 /* Of a folder that is not there yet: it is made in another one. */
@@ -90,6 +114,12 @@ int mr_cli_check_output_folder(mr_cli_output output, mr_error *e)
     if (access(path, W_OK | X_OK))
         return mr_fail_errno(e, errno, "--%s %s: cannot write into the folder", output.option, path);
     return 0;
+}
+
+int mr_cli_check_output(const char *file, mr_error *e)
+{
+    const mr_cli_output output = {file, NULL};
+    return check_file(&output, e);
 }
 
 int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e)

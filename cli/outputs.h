@@ -10,11 +10,15 @@ typedef struct mr_cli_output {
     const char *file, *option;
 } mr_cli_output;
 
-/* Each FILE is a regular file or none yet, in a folder that can be written, and none is named twice. */
+/* Each FILE can be written: it is a stream (io/output.h), or leads to a regular file or none yet in a folder that can be
+ * written; and none is named twice. */
 int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e);
 
 /* FILE, which may be NULL, is a folder that can be written into, or can be made. */
 int mr_cli_check_output_folder(mr_cli_output output, mr_error *e);
+
+/* The same for a FILE that is an operand. */
+int mr_cli_check_output(const char *file, mr_error *e);
 
 /* OUTPUT is none of the COUNT files that are read; each may be NULL. */
 int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e);

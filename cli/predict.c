@@ -83,12 +83,12 @@ static int run_arrays(mr_predict_job *j, mr_error *e)
 
 static int check_options(const mr_cli *c, mr_error *e)
 {
-    bool files = c->images.count || c->watch.count;
+    bool files = c->images.count || c->operands || c->watch.count;
     if (files && c->arrays)
-        return mr_fail(e, MR_EUSAGE, "--arrays excludes --images and --watch");
+        return mr_fail(e, MR_EUSAGE, "--arrays cannot be used together with images or --watch");
     if (!files && !c->arrays)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is nothing to predict"),
-                       "give --images DIR, --images FILE, --images -, --watch DIR or --arrays FILE.h5");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "nothing to predict: no input given"),
+                       "name files or folders, or use --images PATH, --images - (a list), --watch DIR or --arrays FILE.h5");
     const mr_cli_output outputs[] = {{c->output, "output"}, {c->montage, "montage"}, {c->stats, "stats"}};
     const mr_cli_output inputs[] = {{c->model, "model"}, {c->arrays, "arrays"}, {c->weights, "weights"}};
     int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
@@ -156,10 +156,13 @@ static int run(mr_cli *c, mr_error *e)
 const mr_command mr_command_predict = {
     .name = "predict",
     .options = MR_FOR_PREDICT,
-    .operands = "",
+    .operands = "[PATH…]",
+    .most = MR_ANY_OPERANDS,
     .description = "streams a folder of images, a list of them, or arrays through a model",
     .details =
-        "\n  millrace predict --model cells.h5 --images cells/testing --output predictions.csv\n\n"
+        "\n  millrace predict --model cells.h5 --images cells/testing --output predictions.csv\n"
+        "  millrace predict --model cells.h5 *.jpg more/\n\n"
+        "PATHs are taken as --images takes them, after those; - is a list on standard input, and -- ends the options.\n"
         "A row per file, in the byte order of the paths; a file that cannot be used has the reason in its\n"
         "status. Folders are walked recursively, links followed; names that begin with a dot are passed "
         "over.\n",

@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 enum { WARNINGS = 20, REASONS_SHOWN = 12, CLASSES_SHOWN = 40 };
 /* A stage less busy holds nothing up: the run waited for files, or was over at once. */
@@ -22,6 +24,8 @@ enum { WARNINGS = 20, REASONS_SHOWN = 12, CLASSES_SHOWN = 40 };
 typedef struct images {
     mr_predict_job *job;
     mr_preprocess pre;
+    const char **root; /* [roots]: --images, then the operands */
+    int roots;
     mr_walk *walk;
     mr_watch *watch;
     mr_census *census;
@@ -62,16 +66,37 @@ static void resumed(void *context, const mr_predict_totals *t)
     mr_progress_stream_from(p, (int64_t)t->resumed);
 }
 
+static void rows_beside(void *context, const char *file)
+{
+    images *j = context;
+    mr_progress_message(j->job->progress, MR_LOG_INFO,
+                        "%s exists: rows go to %s, which replaces it when all are written (--overwrite: at once)",
+                        j->job->c->output, file);
+}
+
 static void row_made(void *context, const mr_sink_row *row, const char *place, uint64_t id)
 {
     images *j = context;
     mr_gallery_offer(j->gallery, row, place, id);
 }
 
+/* Of several ranks one speaks, for all of them: batches are dealt out in turn, so the others have done about as much. */
 static void batch_done(void *context, const mr_predict_totals *t)
 {
     images *j = context;
-    mr_progress_stream(j->job->progress, (int64_t)t->files, total(j), (int64_t)t->failed, t->bytes);
+    int64_t ranks = mr_ranks_count(j->shared.ranks), all = ranks > 1 ? mr_census_total(j->census) : total(j),
+            done = (int64_t)t->files * ranks;
+    mr_progress_stream(j->job->progress, all && done > all ? all : done, all, (int64_t)t->failed * ranks,
+                       t->bytes * (uint64_t)ranks);
+}
+
+/* At the end, what all of them have done is known. */
+static void show_all(const images *j)
+{
+    const mr_predict_totals *t = &j->result.totals;
+    if (j->shared.ranks)
+        mr_progress_stream(j->job->progress, (int64_t)t->files, mr_census_total(j->census), (int64_t)t->failed,
+                           t->bytes);
 }
 
 static void bad_input(void *context, const char *path, const char *reason)
@@ -87,21 +112,42 @@ static void bad_input(void *context, const char *path, const char *reason)
 
 /* --- setting up ------------------------------------------------------------------------------- */
 
-static int check_options(const mr_cli *c, mr_error *e)
+static int set_roots(images *j, mr_error *e)
 {
+    const mr_cli *c = j->job->c;
+    j->roots = c->images.count + c->operands;
+    j->root = calloc((size_t)j->roots + 1, sizeof *j->root);
+    if (!j->root)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the inputs");
+    int lists = 0;
+    for (int i = 0; i < j->roots; i++) {
+        j->root[i] = i < c->images.count ? c->images.item[i] : c->operand[i - c->images.count];
+        if (!strcmp(j->root[i], "-") && ++lists == 2)
+            return mr_fail(e, MR_EUSAGE, "'-' is given twice, but there is only one standard input");
+    }
+    return 0;
+}
+
+static int check_options(const images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
     if (c->move_to && c->link_to)
         return mr_fail(e, MR_EUSAGE, "--move-to and --link-to exclude one another");
     if (c->resume && !c->output)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume cannot go on with standard output"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "cannot resume into standard output"),
                        "give --output FILE");
     if (c->resume && c->unordered && c->move_to)
         return mr_fail(e, MR_EUSAGE, "--resume, --unordered and --move-to do not go together");
-    if (c->resume && c->watch.count && c->images.count)
+    if (c->csv_safe && c->output && (!strrchr(c->output, '.') || strcasecmp(strrchr(c->output, '.'), ".csv")))
+        return mr_fail(e, MR_EUSAGE, "--csv-safe requires an --output in CSV format");
+    if (c->only_new && !c->watch.count)
+        return mr_fail(e, MR_EUSAGE, "--only-new requires --watch");
+    if (c->overwrite && (c->resume || !c->output))
+        return mr_fail(e, MR_EUSAGE,
+                       c->resume ? "--overwrite and --resume cannot be used together" : "--overwrite requires --output");
+    if (c->resume && c->watch.count && j->roots)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume goes with --images or with --watch, not with both"),
                        "first one, then the other");
-    for (int i = 0, lists = 0; i < c->images.count; i++)
-        if (!strcmp(c->images.item[i], "-") && ++lists == 2)
-            return mr_fail(e, MR_EUSAGE, "--images - is given twice: there is one standard input");
     return 0;
 }
 
@@ -111,6 +157,35 @@ static mr_selection selection(const mr_cli *c)
                           .includes = c->include.count,
                           .exclude = c->exclude.item,
                           .excludes = c->exclude.count};
+}
+
+/* Is PATH a folder, and DIR or below it, whatever links lead there? */
+static bool is_folder_within(const char *path, const char *dir)
+{
+    struct stat st;
+    char *folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? realpath(path, NULL) : NULL, *whole = realpath(dir, NULL);
+    size_t n = whole ? strlen(whole) : 0;
+    bool within = folder && whole && !strncmp(folder, whole, n) && (folder[n] == '/' || !folder[n] || n == 1);
+    free(folder);
+    free(whole);
+    return within;
+}
+
+/* A folder that is read while files are put into it would be passed over, or read its own results. */
+static int check_places(const images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    const char *dir = c->move_to ? c->move_to : c->link_to;
+    const char *const *inputs[] = {j->root, c->watch.item};
+    const int counts[] = {j->roots, c->watch.count};
+    for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
+        for (int i = 0; i < counts[k]; i++)
+            if (is_folder_within(inputs[k][i], dir))
+                return mr_hint(e,
+                               mr_fail(e, MR_EUSAGE, "--%s %s: the input folder %s is the same folder or lies in it",
+                                       c->move_to ? "move-to" : "link-to", dir, inputs[k][i]),
+                               "give another folder, or name the files (%s/*)", inputs[k][i]);
+    return 0;
 }
 
 static int set_placing(images *j, mr_error *e)
@@ -126,14 +201,15 @@ static int set_placing(images *j, mr_error *e)
                               .class_names = j->class_names,
                               .classes = j->classes};
     j->options.placing = &j->placing;
-    return mr_placing_prepare(&j->placing, e);
+    int status = check_places(j, e);
+    return status ? status : mr_placing_prepare(&j->placing, e);
 }
 
 static int open_walk(images *j, mr_error *e)
 {
     const mr_cli *c = j->job->c;
-    mr_walk_options o = {.root = c->images.item,
-                         .roots = c->images.count,
+    mr_walk_options o = {.root = j->root,
+                         .roots = j->roots,
                          .selection = selection(c),
                          .nul_ended = c->null,
                          .avoid = j->placing.dir,
@@ -152,7 +228,7 @@ static int open_watch(images *j, mr_error *e)
                           .dirs = c->watch.count,
                           .selection = selection(c),
                           .avoid = j->placing.dir,
-                          .first = c->images.count ? mr_walk_source(j->walk) : (mr_source){0},
+                          .first = j->roots ? mr_walk_source(j->walk) : (mr_source){0},
                           .stop = mr_predict_stop};
     return mr_watch_create(&j->watch, &o, e);
 }
@@ -175,7 +251,9 @@ static int set_classes(images *j, mr_error *e)
 static int set_up(images *j, mr_error *e)
 {
     const mr_cli *c = j->job->c;
-    int status = check_options(c, e);
+    int status = set_roots(j, e);
+    if (!status)
+        status = check_options(j, e);
     if (!status)
         status = mr_cli_model_contract(&j->pre, c, j->job->model, true, e);
     if (!status)
@@ -194,8 +272,10 @@ static int set_up(images *j, mr_error *e)
     j->options.predictor.loader.unordered = c->unordered;
     j->options.output = c->output;
     j->options.resume = c->resume;
+    j->options.overwrite = c->overwrite;
     j->options.unrelated = c->watch.count > 0;
     j->options.top = c->top;
+    j->options.csv_safe = c->csv_safe;
     j->options.budget = &j->job->budget;
     j->options.total = total;
     j->options.total_context = j;
@@ -242,9 +322,12 @@ static void tell_end(images *j, double wall)
     mr_progress_message(p, MR_LOG_INFO, "%s", mr_text_string(&text));
     if (j->job->stopped)
         mr_progress_message(p, MR_LOG_WARNING,
-                            j->job->c->output ? "stopped after %llu images; --resume goes on from here"
+                            j->job->c->output ? "stopped after %llu images; --resume continues from here"
                                               : "stopped after %llu images",
                             (unsigned long long)j->result.totals.files);
+    if (j->job->stopped && j->result.beside)
+        mr_progress_message(p, MR_LOG_WARNING, "the rows so far are in %s; %s is as it was", j->result.beside,
+                            j->job->c->output);
     mr_text_destroy(&text);
 }
 
@@ -265,6 +348,7 @@ static int run(images *j, mr_error *e)
     mr_predict_job *job = j->job;
     mr_predict_events events = {.context = j,
                                 .resumed = resumed,
+                                .beside = rows_beside,
                                 .batch = batch_done,
                                 .bad_input = bad_input,
                                 .row = j->gallery ? row_made : NULL,
@@ -283,6 +367,7 @@ static int run(images *j, mr_error *e)
     job->stopped = j->result.stopped;
     if (status)
         return status;
+    show_all(j);
     mr_progress_epoch_end(job->progress, NULL, 0);
     tell_end(j, wall);
     return write_extras(j, wall, e);
@@ -297,6 +382,7 @@ static void tear_down(images *j)
     mr_walk_free(j->walk);
     free(j->of_class);
     free(j->class_names);
+    free(j->root);
     free(j);
 }
 

@@ -21,9 +21,13 @@ int mr_predict_ranks_check(const mr_ranks *ranks, const mr_cli *c, mr_error *e)
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
         if (mr_cli_given(c, alone[i]))
             return mr_fail(e, MR_EUSAGE, "--%s is for one process, not for the ranks of an mpirun", alone[i]);
+    bool list = false;
     for (int i = 0; i < c->images.count; i++)
-        if (!strcmp(c->images.item[i], "-"))
-            return mr_fail(e, MR_EUSAGE, "--images -: standard input cannot be shared by the ranks of an mpirun");
+        list |= !strcmp(c->images.item[i], "-");
+    for (int i = 0; i < c->operands; i++)
+        list |= !strcmp(c->operand[i], "-");
+    if (list)
+        return mr_fail(e, MR_EUSAGE, "'-': standard input cannot be shared by the ranks of an mpirun");
     return is_text_file(c->output)
                ? 0
                : mr_hint(e, mr_fail(e, MR_EUSAGE, "the ranks of an mpirun write parts of a file, which are put together"),
@@ -38,6 +42,7 @@ int mr_predict_ranks_begin(mr_predict_ranks *p, const mr_cli *c, mr_source *sour
     p->dealt = (mr_dealt){.source = *source, .shard = {rank, count}, .batch = (uint64_t)c->batch_size};
     *source = mr_dealt_source(&p->dealt);
     o->output = p->part;
+    o->ranks = count;
     return mr_part_path(p->part, sizeof p->part, c->output, rank, count, e);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/sandbox.h"
 
+#include "io/output.h"
 #include "io/sandbox.h"
 #include "pipeline/ranks.h"
 
@@ -28,11 +29,9 @@ static void to_existing_folder(char *text)
     } while (access(text, F_OK) && strcmp(text, ".") && strcmp(text, "/"));
 }
 
-/* The folder that a result is made in, and the result itself (a device, or what a link leads to). */
-static void output(struct plan *p, const char *path)
+/* The folder that the file PATH is made in, and the file itself. */
+static void written_file(struct plan *p, const char *path)
 {
-    if (!path || !*path)
-        return;
     char *folder = p->folders < MOST_FOLDERS ? malloc(strlen(path) + 2) : NULL;
     if (!folder) {
         p->sandbox.writes_anything = true;
@@ -42,7 +41,22 @@ static void output(struct plan *p, const char *path)
     strcpy(folder, path);
     to_existing_folder(folder);
     mr_sandbox_allow(&p->sandbox, folder, true);
-    mr_sandbox_allow(&p->sandbox, path, true);
+}
+
+/* What a result's name leads to: a file and its folder, or a stream. One that is open already needs no permission. */
+static void output(struct plan *p, const char *path)
+{
+    mr_output o;
+    if (!path || !*path)
+        return;
+    int status = mr_output_resolve(&o, path, NULL);
+    if (status) /* a folder, or what the command will refuse */
+        written_file(p, path);
+    else if (!o.stream)
+        written_file(p, o.path);
+    if (status || o.descriptor < 0)
+        mr_sandbox_allow(&p->sandbox, path, true);
+    mr_output_clear(&o);
 }
 
 static void input(struct plan *p, const char *path)
@@ -52,13 +66,13 @@ static void input(struct plan *p, const char *path)
 }
 
 /* Files that are moved or linked leave their folder. A list on standard input may name any file. */
-static void inputs(struct plan *p, const mr_list *list, bool move)
+static void inputs(struct plan *p, const char *const *path, int count, bool move)
 {
-    for (int i = 0; i < list->count; i++) {
-        bool any = !strcmp(list->item[i], "-");
+    for (int i = 0; i < count; i++) {
+        bool any = !strcmp(path[i], "-");
         p->sandbox.reads_anything = p->sandbox.reads_anything || any;
         p->sandbox.writes_anything = p->sandbox.writes_anything || (any && move);
-        mr_sandbox_allow(&p->sandbox, list->item[i], move);
+        mr_sandbox_allow(&p->sandbox, path[i], move);
     }
 }
 
@@ -93,10 +107,12 @@ static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
         input(p, read[i]);
     for (size_t i = 0; i < sizeof written / sizeof *written; i++)
         output(p, written[i]);
-    inputs(p, &c->images, move);
-    inputs(p, &c->watch, move);
+    inputs(p, c->images.item, c->images.count, move);
+    inputs(p, c->watch.item, c->watch.count, move);
     (command == MR_FOR_TRAIN ? output : input)(p, c->model);
-    for (int i = 0; i < c->operands; i++)
+    if (command == MR_FOR_PREDICT)
+        inputs(p, (const char *const *)c->operand, c->operands, move);
+    for (int i = 0; command != MR_FOR_PREDICT && i < c->operands; i++)
         ((command == MR_FOR_CONVERT && i == 1) || command == MR_FOR_SAMPLE ? output : input)(p,
                                                                                              c->operand[i]);
 }

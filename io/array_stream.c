@@ -150,7 +150,8 @@ typedef struct array_set {
 struct mr_array_writer {
     hid_t file;
     const char *path;
-    mr_text part;
+    mr_durable durable;
+    bool begun;
     array_set *sets;
     int count;
 };
@@ -162,11 +163,11 @@ int mr_array_writer_open(mr_array_writer **out, const char *file, mr_error *e)
         return mr_fail(e, MR_ENOMEM, "out of memory for an array");
     w->file = -1;
     w->path = file;
-    mr_text_format(&w->part, "%s.part", file);
-    int status = mr_text_check(&w->part, "a file's name", e);
+    int status = mr_durable_begin(&w->durable, file, e);
+    w->begun = !status;
     mr_hdf5_lock();
     if (!status)
-        status = mr_hdf5_create(&w->file, mr_text_string(&w->part), e);
+        status = mr_hdf5_create(&w->file, w->durable.temporary, e);
     mr_hdf5_unlock();
     if (status) {
         mr_array_writer_close(w);
@@ -213,7 +214,7 @@ int mr_array_writer_rows(mr_array_writer *w, int set, int64_t first, int count, 
     herr_t bad = select_rows(w->sets[set].id, &w->sets[set].shape, first, count, &in_file, &in_memory);
     if (bad >= 0)
         bad = H5Dwrite(w->sets[set].id, H5T_NATIVE_FLOAT, in_memory, in_file, H5P_DEFAULT, values);
-    int status = bad < 0 ? mr_hdf5_fail(e, MR_EIO, "cannot write %s", mr_text_string(&w->part)) : 0;
+    int status = bad < 0 ? mr_hdf5_fail(e, MR_EIO, "cannot write %s", w->path) : 0;
     mr_hdf5_release(in_file);
     mr_hdf5_release(in_memory);
     mr_hdf5_unlock();
@@ -226,7 +227,7 @@ static int close_file(mr_array_writer *w, mr_error *e)
     for (int i = 0; i < w->count; i++)
         mr_hdf5_release(w->sets[i].id);
     w->count = 0;
-    int status = w->file >= 0 ? mr_hdf5_close(w->file, mr_text_string(&w->part), e) : 0;
+    int status = w->file >= 0 ? mr_hdf5_close(w->file, w->path, e) : 0;
     w->file = -1;
     mr_hdf5_unlock();
     return status;
@@ -235,18 +236,20 @@ static int close_file(mr_array_writer *w, mr_error *e)
 int mr_array_writer_publish(mr_array_writer *w, mr_error *e)
 {
     int status = close_file(w, e);
-    return status ? status : mr_durable_publish(mr_text_string(&w->part), w->path, e);
+    if (status)
+        return status;
+    w->begun = false;
+    return mr_durable_commit(&w->durable, e);
 }
 
 void mr_array_writer_close(mr_array_writer *w)
 {
     if (!w)
         return;
-    if (w->file >= 0) {
+    if (w->file >= 0)
         close_file(w, NULL);
-        unlink(mr_text_string(&w->part));
-    }
-    mr_text_destroy(&w->part);
+    if (w->begun)
+        mr_durable_abandon(&w->durable);
     free(w->sets);
     free(w);
 }

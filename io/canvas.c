@@ -83,13 +83,6 @@ static int write_png(void *context, const char *target, mr_error *e)
     return check_cairo(drawn, a->path, e);
 }
 
-/* A device or a pipe is written to: renaming a file to its name would do away with it. */
-static bool is_special(const char *path)
-{
-    struct stat s;
-    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
-}
-
 int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e)
 {
     int status = check_cairo(cairo_status(c->cr), path, e);
@@ -97,7 +90,7 @@ int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e)
         return status;
     errand a = {c, path};
     cairo_surface_flush(c->surface);
-    return is_special(path) ? write_png(&a, path, e) : mr_durable_write(path, write_png, &a, e);
+    return mr_durable_write(path, write_png, &a, e);
 }
 
 void mr_canvas_color(mr_canvas *c, uint32_t rgb, double alpha)

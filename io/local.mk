@@ -40,7 +40,10 @@ io_file_sources = \
   io/strings.c io/strings.h
 libio_la_SOURCES += $(io_image_sources) $(io_file_sources)
 io_keras_sources = \
+  io/claim.c io/claim.h \
   io/durable.c io/durable.h \
+  io/file_lock.c io/file_lock.h \
+  io/output.c io/output.h \
   io/hdf5.c io/hdf5.h \
   io/hdf5_attribute.c \
   io/hdf5_heap.c \

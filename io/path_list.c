@@ -115,7 +115,6 @@ int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e)
         *ending = '\0';
         *path = l->bytes + l->begin;
         l->begin = (size_t)(ending - l->bytes) + 1;
-        if (**path)
-            return 1;
+        return 1;
     }
 }

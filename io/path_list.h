@@ -13,8 +13,8 @@ int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e)
 /* Waits up to so many milliseconds (negative: as long as it takes) for a whole name, the end, or a failure.
  * True where the next call of mr_path_list_next will not wait. */
 bool mr_path_list_ready(mr_path_list *l, int milliseconds);
-/* 1 and the next path (valid until the next call), 0 at the end. Empty ones are passed over. Errors: MR_EIO,
- * MR_ELIMIT (a name of over a MiB). */
+/* 1 and the next path (valid until the next call), 0 at the end. Empty lines are given out too: an endless list of
+ * them must not keep the caller from looking whether to stop. Errors: MR_EIO, MR_ELIMIT (a name of over a MiB). */
 int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e);
 void mr_path_list_free(mr_path_list *l);
 

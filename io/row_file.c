@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file of rows: gathered in memory, handed to the system in one go per flush. */
+#include "io/output.h"
 #include "io/row_format.h"
 
 #include <errno.h>
@@ -12,7 +13,7 @@ struct mr_row_file {
     mr_sink_schema schema;
     const char *name; /* for errors */
     int fd;
-    bool owns_fd;
+    bool owns_fd, shared; /* shared: standard output, or another descriptor that was open already */
     mr_text text; /* rows that are not written yet */
 };
 
@@ -44,7 +45,26 @@ static mr_row_file *make(const char *file, const mr_row_format *format, const mr
     f->schema = *schema;
     f->name = file ? file : "standard output";
     f->fd = STDOUT_FILENO;
+    f->shared = true;
     return f;
+}
+
+/* A stream is written as it is; what links lead to is made anew. */
+static int open_file(mr_row_file *f, const char *file, mr_error *e)
+{
+    mr_output o;
+    int status = mr_output_resolve(&o, file, e);
+    f->fd = -1;
+    if (status)
+        return status;
+    f->shared = o.descriptor >= 0;
+    if (o.stream)
+        status = mr_output_open_stream(&f->fd, &o, e);
+    else if ((f->fd = open(o.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+        status = mr_fail_errno(e, errno, "cannot create %s", file);
+    f->owns_fd = f->fd >= 0;
+    mr_output_clear(&o);
+    return status;
 }
 
 int mr_row_file_create(mr_row_file **out, const char *file, const mr_row_format *format,
@@ -54,12 +74,8 @@ int mr_row_file_create(mr_row_file **out, const char *file, const mr_row_format 
     mr_row_file *f = make(file, format, schema, e);
     if (!f)
         return MR_ENOMEM;
-    if (file) {
-        f->fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-        f->owns_fd = f->fd >= 0;
-    }
-    if (f->fd < 0) {
-        int status = mr_fail_errno(e, errno, "cannot create %s", file);
+    int status = file ? open_file(f, file, e) : 0;
+    if (status) {
         destroy(f);
         return status;
     }
@@ -78,6 +94,7 @@ int mr_row_file_resume(mr_row_file **out, const char *file, const mr_row_format 
         return MR_ENOMEM;
     f->fd = open(file, O_WRONLY | O_CLOEXEC);
     f->owns_fd = f->fd >= 0;
+    f->shared = false;
     if (f->fd >= 0 && ftruncate(f->fd, (off_t)kept_bytes) == 0 && lseek(f->fd, 0, SEEK_END) >= 0) {
         *out = f;
         return 0;
@@ -93,29 +110,19 @@ int mr_row_file_add(mr_row_file *f, const mr_sink_row *row, mr_error *e)
     return mr_text_check(&f->text, f->name, e);
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
-{
-    while (size) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno != EINTR)
-            return errno;
-        bytes += n > 0 ? n : 0;
-        size -= n > 0 ? (size_t)n : 0;
-    }
-    return 0;
-}
-
 int mr_row_file_flush(mr_row_file *f, mr_error *e)
 {
     int status = mr_text_check(&f->text, f->name, e);
-    int error = status ? 0 : write_all(f->fd, mr_text_string(&f->text), f->text.length);
+    int error = status ? 0 : mr_output_write(f->fd, mr_text_string(&f->text), f->text.length);
     mr_text_clear(&f->text);
-    if (error == EPIPE && !f->owns_fd)
-        return mr_fail(e, MR_ECANCELED, "nobody reads standard output any more");
+    if (error == EPIPE && f->shared)
+        return mr_fail(e, MR_ECANCELED, "%s was closed", f->name);
+    if (error == ECANCELED)
+        return mr_fail(e, MR_ECANCELED, "stopped: nobody reads %s", f->name);
     return error ? mr_fail_errno(e, error, "cannot write %s", f->name) : status;
 }
 
-/* Pipes and devices cannot be synced (EINVAL, EROFS): they are as durable as they get. */
+/* Pipes and devices cannot be synced (EINVAL, EROFS): nothing more can be done for them. */
 static int sync_file(const mr_row_file *f, mr_error *e)
 {
     if (!f->owns_fd || fsync(f->fd) == 0 || errno == EINVAL || errno == EROFS)

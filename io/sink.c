@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/sink.h"
 
+#include "io/output.h"
 #include "io/sink_kind.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
+
+#define ROUNDING 1e-4 /* other processors, and batches of other sizes, give other last digits */
 
 /* --- files that are rows and nothing else ----------------------------------------------- */
 
@@ -59,9 +64,20 @@ struct mr_past {
     mr_sink_schema schema;
     mr_text kept_in;
     mr_row_reader *reader;
+    const char *last; /* bytes of the row given last */
+    size_t last_size;
     uint64_t kept_bytes;
 };
 
+static bool is_stream(const char *file)
+{
+    mr_output o;
+    bool stream = !mr_output_resolve(&o, file, NULL) && o.stream;
+    mr_output_clear(&o);
+    return stream;
+}
+
+/* A stream whose name has no known extension (/dev/fd/63) gets what standard output would. */
 static const mr_sink_kind *kind_of(const char *file, mr_error *e)
 {
     const char *dot = file ? strrchr(file, '.') : ".csv";
@@ -69,7 +85,9 @@ static const mr_sink_kind *kind_of(const char *file, mr_error *e)
         for (int k = 0; kinds[i]->endings[k]; k++)
             if (!strcasecmp(dot, kinds[i]->endings[k]))
                 return kinds[i];
-    mr_hint(e, mr_fail(e, MR_EUSAGE, "--output %s: its ending says no kind of file", file),
+    if (is_stream(file))
+        return &csv;
+    mr_hint(e, mr_fail(e, MR_EUSAGE, "output %s: unknown file extension", file),
             "FILE.csv, FILE.jsonl or FILE.h5");
     return NULL;
 }
@@ -93,7 +111,12 @@ int mr_sink_open(mr_sink **out, const char *file, const mr_sink_schema *schema, 
 {
     const mr_sink_kind *kind = kind_of(file, e);
     *out = NULL;
-    return kind ? open_sink(out, kind, file, schema, 0, e) : MR_EUSAGE;
+    if (!kind)
+        return MR_EUSAGE;
+    if (kind == &mr_sink_hdf5 && is_stream(file))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "output %s: HDF5 cannot be written to a pipe or a device", file),
+                       "give a file, or .csv or .jsonl");
+    return open_sink(out, kind, file, schema, 0, e);
 }
 
 int mr_sink_add(mr_sink *s, const mr_sink_row *row, mr_error *e)
@@ -119,7 +142,7 @@ int mr_past_open(mr_past **out, const char *file, const mr_sink_schema *schema, 
 {
     *out = NULL;
     if (!file)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--resume cannot go on with standard output"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "cannot resume into standard output"),
                        "give --output FILE");
     const mr_sink_kind *kind = kind_of(file, e);
     mr_past *p = kind ? calloc(1, sizeof *p) : NULL;
@@ -138,7 +161,56 @@ int mr_past_open(mr_past **out, const char *file, const mr_sink_schema *schema, 
 
 int mr_past_next(mr_past *p, mr_past_row *row, mr_error *e)
 {
-    return mr_row_reader_next(p->reader, row, NULL, e);
+    uint64_t before = mr_row_reader_place(p->reader);
+    int status = mr_row_reader_next(p->reader, row, &p->last, e);
+    p->last_size = (size_t)(mr_row_reader_place(p->reader) - before);
+    return status;
+}
+
+/* Goes back from AT, which lies behind TEXT's beginning, to the beginning of the number around it. */
+static const char *number_start(const char *text, const char *at)
+{
+    while (at > text && strchr("0123456789+-.eE", at[-1]))
+        at--;
+    return at;
+}
+
+/* Two rows as text. Where they differ there must be a number in each, and these nearly the same. */
+static bool same_but_rounding(const char *a, const char *b)
+{
+    const char *x = a, *y = b;
+    while (*x && *y) {
+        if (*x == *y) {
+            x++, y++;
+            continue;
+        }
+        const char *from = number_start(a, x), *with = number_start(b, y);
+        char *end, *other;
+        double u = strtod(from, &end), v = strtod(with, &other);
+        if (end == from || other == with || end < x || other < y ||
+            !(fabs(u - v) <= ROUNDING + ROUNDING * fabs(u)))
+            return false;
+        a = x = end;
+        b = y = other;
+    }
+    return !*x && !*y;
+}
+
+int mr_past_matches(const mr_past *p, const mr_sink_row *row, mr_error *e)
+{
+    mr_text now = {0}, then = {0};
+    if (p->kind->format == &mr_rows_journal)
+        return 0;
+    p->kind->format->row(&now, &p->schema, row);
+    mr_text_append_bytes(&then, p->last, p->last_size);
+    int status = mr_text_check(&now, p->file, e);
+    if (!status)
+        status = mr_text_check(&then, p->file, e);
+    if (!status)
+        status = same_but_rounding(mr_text_string(&then), mr_text_string(&now));
+    mr_text_destroy(&now);
+    mr_text_destroy(&then);
+    return status;
 }
 
 void mr_past_keep(mr_past *p)

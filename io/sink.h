@@ -24,6 +24,7 @@ typedef struct mr_sink_schema {
     int top;                        /* the most probable classes listed by name: 0 … classes */
     int tensors;
     const mr_sink_tensor *tensor;
+    bool csv_safe; /* CSV: texts that a spreadsheet would take for a formula are marked as text */
 } mr_sink_schema;
 
 /* Borrowed for the call. */
@@ -67,6 +68,9 @@ typedef struct mr_past_row { /* valid until the next call of mr_past_next */
 int mr_past_open(mr_past **out, const char *file, const mr_sink_schema *schema, mr_error *e);
 /* 1 and the next whole row, 0 behind the last. */
 int mr_past_next(mr_past *p, mr_past_row *row, mr_error *e);
+/* Is the row given last what ROW is written as, but for the last digits of numbers? 1, 0, or an error. (The rows of .h5
+ * outputs are not compared: 0.) */
+int mr_past_matches(const mr_past *p, const mr_sink_row *row, mr_error *e);
 /* All rows so far are kept; those behind will be written anew. */
 void mr_past_keep(mr_past *p);
 void mr_past_close(mr_past *p);

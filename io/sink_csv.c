@@ -6,20 +6,42 @@
 
 #include <string.h>
 
+/* What a spreadsheet takes for a formula, or, between quotes, passes over in front of one. The mark itself too, so
+ * that it can be taken off again. */
+#define FORMULA_STARTS "=+-@\t\r\n'"
+
 /* The writer gathers in OUT: its text is put in for the call and taken out again. */
 static mr_csv borrow(mr_text *out)
 {
     return (mr_csv){.text = *out};
 }
 
-static void tensor_titles(mr_csv *w, const mr_sink_tensor *t)
+static void append_text(mr_csv *w, const mr_sink_schema *s, const char *text)
+{
+    mr_text marked = {0};
+    if (!s->csv_safe || !*text || !strchr(FORMULA_STARTS, *text)) {
+        mr_csv_string(w, text);
+        return;
+    }
+    mr_text_format(&marked, "'%s", text);
+    mr_csv_text(w, &marked);
+    mr_text_destroy(&marked);
+}
+
+static const char *without_mark(const mr_sink_schema *s, const char *text)
+{
+    return text && s->csv_safe && *text == '\'' ? text + 1 : text;
+}
+
+static void tensor_titles(mr_csv *w, const mr_sink_schema *s, const mr_sink_tensor *t)
 {
     size_t size = mr_shape_sample(&t->shape);
     mr_text title = {0};
     for (size_t i = 0; i < size; i++) {
         mr_text_clear(&title);
         mr_text_format(&title, "%s_%zu", t->name, i);
-        mr_csv_text(w, &title);
+        w->text.failed |= title.failed;
+        append_text(w, s, mr_text_string(&title));
     }
     mr_text_destroy(&title);
 }
@@ -44,7 +66,7 @@ static void header(mr_text *out, const mr_sink_schema *s)
         mr_csv_text(&w, &title);
     }
     for (int i = 0; i < s->tensors; i++)
-        tensor_titles(&w, &s->tensor[i]);
+        tensor_titles(&w, s, &s->tensor[i]);
     mr_csv_string(&w, "status");
     mr_csv_end_row(&w);
     mr_text_destroy(&title);
@@ -63,7 +85,7 @@ static void no_prediction(mr_csv *w, const mr_sink_schema *s)
 static void classes(mr_csv *w, const mr_sink_schema *s, const mr_sink_row *row)
 {
     if (row->predicted >= 0)
-        mr_csv_string(w, s->class_names[row->predicted]);
+        append_text(w, s, s->class_names[row->predicted]);
     else
         mr_csv_empty(w);
     if (s->classes)
@@ -73,7 +95,7 @@ static void classes(mr_csv *w, const mr_sink_schema *s, const mr_sink_row *row)
     for (int i = 0; i < s->classes; i++)
         mr_csv_float(w, row->probability[i]);
     for (int i = 0; i < s->top; i++) {
-        mr_csv_string(w, s->class_names[row->top[i]]);
+        append_text(w, s, s->class_names[row->top[i]]);
         mr_csv_float(w, row->probability[row->top[i]]);
     }
 }
@@ -81,7 +103,7 @@ static void classes(mr_csv *w, const mr_sink_schema *s, const mr_sink_row *row)
 static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
 {
     mr_csv w = borrow(out);
-    mr_csv_string(&w, r->path);
+    append_text(&w, s, r->path);
     if (r->error) {
         no_prediction(&w, s);
     } else {
@@ -90,7 +112,7 @@ static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)
             for (size_t k = 0; k < mr_shape_sample(&s->tensor[i].shape); k++)
                 mr_csv_float(&w, r->tensor[i][k]);
     }
-    mr_csv_string(&w, mr_row_status(r));
+    append_text(&w, s, mr_row_status(r));
     mr_csv_end_row(&w);
     *out = w.text;
 }
@@ -135,11 +157,11 @@ static bool parse(char *bytes, size_t size, const mr_sink_schema *s, mr_text *sc
         return false;
     bytes[size - 1] = '\0';
     char *at = bytes;
-    out->path = take_field(&at);
-    const char *predicted = at ? take_field(&at) : NULL;
+    out->path = without_mark(s, take_field(&at));
+    const char *predicted = at ? without_mark(s, take_field(&at)) : NULL;
     out->status = NULL;
     while (at)
-        out->status = take_field(&at);
+        out->status = without_mark(s, take_field(&at));
     if (!out->status)
         return false;
     out->failed = mr_status_is_failure(out->status);

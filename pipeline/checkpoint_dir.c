@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/checkpoint_dir.h"
 
+#include "io/file_lock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,10 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MAX_PATH = 4096, MAX_ASIDE = 100000, LOCK_PAUSE_MS = 50, LOCK_ATTEMPTS = 300 };
+enum { MAX_PATH = 4096, MAX_ASIDE = 100000, LOCK_PATIENCE_MS = 15000 };
 
 /* --- names -------------------------------------------------------------------- */
 
@@ -62,41 +63,20 @@ static int make_folder(const char *path, mr_error *e)
     return 0;
 }
 
-/* A killed process holds its lock until its last write is through: that is waited for. True: we have it, or
- * the file system has no locks (then nothing is locked: *HELD says which). */
-static bool lock_file(int fd, bool *held)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    const struct timespec pause = {0, LOCK_PAUSE_MS * 1000000L};
-    for (int i = 0; fcntl(fd, F_OFD_SETLK, &lock); i++) {
-        *held = false;
-        if (errno != EAGAIN && errno != EACCES)
-            return true;
-        if (i == LOCK_ATTEMPTS)
-            return false;
-        nanosleep(&pause, NULL);
-    }
-    *held = true;
-    return true;
-}
-
-/* A lock of the open file description holds for all threads and over network file systems, and ends with the
- * process, however that ends. */
 static int take_lock(mr_checkpoint_dir *d, mr_error *e)
 {
     char path[MAX_PATH];
-    bool held;
     if (snprintf(path, sizeof path, "%s/.millrace.lock", d->path) >= (int)sizeof path)
         return mr_fail(e, MR_ELIMIT, "the checkpoint folder's name is too long: %s", d->path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return mr_fail_errno(e, errno, "cannot write into the checkpoint folder %s", d->path);
-    bool may_go_on = lock_file(fd, &held);
-    if (held)
+    mr_lock lock = mr_file_lock(fd, LOCK_PATIENCE_MS);
+    if (lock == MR_LOCK_HELD)
         d->lock = fd;
     else
         close(fd);
-    return may_go_on
+    return lock != MR_LOCK_TAKEN
                ? 0
                : mr_hint(e, mr_fail(e, MR_EIO, "another process writes its checkpoints into %s", d->path),
                          "wait for its end, or give another --checkpoint-dir");

@@ -45,7 +45,9 @@ pipeline_predict_sources = \
   pipeline/placing.c pipeline/placing.h \
   pipeline/predict.c pipeline/predict.h \
   pipeline/predict_arrays.c pipeline/predict_arrays.h \
+  pipeline/predict_facts.c pipeline/predict_facts.h \
   pipeline/predict_rows.c pipeline/predict_rows.h \
+  pipeline/predict_verify.c pipeline/predict_verify.h \
   pipeline/predictor.c pipeline/predictor.h \
   pipeline/selection.c pipeline/selection.h \
   pipeline/stream.c pipeline/stream_inside.h \

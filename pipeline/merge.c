@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/merge.h"
 
+#include "io/claim.h"
 #include "io/durable.h"
 
 #include <errno.h>
@@ -134,8 +135,10 @@ int mr_merge_parts(const char *output, int count, int batch, mr_error *e)
     close_parts(&m);
     for (int i = 0; i < count && !status; i++) {
         char path[MOST_PATH];
-        if (!mr_part_path(path, sizeof path, output, i, count, NULL))
-            unlink(path); /* what stays is only in the way */
+        if (mr_part_path(path, sizeof path, output, i, count, NULL))
+            continue;
+        unlink(path); /* what stays is only in the way */
+        mr_claim_remove(path);
     }
     return status;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict.h"
 
-#include "pipeline/predict_rows.h"
 #include "pipeline/catch_up.h"
+#include "pipeline/predict_facts.h"
+#include "pipeline/predict_verify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ typedef struct run { /* all of it is the calling thread's, but for what the sour
     mr_predict_result *result;
     mr_row_maker maker;
     mr_source source;
+    mr_claim *claim;
     mr_past *past;
     mr_catch_up *resume;
     mr_sink *sink;
@@ -86,10 +88,18 @@ static mr_catch_up_options how_to_resume(run *r)
     return o;
 }
 
-/* Brings the source to where the output ends. */
-static int pass_over_past(run *r, mr_error *e)
+/* The file that rows go to; NULL: standard output. */
+static const char *rows_file(const run *r)
 {
-    int status = mr_past_open(&r->past, r->options->output, &r->maker.schema, e);
+    return r->claim ? mr_claim_file(r->claim) : r->options->output;
+}
+
+/* Brings the source to where the output ends. */
+static int pass_over_past(run *r, mr_model *model, mr_error *e)
+{
+    int status = mr_past_open(&r->past, rows_file(r), &r->maker.schema, e);
+    if (!status && r->past && !mr_claim_is_known(r->claim))
+        status = mr_predict_verify(model, r->options, &r->maker, rows_file(r), r->options->output, e);
     if (!status && r->past) {
         mr_catch_up_options how = how_to_resume(r);
         status = mr_catch_up_open(&r->resume, r->source, r->past, &how, e);
@@ -101,6 +111,55 @@ static int pass_over_past(run *r, mr_error *e)
     if (!status && r->events->resumed)
         r->events->resumed(r->events->context, &r->result->totals);
     return status;
+}
+
+/* --- the output's file -------------------------------------------------------------------- */
+
+static int claim_output(run *r, const mr_model *model, mr_error *e)
+{
+    const mr_predict_options *o = r->options;
+    mr_fact fact[MR_PREDICT_FACTS];
+    int facts = mr_predict_facts(fact, model, o, &r->maker.schema, e);
+    mr_claim_options how = {.output = o->output,
+                            .fact = fact,
+                            .facts = facts,
+                            .resume = o->resume,
+                            .overwrite = o->overwrite,
+                            .keep = o->ranks > 0};
+    int status = facts < 0 ? facts : mr_claim_open(&r->claim, &how, e);
+    mr_predict_facts_free(fact);
+    if (!status && o->resume && !r->claim)
+        status = mr_hint(e, mr_fail(e, MR_EUSAGE, "cannot resume into %s", o->output ? o->output : "standard output"),
+                         "give --output FILE");
+    if (!status && o->unrelated && !o->resume && r->claim && mr_claim_beside(r->claim))
+        status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s exists already, and a run that watches folders never completes it", o->output),
+                         "give --resume to continue it, --overwrite to replace it, or another --output");
+    return status;
+}
+
+static int open_sink(run *r, mr_error *e)
+{
+    int status = r->claim ? mr_claim_begin(r->claim, e) : 0;
+    if (!status)
+        status = r->past ? mr_sink_resume(&r->sink, r->past, e)
+                         : mr_sink_open(&r->sink, rows_file(r), &r->maker.schema, e);
+    if (!status) /* who follows the output sees at once that there is one */
+        status = mr_sink_flush(r->sink, e);
+    if (!status && r->claim && mr_claim_beside(r->claim) && r->events->beside)
+        r->events->beside(r->events->context, rows_file(r));
+    return status;
+}
+
+static int close_output(run *r, bool complete, mr_error *e)
+{
+    bool beside = r->claim && r->sink && mr_claim_beside(r->claim);
+    int status = mr_sink_close(r->sink, complete, e);
+    complete = complete && !status;
+    if (!complete && beside && !(r->result->beside = strdup(rows_file(r))))
+        status = status ? status : mr_fail(e, MR_ENOMEM, "out of memory for a path");
+    int closed = mr_claim_close(r->claim, complete, e);
+    r->claim = NULL;
+    return status ? status : closed;
 }
 
 /* --- one batch ---------------------------------------------------------------------------- */
@@ -202,16 +261,13 @@ static int set_up(run *r, mr_model *model, mr_error *e)
     if (!t->of_class || !r->predicted)
         return mr_fail(e, MR_ENOMEM, "out of memory for the rows");
     status = mr_predictor_check(model->graph, &r->options->predictor, e);
+    if (!status)
+        status = claim_output(r, model, e);
     if (!status && r->options->resume)
-        status = pass_over_past(r, e);
+        status = pass_over_past(r, model, e);
     if (!status)
         status = mr_predictor_open(&r->predictor, model->graph, r->source, &r->options->predictor, e);
-    if (!status) /* last: what fails before leaves the old output as it was */
-        status = r->past ? mr_sink_resume(&r->sink, r->past, e)
-                         : mr_sink_open(&r->sink, r->options->output, &r->maker.schema, e);
-    if (!status) /* who follows the output sees at once that there is one */
-        status = mr_sink_flush(r->sink, e);
-    return status;
+    return status ? status : open_sink(r, e); /* last: what fails before leaves the old output as it was */
 }
 
 static void report_stages(run *r)
@@ -245,7 +301,7 @@ int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *
         status = take_all(&r, e);
         report_stages(&r);
     }
-    int closed = mr_sink_close(r.sink, !status && !result->stopped, e);
+    int closed = close_output(&r, !status && !result->stopped, e);
     tear_down(&r);
     return status ? status : closed;
 }
@@ -253,5 +309,6 @@ int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *
 void mr_predict_result_free(mr_predict_result *r)
 {
     free(r->totals.of_class);
+    free(r->beside);
     memset(r, 0, sizeof *r);
 }

@@ -27,6 +27,7 @@ typedef struct mr_predict_events {
     void *context;
     void (*resumed)(void *context,
                     const mr_predict_totals *totals); /* once, with --resume, before the first row */
+    void (*beside)(void *context, const char *file);  /* once, where rows go to FILE beside the output first */
     /* PLACE: where the file is now */
     void (*row)(void *context, const mr_sink_row *row, const char *place, uint64_t id);
     void (*batch)(void *context, const mr_predict_totals *totals);
@@ -39,8 +40,11 @@ typedef struct mr_predict_options {
     mr_predictor_options predictor;
     const char *output; /* NULL: CSV on standard output */
     bool resume;        /* goes on with OUTPUT */
-    bool unrelated;     /* with resume: the source has nothing to do with the rows that are there */
+    bool overwrite;     /* an OUTPUT that is there is replaced at once (io/claim.h) */
+    bool unrelated;     /* the source never ends: with resume, it has nothing to do with the rows that are there */
+    int ranks;          /* OUTPUT is a part, one of so many; 0: it is the whole */
     int top;
+    bool csv_safe;
     mr_thresholds thresholds;
     const mr_placing *placing;       /* prepared; or NULL */
     mr_budget *budget;               /* may be NULL */
@@ -51,6 +55,7 @@ typedef struct mr_predict_options {
 typedef struct mr_predict_result {
     mr_predict_totals totals;
     bool stopped; /* by events.stop */
+    char *beside; /* where the rows of a run are that was not completed, if not in its output; or NULL */
     mr_stage_stats stage[MR_PREDICT_STAGES];
     int stages;
     const char *reader;

@@ -71,7 +71,8 @@ int mr_row_maker_init(mr_row_maker *m, const mr_model *model, const mr_predict_o
                                  .class_names = m->class_names,
                                  .top = top,
                                  .tensors = tensors,
-                                 .tensor = m->tensor};
+                                 .tensor = m->tensor,
+                                 .csv_safe = options->csv_safe};
     return 0;
 }
 

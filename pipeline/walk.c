@@ -212,7 +212,7 @@ static int next_listed(mr_walk *w, mr_source_item *out, mr_error *e)
         return 0; /* next() looks whether to stop, and comes again */
     int status = mr_path_list_next(w->list, &path, e);
     if (status == 1)
-        return give(w, path, out, e);
+        return *path ? give(w, path, out, e) : 0; /* an empty name is passed over, next() comes again */
     mr_path_list_free(w->list);
     w->list = NULL;
     return status;

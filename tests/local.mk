@@ -266,6 +266,8 @@ tests_test_fast_kernels_SOURCES = tests/test_fast_kernels.c
 tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Inference through the program. check-long (above) kills many more runs than check does.
+TESTS += tests/test_output_files.sh
+EXTRA_DIST += tests/test_output_files.sh
 TESTS += tests/test_predict.sh tests/test_meaning.sh
 EXTRA_DIST += tests/test_predict.sh tests/test_meaning.sh tests/keras_file.py
 # Checkpoints: runs that are killed, disks that fail.

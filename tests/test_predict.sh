@@ -126,7 +126,7 @@ resume_after_kills() {
   done
   [ "$rc" != 137 ] || predict --images many --batch-size 8 --output "$got" --resume || [ $? = 3 ]
   cmp "$got" "$want"
-  [ ! -e "$got.journal" ] && [ ! -e "$got.part" ]
+  [ ! -e "$got.journal" ] && [ ! -e "$got.part" ] && [ ! -e "$got.resume" ]
 }
 undisturbed() { predict --images many --batch-size 8 --output "w.$1" || [ $? = 3 ]; }
 killed_csv() { undisturbed csv; resume_after_kills csv w.csv; }
@@ -211,6 +211,27 @@ signals_end_it() {
   [ "$rc" = 143 ]
 }
 
+# An endless list of empty names: passed over, and a signal still ends the run.
+empty_names() {
+  local rc=0
+  { printf '\n\n'; head -1 paths; printf '\n'; } | predict --images - | wc -l | grep -qx 2
+  yes '' | timeout -k 20 2 "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --images - >/dev/null || rc=$?
+  [ "$rc" = 124 ]
+}
+
+# Files and folders without an option, as a shell's glob gives them; -- ends the options.
+positional_inputs() {
+  mkdir positional; cp "$(head -1 paths)" positional/b.jpg; cp "$(head -1 paths)" positional/a.jpg; cp "$(head -1 paths)" ./--odd.jpg
+  rows() { predict "$@" | tail -n +2 | cut -d, -f1 | tr '\n' ' '; }
+  [ "$(rows positional/*.jpg)" = "positional/a.jpg positional/b.jpg " ]
+  [ "$(rows positional/b.jpg positional --images positional/a.jpg)" = "positional/a.jpg positional/b.jpg positional/a.jpg positional/b.jpg " ]
+  [ "$(rows positional/a.jpg --top 1 -- --odd.jpg)" = "positional/a.jpg --odd.jpg " ]
+  [ "$(head -1 paths | rows - positional/a.jpg)" = "$(head -1 paths) positional/a.jpg " ]
+  expect 2 'only one standard input' predict --images - -
+  expect 1 'cannot open positional/*.png' predict 'positional/*.png'
+  expect 2 'cannot be used together' predict --arrays x.h5 positional
+}
+
 watch_predicts_what_arrives() {
   mkdir -p drop/old; cp "$(head -1 paths)" drop/old/before.jpg; local rc=0
   "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch drop --output watched.csv & local pid=$!
@@ -253,8 +274,8 @@ watch_ends_with_its_folder() {
 
 contract_is_obeyed() {
   expect 2 contradicts predict --images cells/testing --rescale 1/127.5
-  expect 2 'nothing to predict' predict
-  expect 2 ending predict --images cells/testing --output x.txt
+  expect 2 'nothing to predict: no input given' predict
+  expect 2 'unknown file extension' predict --images cells/testing --output x.txt
   [ -f "$MILLRACE_SHARED/golden/tutorial_resnet/start.h5" ] || return 0
   expect 2 rescale millrace predict --quiet --model "$MILLRACE_SHARED/golden/tutorial_resnet/start.h5" --images cells/testing
 }
@@ -326,6 +347,6 @@ PY
 
 run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes lists_of_any_kind odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
-  moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it \
+  moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it empty_names positional_inputs \
   watch_predicts_what_arrives watch_goes_on watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
   arrays_of_every_input a_terminal_says_how_many
