@@ -200,6 +200,14 @@ void mr_cli_close_data(mr_cli_data *d)
     memset(d, 0, sizeof *d);
 }
 
+mr_targets mr_cli_targets(const mr_cli_data *d, const mr_shape *output)
+{
+    if (!d->from_arrays)
+        return MR_TARGETS_CLASSES;
+    mr_targets training = mr_targets_of(&d->y, output);
+    return d->has_validation ? mr_targets_of_both(training, mr_targets_of(&d->y_val, output)) : training;
+}
+
 mr_data mr_cli_training(const mr_cli_data *d)
 {
     return d->from_arrays ? (mr_data){.x = &d->x, .y = &d->y} : (mr_data){.set = d->training};

@@ -26,6 +26,8 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_n
  * know no names: nothing is done. */
 int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error *e);
 void mr_cli_close_data(mr_cli_data *d);
+/* What the samples' truths are for a model whose output is OUTPUT: of folders, classes. */
+mr_targets mr_cli_targets(const mr_cli_data *d, const mr_shape *output);
 mr_data mr_cli_training(const mr_cli_data *d);
 mr_data mr_cli_validation(const mr_cli_data *d);
 

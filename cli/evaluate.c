@@ -8,10 +8,10 @@
 #include "cli/progress.h"
 #include "cli/ranks.h"
 #include "cli/stats.h"
+#include "cli/terminal.h"
 #include "nn/report.h"
 #include "nn/text.h"
 #include "pipeline/together.h"
-#include "pipeline/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ struct job {
     mr_cli_data data;
     mr_preprocess pre;
     json_t *loss;
+    mr_targets targets;
+    mr_given_activation activation;
     mr_team *team;
     mr_trainer *trainer;
     mr_progress *progress;
@@ -32,30 +34,60 @@ struct job {
     size_t count;
     int32_t *truth, *predicted; /* [samples] */
     mr_text bad;                /* of a rank: path and reason of each unusable sample, with a NUL each */
-    int classes;
+    int classes;                /* or labels */
+    mr_class_tally *labels;     /* [classes] of samples that may have several; else NULL */
     const char **names;  /* [classes] */
     char (*numbers)[16]; /* names of classes that have none */
 };
 
 /* --- one batch ------------------------------------------------------------------ */
 
+/* Loss and, where the task has one, accuracy into OUT [2]; returns how many. */
+static int name_metrics(mr_metric *out, const struct job *j)
+{
+    const char *accuracy = mr_task_metric(&j->trainer->task);
+    out[0] = (mr_metric){"loss", mr_mean_loss(&j->sums)};
+    out[1] = (mr_metric){accuracy, mr_trainer_accuracy(j->trainer, &j->sums)};
+    return accuracy ? 2 : 1;
+}
+
+static void count_labels(struct job *j, const float *truth, const float *output)
+{
+    for (int k = 0; k < j->classes; k++) {
+        bool has = truth[k] > .5f, given = output[k] > j->trainer->task.threshold;
+        j->labels[k].truth += has;
+        j->labels[k].predicted += given;
+        j->labels[k].right += has && given;
+    }
+}
+
+/* TRUTH: a row of the data; of class indices, or of one number a class. */
+static int32_t true_class(const struct job *j, const float *truth, int width)
+{
+    size_t own = j->trainer->task.width;
+    const mr_output_task rows = {.width = (size_t)width, .threshold = .5f};
+    return own > 1 && width == 1 ? (int32_t)truth[0] : (int32_t)mr_task_class(&rows, truth);
+}
+
 static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr_error *e)
 {
     (void)e;
     struct job *j = context;
-    const mr_shape *out = &j->trainer->output;
-    size_t width = mr_shape_sample(out);
+    size_t width = j->trainer->task.width, given = (size_t)ex->target_width;
     const float *p = mr_plan_output(plan, 0);
-    mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
     for (int i = 0; i < ex->count && j->classes; i++) {
-        j->truth[j->count] = ex->labels
-                                 ? ex->labels[i]
-                                 : mr_class_of_output(ex->targets + (size_t)i * (size_t)ex->target_width,
-                                                      (size_t)ex->target_width);
-        j->predicted[j->count++] = mr_class_of_output(p + (size_t)i * width, width);
+        const float *truth = ex->targets ? ex->targets + (size_t)i * given : NULL;
+        if (j->labels) {
+            count_labels(j, truth, p + (size_t)i * width);
+            continue;
+        }
+        j->truth[j->count] = ex->labels ? ex->labels[i] : true_class(j, truth, ex->target_width);
+        j->predicted[j->count++] = mr_task_class(&j->trainer->task, p + (size_t)i * width);
     }
+    mr_metric metrics[2];
+    int count = name_metrics(metrics, j);
     mr_progress_step(j->progress, j->sums.steps, (int64_t)j->sums.samples * mr_ranks_count(j->ranks), metrics,
-                     2);
+                     count);
     return 0;
 }
 
@@ -72,30 +104,66 @@ static void bad_input(void *context, const char *path, const char *reason)
 
 /* --- setting up ----------------------------------------------------------------- */
 
-static int set_names(struct job *j, mr_error *e)
+/* Folders are classes: one for each that the model tells apart, or their indices would mean other ones. */
+static int check_folders(const struct job *j, mr_error *e)
 {
-    const mr_graph *g = j->model->graph;
-    int64_t width = (int64_t)mr_shape_sample(&g->node[g->output[0]].shape);
-    j->classes = j->data.classes < 2 ? 0 : width == 1 ? 2 : (int)width;
-    if (!j->data.from_arrays && j->data.classes != j->classes) /* fewer ones would be others' indices */
+    const mr_output_task *task = &j->trainer->task;
+    char text[128];
+    if (j->data.from_arrays)
+        return 0;
+    if (j->data.classes != mr_classes_of_width(task->width))
         return mr_hint(e,
-                       mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %lld outputs",
-                               j->data.evaluated, j->data.classes, (long long)width),
+                       mr_fail(e, MR_EINVAL, "%s has %d class folders, the model has %zu outputs", j->data.evaluated,
+                               j->data.classes, task->width),
                        "give a folder for each of the model's outputs, in the order in which it was trained");
-    j->names = calloc((size_t)j->classes + 1, sizeof *j->names);
-    j->numbers = calloc((size_t)j->classes + 1, sizeof *j->numbers);
-    size_t samples = mr_data_count(mr_cli_training(&j->data));
+    if (task->kind == MR_TASK_CLASSES && task->vector)
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "%s has class folders, but the model gives %s", j->data.evaluated,
+                           mr_task_text(task, text, sizeof text)),
+                   "if its output is a logit or a probability, give --activation sigmoid");
+}
+
+static int allocate(struct job *j, mr_error *e)
+{
+    const mr_output_task *task = &j->trainer->task;
+    j->classes = task->vector ? task->classes : 0;
+    size_t samples = mr_data_count(mr_cli_training(&j->data)), classes = (size_t)j->classes + 1;
+    j->names = calloc(classes, sizeof *j->names);
+    j->numbers = calloc(classes, sizeof *j->numbers);
     j->truth = malloc((samples + 1) * sizeof *j->truth);
     j->predicted = malloc((samples + 1) * sizeof *j->predicted);
-    if (!j->names || !j->numbers || !j->truth || !j->predicted)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the report");
+    if (task->kind == MR_TASK_LABELS)
+        j->labels = calloc(classes, sizeof *j->labels);
+    return j->names && j->numbers && j->truth && j->predicted && (j->labels || task->kind != MR_TASK_LABELS)
+               ? 0
+               : mr_fail(e, MR_ENOMEM, "out of memory for the report");
+}
+
+static int set_names(struct job *j, mr_error *e)
+{
+    int status = check_folders(j, e);
+    if (!status)
+        status = allocate(j, e);
+    if (status)
+        return status;
+    char *const *known = j->model->classes == j->classes ? j->model->class_names : NULL;
+    if (!known && j->data.classes == j->classes)
+        known = j->data.class_names;
     for (int i = 0; i < j->classes; i++) {
-        char *const *known = j->model->class_names && j->model->classes == j->classes ? j->model->class_names
-                                                                                      : j->data.class_names;
         snprintf(j->numbers[i], sizeof j->numbers[i], "%d", i);
         j->names[i] = known ? known[i] : j->numbers[i];
     }
     return 0;
+}
+
+static int choose_task(struct job *j, mr_error *e)
+{
+    const mr_graph *g = j->model->graph;
+    mr_output_task unused;
+    int status = mr_cli_given_activation(&j->activation, j->c, e);
+    j->targets = mr_cli_targets(&j->data, &g->node[g->output[0]].shape);
+    return status ? status : mr_model_task(&unused, j->model, j->targets, j->activation, e);
 }
 
 static int set_up(struct job *j, mr_error *e)
@@ -112,17 +180,21 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = mr_cli_model_contract(&j->pre, c, j->model, !j->data.from_arrays || j->data.x.bytes, e);
     if (!status)
-        status = mr_cli_loss(&j->loss, c, j->model, j->data.classes, e);
+        status = choose_task(j, e);
     if (!status)
-        status = set_names(j, e);
+        status = mr_cli_loss(&j->loss, c, j->model, true, j->targets, e);
     if (!status)
         status = mr_team_create(&j->team, mr_cli_threads(c), e);
     mr_trainer_options o = {.batch_size = c->batch_size,
                             .memory_limit = (size_t)c->memory_limit,
                             .loss = j->loss,
+                            .targets = j->targets,
+                            .given = j->activation,
                             .ranks = j->ranks};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+    if (!status)
+        status = set_names(j, e);
     if (!status && j->data.from_arrays)
         status = mr_trainer_check_input(j->trainer, 0, &j->data.x.shape, e);
     if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
@@ -178,7 +250,7 @@ static int put_together(struct job *j, mr_error *e)
     bool stopped = false;
     if (!j->ranks)
         return 0;
-    mr_pass_of_all(j->ranks, &j->sums, NULL, 0, &j->budget.errors, &stopped);
+    mr_pass_of_all(j->ranks, &j->sums, j->labels, j->labels ? j->classes : 0, &j->budget.errors, &stopped);
     int status = tell_bad_inputs(j, e);
     if (!status)
         status = mr_budget_check(&j->budget, (int64_t)mr_data_count(mr_cli_training(&j->data)), e);
@@ -190,49 +262,106 @@ static int put_together(struct job *j, mr_error *e)
 
 /* --- results -------------------------------------------------------------------- */
 
+/* The first line: loss, accuracy by its name, how many. */
+static void append_metrics(mr_text *text, const struct job *j)
+{
+    mr_metric metrics[2];
+    int count = name_metrics(metrics, j);
+    for (int i = 0; i < count; i++)
+        mr_text_format(text, "%s: %.4f - ", metrics[i].name, metrics[i].value);
+    mr_text_format(text, "%lld images\n", (long long)j->sums.samples);
+}
+
+static int compute_report(mr_report *r, const struct job *j, mr_error *e)
+{
+    if (!j->labels)
+        return mr_report_compute(r, j->truth, j->predicted, j->count, j->classes, e);
+    mr_label_counts *counts = malloc(((size_t)j->classes + 1) * sizeof *counts);
+    if (!counts)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the report");
+    for (int i = 0; i < j->classes; i++)
+        counts[i] = (mr_label_counts){j->labels[i].right, j->labels[i].predicted, j->labels[i].truth};
+    int status = mr_report_labels(r, counts, j->classes, e);
+    free(counts);
+    return status;
+}
+
+/* Of samples that have one class each. */
+static int append_confusion(mr_text *text, const struct job *j, mr_error *e)
+{
+    int64_t *counts = calloc((size_t)j->classes * (size_t)j->classes + 1, sizeof *counts);
+    int status = counts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the confusion matrix");
+    if (!status)
+        status = mr_confusion_add(counts, j->classes, j->truth, j->predicted, j->count, e);
+    mr_text_append(text, "\n");
+    if (!status)
+        status = mr_confusion_text(text, counts, j->classes, j->names, e);
+    free(counts);
+    return status;
+}
+
 static int print_text(const struct job *j, mr_error *e)
 {
     mr_text text = {0};
     mr_report report = {0};
-    int64_t *counts = calloc((size_t)j->classes * (size_t)j->classes + 1, sizeof *counts);
-    int status = counts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the confusion matrix");
-    mr_text_format(&text, "loss: %.4f - accuracy: %.4f - %lld images\n\n", mr_mean_loss(&j->sums),
-                   mr_mean_accuracy(&j->sums), (long long)j->sums.samples);
-    if (!status)
-        status = mr_report_compute(&report, j->truth, j->predicted, j->count, j->classes, e);
+    append_metrics(&text, j);
+    mr_text_append(&text, "\n");
+    int status = compute_report(&report, j, e);
     if (!status)
         status = mr_report_text(&text, &report, j->names, e);
-    if (!status)
-        status = mr_confusion_add(counts, j->classes, j->truth, j->predicted, j->count, e);
-    mr_text_append(&text, "\n");
-    if (!status)
-        status = mr_confusion_text(&text, counts, j->classes, j->names, e);
+    if (!status && !j->labels)
+        status = append_confusion(&text, j, e);
     if (!status)
         status = mr_text_check(&text, "the report", e);
     if (!status)
         fwrite(text.data, 1, text.length, stdout);
     mr_report_destroy(&report);
     mr_text_destroy(&text);
-    free(counts);
     return status;
+}
+
+/* Where there is nothing to count: numbers, or a map of classes instead of one. */
+static void print_figures(const struct job *j)
+{
+    const mr_output_task *task = &j->trainer->task;
+    char text[128];
+    if (mr_task_metric(task))
+        mr_print_line(stdout, "loss: %.4f - %s: %.4f - %lld samples", mr_mean_loss(&j->sums), mr_task_metric(task),
+                      mr_trainer_accuracy(j->trainer, &j->sums), (long long)j->sums.samples);
+    else
+        mr_print_line(stdout, "loss: %.6g - %lld samples", mr_mean_loss(&j->sums), (long long)j->sums.samples);
+    if (j->targets == MR_TARGETS_LABELS)
+        mr_print_line(stdout, "multi-hot targets, but the model gives %s: no accuracy, no report",
+                      mr_task_text(task, text, sizeof text));
+    else
+        mr_print_line(stdout, "the model gives %s: no report", mr_task_text(task, text, sizeof text));
+}
+
+static json_t *scores_json(const struct job *j, const mr_report *r)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < j->classes; i++) {
+        const mr_class_scores *s = &r->per_class[i];
+        json_array_append_new(all, json_pack("{s:s%, s:f, s:f, s:f, s:I}", j->labels ? "label" : "class", j->names[i],
+                                             strlen(j->names[i]), "precision", s->precision, "recall", s->recall, "f1",
+                                             s->f1, "support", (json_int_t)s->support));
+    }
+    return all;
 }
 
 static int print_json(const struct job *j, mr_error *e)
 {
     mr_report r = {0};
-    int status = mr_report_compute(&r, j->truth, j->predicted, j->count, j->classes, e);
+    int status = j->classes ? compute_report(&r, j, e) : 0;
+    const char *accuracy = mr_task_metric(&j->trainer->task);
     if (status)
         return status;
-    json_t *classes = json_array();
-    for (int i = 0; i < j->classes; i++) {
-        const mr_class_scores *s = &r.per_class[i];
-        json_array_append_new(classes, json_pack("{s:s%, s:f, s:f, s:f, s:I}", "class", j->names[i],
-                                                 strlen(j->names[i]), "precision", s->precision, "recall",
-                                                 s->recall, "f1", s->f1, "support", (json_int_t)s->support));
-    }
-    json_t *all = json_pack("{s:f, s:f, s:I, s:I, s:o}", "loss", mr_mean_loss(&j->sums), "accuracy",
-                            mr_mean_accuracy(&j->sums), "images", (json_int_t)j->sums.samples, "skipped",
-                            (json_int_t)j->budget.errors, "classes", classes);
+    json_t *all = json_pack("{s:f, s:I, s:I}", "loss", mr_mean_loss(&j->sums), "images", (json_int_t)j->sums.samples,
+                            "skipped", (json_int_t)j->budget.errors);
+    if (accuracy)
+        json_object_set_new(all, accuracy, json_real(mr_trainer_accuracy(j->trainer, &j->sums)));
+    if (j->classes)
+        json_object_set_new(all, j->labels ? "labels" : "classes", scores_json(j, &r));
     if (!all || json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(9)))
         status = mr_fail(e, MR_EIO, "the result cannot be written as JSON");
     printf("\n");
@@ -249,7 +378,7 @@ static int print_result(const struct job *j, mr_error *e)
     else if (j->classes)
         status = print_text(j, e);
     else
-        printf("loss: %.6g - %lld samples\n", mr_mean_loss(&j->sums), (long long)j->sums.samples);
+        print_figures(j);
     if (!status && fflush(stdout))
         status = mr_fail(e, MR_EIO, "standard output cannot be written");
     return status;
@@ -264,6 +393,7 @@ static void tear_down(struct job *j)
     mr_model_free(j->model);
     mr_progress_destroy(j->progress);
     mr_text_destroy(&j->bad);
+    free(j->labels);
     free(j->truth);
     free(j->predicted);
     free(j->names);
@@ -294,8 +424,9 @@ static int evaluate(struct job *j, mr_error *e)
     int status = mr_infer_pass(j->trainer, data, &pass, &j->sums, e);
     if (!status)
         status = put_together(j, e);
-    mr_metric metrics[] = {{"loss", mr_mean_loss(&j->sums)}, {"accuracy", mr_mean_accuracy(&j->sums)}};
-    mr_progress_epoch_end(j->progress, metrics, 2);
+    mr_metric metrics[2];
+    int count = name_metrics(metrics, j);
+    mr_progress_epoch_end(j->progress, metrics, count);
     if (!status && j->sums.samples == 0)
         status = mr_fail(e, MR_EINVAL, "none of the images could be used");
     if (status || mr_ranks_rank(j->ranks))

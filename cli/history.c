@@ -116,7 +116,7 @@ int mr_history_log_add(mr_history_log *l, const mr_history *h, mr_error *e)
     return status;
 }
 
-int mr_history_plot(const mr_history *h, const char *file, mr_error *e)
+int mr_history_plot(const mr_history *h, const mr_history_columns *columns, const char *file, mr_error *e)
 {
     size_t n = (size_t)h->count;
     double *v = malloc((4 * n + 1) * sizeof *v);
@@ -134,12 +134,12 @@ int mr_history_plot(const mr_history *h, const char *file, mr_error *e)
     const mr_plot_series accuracy[] = {{"train", v + 2 * n, n}, {"validation", v + 3 * n, validated ? n : 0}};
     const mr_plot_panel panels[] = {
         {.title = "Loss", .series = loss, .series_count = 2, .may_be_logarithmic = true},
-        {.title = "Accuracy", .series = accuracy, .series_count = 2, .ceiling = 1}};
+        {.title = columns->accuracy ? "Binary accuracy" : "Accuracy", .series = accuracy, .series_count = 2, .ceiling = 1}};
     const mr_plot plot = {.title = "Training",
                           .x_label = "Epoch",
                           .first_x = n ? h->record[0].epoch : 1,
                           .panels = panels,
-                          .panel_count = 2};
+                          .panel_count = columns->no_accuracy ? 1 : 2};
     int status = mr_plot_write(&plot, file, e);
     free(v);
     return status;

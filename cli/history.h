@@ -17,7 +17,7 @@ typedef struct mr_history_log {
 /* H: the whole history, its last row the new one. A file of another run is replaced at the first call. */
 int mr_history_log_add(mr_history_log *l, const mr_history *h, mr_error *e);
 
-/* Loss and accuracy, training and validation, as PNG. */
-int mr_history_plot(const mr_history *h, const char *file, mr_error *e);
+/* Loss and (where COLUMNS have one) accuracy, training and validation, as a picture. */
+int mr_history_plot(const mr_history *h, const mr_history_columns *columns, const char *file, mr_error *e);
 
 #endif

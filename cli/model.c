@@ -180,13 +180,26 @@ int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
 
 /* --- loss --------------------------------------------------------------------- */
 
-static int default_loss(json_t **out, int classes, mr_error *e)
+/* Does the model leave it to the loss to make probabilities? */
+static bool gives_logits(const mr_model *m, mr_given_activation given)
 {
-    if (classes < 2)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are no classes: which loss?"),
-                       "give --loss mse, mae, huber …");
-    *out = json_string(classes == 2 ? "binary_crossentropy" : "categorical_crossentropy");
-    return 0;
+    mr_last_operation last = mr_graph_last_operation(m->graph, 0);
+    bool made = given == MR_GIVEN_SOFTMAX || given == MR_GIVEN_SIGMOID;
+    return last == MR_LAST_LINEAR || (last == MR_LAST_OTHER && made);
+}
+
+/* The targets have classes or labels; or they are shares of classes, for a softmax. */
+static const char *default_loss(const mr_model *m, mr_given_activation given, mr_targets targets)
+{
+    const mr_shape *s = &m->graph->node[m->graph->output[0]].shape;
+    int64_t width = s->dim[s->rank - 1];
+    bool shares = targets == MR_TARGETS_NUMBERS && mr_graph_last_operation(m->graph, 0) == MR_LAST_SOFTMAX;
+    bool one = targets == MR_TARGETS_CLASSES || shares;
+    if (targets == MR_TARGETS_LABELS || (one && (width == 1 || given == MR_GIVEN_SIGMOID)))
+        return "binary_crossentropy";
+    if (one && width == 2 && !gives_logits(m, given)) /* the tutorial's */
+        return "binary_crossentropy";
+    return one ? "categorical_crossentropy" : NULL;
 }
 
 static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
@@ -203,25 +216,44 @@ static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
     return 0;
 }
 
-static int named_loss(json_t **out, const char *name, mr_error *e)
+/* A crossentropy of what has gone through no activation is one of logits. */
+static int named_loss(json_t **out, const char *name, const mr_model *m, mr_given_activation given, mr_error *e)
 {
     mr_loss parsed;
     *out = json_string(name);
     int status = mr_loss_configure(&parsed, *out, e);
-    return status ? (e->code = MR_EUSAGE) : 0;
+    if (status)
+        return e->code = MR_EUSAGE;
+    if (!strstr(parsed.class->name, "crossentropy") || !gives_logits(m, given))
+        return 0;
+    parsed.from_logits = true;
+    json_decref(*out);
+    *out = mr_loss_config(&parsed);
+    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the loss");
 }
 
-int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, mr_error *e)
+int mr_cli_given_activation(mr_given_activation *out, const mr_cli *c, mr_error *e)
 {
-    json_t *own = m ? json_object_get(m->training, "loss") : NULL;
-    int status = 0;
+    int given = c->activation ? mr_given_activation_by_name(c->activation) : (int)MR_GIVEN_NOTHING;
+    *out = given < 0 ? MR_GIVEN_NOTHING : (mr_given_activation)given;
+    return given < 0 ? mr_fail(e, MR_EUSAGE, "--activation: expected softmax, sigmoid or linear, got '%s'", c->activation)
+                     : 0;
+}
+
+int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, bool counts, mr_targets targets, mr_error *e)
+{
+    mr_given_activation given;
+    json_t *own = counts ? json_object_get(m->training, "loss") : NULL;
     *out = NULL;
-    if (c->loss)
-        status = named_loss(out, c->loss, e);
-    else if (own && !json_is_null(own))
+    int status = mr_cli_given_activation(&given, c, e);
+    const char *name = c->loss ? c->loss : default_loss(m, given, targets);
+    if (!status && !c->loss && own && !json_is_null(own))
         *out = json_incref(own);
-    else
-        status = default_loss(out, classes, e);
+    else if (!status && !name)
+        status = mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are not class labels"),
+                         "give --loss mse, mae, huber or another one for numbers");
+    else if (!status)
+        status = named_loss(out, name, m, given, e);
     if (!status && mr_cli_given(c, "label-smoothing"))
         status = smoothed(out, c, e);
     if (status) {

@@ -5,6 +5,7 @@
 
 #include "cli/options.h"
 #include "io/model_file.h"
+#include "nn/task.h"
 
 /* --arch names a file, no built-in architecture. */
 bool mr_cli_json_arch(const mr_cli *c);
@@ -21,8 +22,11 @@ int mr_cli_training_model(mr_model **out, const mr_cli *c, const mr_preprocess *
 /* For evaluate and predict: --model, or --arch FILE.json --weights FILE. */
 int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e);
 
-/* The loss as configuration: --loss, else the model's own, else by the number of CLASSES. A new reference. */
-int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, int classes, mr_error *e);
+/* --activation. */
+int mr_cli_given_activation(mr_given_activation *out, const mr_cli *c, mr_error *e);
+/* The loss as configuration: --loss; else, where M's training configuration COUNTS, its own; else by the TARGETS. One
+ * that wants probabilities is told so where M ends in no activation: from_logits, as Keras has it. A new reference. */
+int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, bool counts, mr_targets targets, mr_error *e);
 /* Puts CLASS_NAMES (copied) into the model. */
 int mr_cli_set_classes(mr_model *m, char *const *class_names, int classes, mr_error *e);
 

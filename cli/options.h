@@ -64,6 +64,7 @@ typedef struct mr_cli {
     const char *output, *montage, *move_to, *link_to;
     mr_list layer, threshold;
     int top, montage_count;
+    const char *activation;
     bool unordered, csv_safe, only_new;
     /* sample */
     int count;

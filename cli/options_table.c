@@ -55,6 +55,8 @@ const mr_option mr_options[] = {
     {"unfreeze", MR_LIST, TRAIN, AT(unfreeze), 0, 0, "PATTERN", "layers that were frozen and are trained now; done before --freeze",
      model},
     {"freeze-until", MR_TEXT, TRAIN, AT(freeze_until), 0, 0, "LAYER", "all layers in front of this one are not trained", model},
+    {"activation", MR_TEXT, PREDICT | MR_FOR_EVALUATE, AT(activation), 0, 0, "NAME",
+     "softmax, sigmoid: what makes probabilities of the outputs; linear: they are plain numbers [the model's]", model},
     {"model", MR_TEXT, RUNS, AT(model), 0, 0, "FILE", "the model file: written by train, read by the others (.h5, .keras)", model},
 
     {"epochs", MR_INT, TRAIN, AT(epochs), 1, 1e6, "N", "passes over the training data [25]", training},

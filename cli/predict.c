@@ -11,6 +11,7 @@
 #include "cli/predict_ranks.h"
 #include "cli/ranks.h"
 #include "cli/stats.h"
+#include "pipeline/model_task.h"
 #include "pipeline/predict_arrays.h"
 
 #include <signal.h>
@@ -32,7 +33,7 @@ static int check_array_options(const mr_cli *c, mr_error *e)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the outputs of --arrays go into an HDF5 file"),
                        "give --output FILE.h5");
     static const char *const others[] = {"montage",   "top",     "threshold", "move-to", "link-to",
-                                         "unordered", "include", "exclude",   "null"};
+                                         "unordered", "include", "exclude",   "null", "activation"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (mr_cli_given(c, others[i]))
             return mr_fail(e, MR_EUSAGE, "--%s goes with --images, not with --arrays", others[i]);
@@ -105,6 +106,13 @@ static int find_layers(mr_predict_job *j, mr_error *e)
     return status;
 }
 
+static int find_task(mr_predict_job *j, mr_error *e)
+{
+    mr_given_activation given;
+    int status = mr_cli_given_activation(&given, j->c, e);
+    return status ? status : mr_model_task(&j->task, j->model, MR_TARGETS_UNKNOWN, given, e);
+}
+
 static int predict(mr_predict_job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
@@ -115,6 +123,8 @@ static int predict(mr_predict_job *j, mr_error *e)
         status = mr_cli_budget(&j->budget, c, e);
     if (!status)
         status = mr_cli_trained_model(&j->model, c, e);
+    if (!status)
+        status = find_task(j, e);
     if (!status)
         status = find_layers(j, e);
     if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */

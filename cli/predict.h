@@ -13,6 +13,7 @@ typedef struct mr_predict_job {
     const mr_cli *c;
     mr_ranks *ranks; /* NULL: alone */
     mr_model *model;
+    mr_output_task task; /* what its first output means */
     mr_progress *progress;
     mr_budget budget;
     int *node; /* [nodes] of --layer */

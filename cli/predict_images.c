@@ -8,6 +8,7 @@
 #include "cli/stats.h"
 #include "cli/tally.h"
 #include "pipeline/census.h"
+#include "pipeline/model_task.h"
 #include "pipeline/walk.h"
 #include "pipeline/watch.h"
 
@@ -188,14 +189,17 @@ static int check_places(const images *j, mr_error *e)
     return 0;
 }
 
+/* One vector that the file calls neither probabilities nor logits. */
+static bool is_unknown(const mr_output_task *task)
+{
+    return task->kind == MR_TASK_NUMBERS && task->vector && task->link == MR_LINK_NONE;
+}
+
 static int set_placing(images *j, mr_error *e)
 {
     const mr_cli *c = j->job->c;
     if (!c->move_to && !c->link_to)
         return 0;
-    if (!j->classes)
-        return mr_fail(e, MR_EUSAGE, "--%s wants a model that tells classes apart",
-                       c->move_to ? "move-to" : "link-to");
     j->placing = (mr_placing){.way = c->move_to ? MR_PLACE_MOVE : MR_PLACE_LINK,
                               .dir = c->move_to ? c->move_to : c->link_to,
                               .class_names = j->class_names,
@@ -233,12 +237,50 @@ static int open_watch(images *j, mr_error *e)
     return mr_watch_create(&j->watch, &o, e);
 }
 
+/* What needs a class for each image. */
+static int check_task(const images *j, mr_error *e)
+{
+    const mr_cli *c = j->job->c;
+    const mr_output_task *task = &j->job->task;
+    const char *option = c->montage           ? "montage"
+                         : c->threshold.count ? "threshold"
+                         : c->move_to         ? "move-to"
+                         : c->link_to         ? "link-to"
+                         : c->top             ? "top"
+                                              : NULL;
+    char text[128];
+    if (!option || (task->kind == MR_TASK_CLASSES && task->vector))
+        return 0;
+    int status = mr_fail(e, MR_EUSAGE, "--%s requires a model that tells one class of many; this one gives %s", option,
+                         mr_task_text(task, text, sizeof text));
+    return is_unknown(task) ? mr_hint(e, status, "if they are logits of classes, give --activation softmax or sigmoid")
+                            : status;
+}
+
+/* Why there will be no class. */
+static void tell_task(const images *j)
+{
+    const mr_output_task *task = &j->job->task;
+    char text[128];
+    mr_loss loss;
+    bool known = mr_model_loss(&loss, j->job->model) && loss.class->meaning == MR_LOSS_OF_NUMBERS;
+    if (is_unknown(task) && !known && !j->job->c->activation)
+        mr_progress_message(j->job->progress, MR_LOG_WARNING,
+                            "the model does not say that its outputs are probabilities or logits: they are written as "
+                            "they are, without a class (--activation softmax, sigmoid or linear says what they are)");
+    else if (task->kind != MR_TASK_CLASSES)
+        mr_progress_message(j->job->progress, MR_LOG_INFO, "the model gives %s: no class is predicted",
+                            mr_task_text(task, text, sizeof text));
+}
+
 static int set_classes(images *j, mr_error *e)
 {
     const mr_cli *c = j->job->c;
-    int status = mr_model_class_names(&j->class_names, &j->classes, j->job->model, e);
-    if (!status && c->montage && !j->classes)
-        status = mr_fail(e, MR_EUSAGE, "--montage wants a model that tells classes apart");
+    int status = mr_model_class_names(&j->class_names, &j->classes, j->job->model, &j->job->task, e);
+    if (!status)
+        status = check_task(j, e);
+    if (!status)
+        tell_task(j);
     if (!status)
         status = mr_cli_thresholds(&j->options.thresholds, &j->of_class, &c->threshold, j->class_names,
                                    j->classes, e);
@@ -274,6 +316,7 @@ static int set_up(images *j, mr_error *e)
     j->options.resume = c->resume;
     j->options.overwrite = c->overwrite;
     j->options.unrelated = c->watch.count > 0;
+    j->options.task = j->job->task;
     j->options.top = c->top;
     j->options.csv_safe = c->csv_safe;
     j->options.budget = &j->job->budget;

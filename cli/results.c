@@ -145,7 +145,7 @@ static int close_tensorboard(mr_cli_results *r, mr_error *e)
 static int write_plot(mr_cli_results *r, mr_error *e)
 {
     const mr_history *h = &r->result->history;
-    return r->c->plot && h->count ? mr_history_plot(h, r->c->plot, e) : 0;
+    return r->c->plot && h->count ? mr_history_plot(h, r->columns, r->c->plot, e) : 0;
 }
 
 static int write_stats(mr_cli_results *r, mr_error *e)

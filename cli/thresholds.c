@@ -42,8 +42,6 @@ int mr_cli_thresholds(mr_thresholds *t, float **of_class, const mr_list *given,
     *of_class = NULL;
     if (!given->count)
         return 0;
-    if (!classes)
-        return mr_fail(e, MR_EUSAGE, "--threshold wants a model that tells classes apart");
     float *own = *of_class = malloc((size_t)classes * sizeof *own);
     if (!own)
         return mr_fail(e, MR_ENOMEM, "out of memory for the thresholds");

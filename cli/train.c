@@ -57,13 +57,27 @@ static void epoch_begin(void *context, int epoch, int epochs, int64_t steps)
     mr_progress_epoch_begin(j->progress, epoch, epochs, steps);
 }
 
+/* Puts loss, accuracy (by its own name, where the task has one) and top accuracy into OUT [3]; returns how many. */
+static int name_metrics(mr_metric *out, const struct job *j, bool validation, double loss, double accuracy, double top)
+{
+    const char *metric = mr_task_metric(&j->trainer->task);
+    int count = 0;
+    out[count++] = (mr_metric){validation ? "val_loss" : "loss", loss};
+    if (metric && validation)
+        out[count++] = (mr_metric){j->columns.accuracy ? "val_binary_accuracy" : "val_accuracy", accuracy};
+    else if (metric)
+        out[count++] = (mr_metric){metric, accuracy};
+    if (j->c->top)
+        out[count++] = (mr_metric){validation ? "val_top_accuracy" : "top_accuracy", top};
+    return count;
+}
+
 static void show_step(void *context, int64_t step, const mr_sums *sums)
 {
     struct job *j = context;
-    mr_metric metrics[] = {{"loss", mr_mean_loss(sums)},
-                           {"accuracy", mr_mean_accuracy(sums)},
-                           {"top_accuracy", mr_mean_top(sums)}};
-    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, j->c->top ? 3 : 2);
+    mr_metric metrics[3];
+    int count = name_metrics(metrics, j, false, mr_mean_loss(sums), mr_trainer_accuracy(j->trainer, sums), mr_mean_top(sums));
+    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, count);
 }
 
 static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
@@ -91,14 +105,10 @@ static void epoch_end(void *context, const mr_history *h)
 {
     struct job *j = context;
     const mr_epoch_record *r = &h->record[h->count - 1];
-    const mr_metric all[] = {
-        {"loss", r->loss},         {"accuracy", r->accuracy},         {"top_accuracy", r->top},
-        {"val_loss", r->val_loss}, {"val_accuracy", r->val_accuracy}, {"val_top_accuracy", r->val_top}};
     mr_metric metrics[6];
-    int count = 0;
-    for (int i = 0; i < 6; i++)
-        if ((j->c->top || i % 3 != 2) && (i < 3 || !isnan(r->val_loss)))
-            metrics[count++] = all[i];
+    int count = name_metrics(metrics, j, false, r->loss, r->accuracy, r->top);
+    if (!isnan(r->val_loss))
+        count += name_metrics(metrics + count, j, true, r->val_loss, r->val_accuracy, r->val_top);
     mr_progress_epoch_end(j->progress, metrics, count);
     log_epoch(j, h);
 }
@@ -170,8 +180,7 @@ static int check_checkpoint_options(const mr_cli *c, mr_error *e)
 static int tell_imbalance(const struct job *j, mr_error *e)
 {
     char text[512];
-    bool of_classes = strstr(j->trainer->loss.class->name, "crossentropy") != NULL;
-    if (j->c->class_weight || !of_classes)
+    if (j->c->class_weight || j->trainer->task.kind != MR_TASK_CLASSES)
         return 0;
     int status = mr_cli_imbalance(text, sizeof text, &j->data, e);
     if (!status && *text)
@@ -320,6 +329,12 @@ static int check_rates(const struct job *j, mr_error *e)
     return status;
 }
 
+static mr_targets targets_of(const struct job *j)
+{
+    const mr_graph *g = j->model->graph;
+    return mr_cli_targets(&j->data, &g->node[g->output[0]].shape);
+}
+
 /* How the model is trained: as the options say, or as the run was that is resumed. */
 static int choose_training(struct job *j, mr_error *e)
 {
@@ -332,7 +347,7 @@ static int choose_training(struct job *j, mr_error *e)
     }
     if (!mr_cli_own_optimizer(c, compiled)) /* named anew: its state starts anew */
         j->model->has_optimizer_state = false;
-    int status = mr_cli_loss(&j->loss, c, compiled, j->data.classes, e);
+    int status = mr_cli_loss(&j->loss, c, j->model, compiled != NULL, targets_of(j), e);
     return status ? status : mr_cli_optimizer(&j->optimizer, c, compiled, steps_per_epoch(j), e);
 }
 
@@ -343,6 +358,15 @@ static int check_restored(const struct job *j, mr_error *e)
         return 0;
     return mr_fail(e, MR_EFORMAT, "%s: the optimizer's state in it is not that of %s",
                    j->checkpoints.resumed.path, t->optimizer->class->class_name);
+}
+
+/* What only classes have. */
+static int check_task(const struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    if (j->trainer->task.kind == MR_TASK_CLASSES || (!c->class_weight && !c->top))
+        return 0;
+    return mr_fail(e, MR_EUSAGE, "--%s requires targets that are one class of many", c->top ? "top" : "class-weight");
 }
 
 static int make_trainer(struct job *j, mr_error *e)
@@ -361,11 +385,14 @@ static int make_trainer(struct job *j, mr_error *e)
                             .loss = j->loss,
                             .class_weight = j->class_weight,
                             .classes = j->data.classes,
+                            .targets = targets_of(j),
                             .top = c->top,
                             .ranks = j->ranks,
                             .sync_batchnorm = c->sync_batchnorm};
     if (!status)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+    if (!status)
+        status = check_task(j, e);
     return status ? status : check_restored(j, e);
 }
 
@@ -406,7 +433,10 @@ static int set_options(struct job *j, mr_error *e)
 static mr_history_columns columns_of(const struct job *j)
 {
     int classes = j->data.has_validation ? mr_trainer_classes(j->trainer) : 0;
-    return (mr_history_columns){.top = j->c->top,
+    const mr_output_task *task = &j->trainer->task;
+    return (mr_history_columns){.accuracy = task->kind == MR_TASK_LABELS ? mr_task_metric(task) : NULL,
+                                .no_accuracy = !mr_task_metric(task),
+                                .top = j->c->top,
                                 .classes = classes <= MR_HISTORY_CLASSES ? classes : 0,
                                 .class_names = j->data.class_names};
 }

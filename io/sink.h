@@ -21,6 +21,7 @@ typedef struct mr_sink_tensor {
 typedef struct mr_sink_schema {
     int classes;                    /* >= 2, or 0 where the output is no vector of classes */
     const char *const *class_names; /* [classes], UTF-8 */
+    bool labels;                    /* each of the classes may be right beside others: none is predicted */
     int top;                        /* the most probable classes listed by name: 0 … classes */
     int tensors;
     const mr_sink_tensor *tensor;
@@ -33,7 +34,7 @@ typedef struct mr_sink_row {
     const char *error;          /* why there is no prediction, or NULL; then the rest means nothing */
     bool unsure;                /* no class is probable enough: predicted is -1 */
     int predicted;              /* class index, -1: none of them */
-    float confidence;           /* probability of the most probable class */
+    float confidence;           /* probability of the most probable class; NaN where none is predicted by design */
     const float *probability;   /* [classes] */
     const int *top;             /* [schema.top] class indices, most probable first */
     const float *const *tensor; /* [tensors] → one sample's values */

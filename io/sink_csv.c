@@ -88,7 +88,7 @@ static void classes(mr_csv *w, const mr_sink_schema *s, const mr_sink_row *row)
         append_text(w, s, s->class_names[row->predicted]);
     else
         mr_csv_empty(w);
-    if (s->classes)
+    if (s->classes && !s->labels)
         mr_csv_float(w, row->confidence);
     else
         mr_csv_empty(w);

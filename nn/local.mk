@@ -26,6 +26,7 @@ nn_core_sources = \
   nn/real.h \
   nn/schedule.c nn/schedule.h \
   nn/shape.c nn/shape.h \
+  nn/task.c nn/task.h \
   nn/team.c nn/team.h \
   nn/version.c
 libnn_la_SOURCES = $(nn_core_sources)

@@ -326,27 +326,23 @@ static double cosine_similarity(const mr_loss *l, const mr_real *t, const mr_rea
 }
 
 static const mr_loss_class classes[] = {
-    {"categorical_crossentropy", "CategoricalCrossentropy", NULL, false, categorical_crossentropy},
-    {"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", NULL, true,
-     sparse_categorical_crossentropy},
-    {"binary_crossentropy", "BinaryCrossentropy", "bce", false, binary_crossentropy},
-    {"categorical_focal_crossentropy", "CategoricalFocalCrossentropy", NULL, false,
-     categorical_focal_crossentropy},
-    {"binary_focal_crossentropy", "BinaryFocalCrossentropy", NULL, false, binary_focal_crossentropy},
-    {"mean_squared_error", "MeanSquaredError", "mse", false, mean_squared_error},
-    {"mean_absolute_error", "MeanAbsoluteError", "mae", false, mean_absolute_error},
-    {"mean_absolute_percentage_error", "MeanAbsolutePercentageError", "mape", false,
-     mean_absolute_percentage_error},
-    {"mean_squared_logarithmic_error", "MeanSquaredLogarithmicError", "msle", false,
-     mean_squared_logarithmic_error},
-    {"huber", "Huber", "huber_loss", false, huber},
-    {"log_cosh", "LogCosh", "logcosh", false, log_cosh},
-    {"poisson", "Poisson", NULL, false, poisson},
-    {"kl_divergence", "KLDivergence", "kullback_leibler_divergence", false, kl_divergence},
-    {"hinge", "Hinge", NULL, false, hinge},
-    {"squared_hinge", "SquaredHinge", NULL, false, squared_hinge},
-    {"categorical_hinge", "CategoricalHinge", NULL, false, categorical_hinge},
-    {"cosine_similarity", "CosineSimilarity", NULL, false, cosine_similarity},
+    {"categorical_crossentropy", "CategoricalCrossentropy", NULL, false, MR_LOSS_OF_ONE_CLASS, categorical_crossentropy},
+    {"sparse_categorical_crossentropy", "SparseCategoricalCrossentropy", NULL, true, MR_LOSS_OF_ONE_CLASS, sparse_categorical_crossentropy},
+    {"binary_crossentropy", "BinaryCrossentropy", "bce", false, MR_LOSS_OF_LABELS, binary_crossentropy},
+    {"categorical_focal_crossentropy", "CategoricalFocalCrossentropy", NULL, false, MR_LOSS_OF_ONE_CLASS, categorical_focal_crossentropy},
+    {"binary_focal_crossentropy", "BinaryFocalCrossentropy", NULL, false, MR_LOSS_OF_LABELS, binary_focal_crossentropy},
+    {"mean_squared_error", "MeanSquaredError", "mse", false, MR_LOSS_OF_NUMBERS, mean_squared_error},
+    {"mean_absolute_error", "MeanAbsoluteError", "mae", false, MR_LOSS_OF_NUMBERS, mean_absolute_error},
+    {"mean_absolute_percentage_error", "MeanAbsolutePercentageError", "mape", false, MR_LOSS_OF_NUMBERS, mean_absolute_percentage_error},
+    {"mean_squared_logarithmic_error", "MeanSquaredLogarithmicError", "msle", false, MR_LOSS_OF_NUMBERS, mean_squared_logarithmic_error},
+    {"huber", "Huber", "huber_loss", false, MR_LOSS_OF_NUMBERS, huber},
+    {"log_cosh", "LogCosh", "logcosh", false, MR_LOSS_OF_NUMBERS, log_cosh},
+    {"poisson", "Poisson", NULL, false, MR_LOSS_OF_NUMBERS, poisson},
+    {"kl_divergence", "KLDivergence", "kullback_leibler_divergence", false, MR_LOSS_OF_ONE_CLASS, kl_divergence},
+    {"hinge", "Hinge", NULL, false, MR_LOSS_OF_A_MARGIN, hinge},
+    {"squared_hinge", "SquaredHinge", NULL, false, MR_LOSS_OF_A_MARGIN, squared_hinge},
+    {"categorical_hinge", "CategoricalHinge", NULL, false, MR_LOSS_OF_ONE_CLASS, categorical_hinge},
+    {"cosine_similarity", "CosineSimilarity", NULL, false, MR_LOSS_OF_NUMBERS, cosine_similarity},
 };
 enum { CLASSES = sizeof classes / sizeof *classes };
 
@@ -430,58 +426,4 @@ double mr_loss_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_
             d[r * width + i] = (mr_real)(w * scratch[i] / (double)count);
     }
     return total / (double)count;
-}
-
-static size_t arg_max(const mr_real *v, size_t n)
-{
-    size_t at = 0;
-    for (size_t i = 1; i < n; i++)
-        if (v[i] > v[at])
-            at = i;
-    return at;
-}
-
-static double row_right(const mr_loss *l, const mr_real *t, const mr_real *p, size_t width)
-{
-    if (l->class->sparse)
-        return arg_max(p, width) == (size_t)t[0];
-    if (width == 1)
-        return (p[0] > (mr_real).5) == (t[0] > (mr_real).5);
-    return arg_max(p, width) == arg_max(t, width);
-}
-
-static bool is_in_top(const mr_loss *l, const mr_real *t, const mr_real *p, size_t width, int k)
-{
-    size_t class = l->class->sparse ? (size_t)t[0] : arg_max(t, width);
-    int above = 0;
-    for (size_t i = 0; i < width; i++)
-        above += p[i] > p[class];
-    return above < k && !isnan(p[class]);
-}
-
-/* The mean over the rows of each sample, summed over the samples. K 0: what is predicted is right. */
-static double right_samples(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                            const mr_real *prediction, int k)
-{
-    size_t rows, width;
-    rows_of(out, &rows, &width);
-    size_t target_width = l->class->sparse ? 1 : width;
-    double right = 0;
-    for (size_t r = 0; r < (size_t)batch * rows; r++) {
-        const mr_real *t = target + r * target_width, *p = prediction + r * width;
-        right += k && width > 1 ? is_in_top(l, t, p, width, k) : row_right(l, t, p, width);
-    }
-    return right / (double)rows;
-}
-
-double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                         const mr_real *prediction)
-{
-    return right_samples(l, out, batch, target, prediction, 0);
-}
-
-double mr_top_k_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                      const mr_real *prediction, int k)
-{
-    return right_samples(l, out, batch, target, prediction, k);
 }

@@ -8,11 +8,20 @@
 
 typedef struct mr_loss mr_loss;
 
+/* What a model that is trained with it gives. */
+typedef enum mr_loss_meaning {
+    MR_LOSS_OF_NUMBERS,
+    MR_LOSS_OF_ONE_CLASS, /* of as many as there are numbers */
+    MR_LOSS_OF_LABELS,    /* each number a yes or no; a single one tells two classes apart */
+    MR_LOSS_OF_A_MARGIN,  /* the same, of numbers around 0 */
+} mr_loss_meaning;
+
 typedef struct mr_loss_class {
     const char *name;       /* snake case: "categorical_crossentropy" */
     const char *class_name; /* "CategoricalCrossentropy" */
     const char *alias;      /* Keras's short name, or NULL */
     bool sparse;            /* targets are class indices, one per row of predictions */
+    mr_loss_meaning meaning;
     /* The loss of one row of WIDTH predictions; its gradient by them into D, which is zero before. */
     double (*row)(const mr_loss *l, const mr_real *target, const mr_real *prediction, size_t width,
                   double *d);
@@ -42,16 +51,5 @@ json_t *mr_loss_config(const mr_loss *l);
  * sparse losses, each below the width. SCRATCH: as many doubles as the last dimension of OUT. */
 double mr_loss_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
                      const mr_real *prediction, const mr_real *weight, double *scratch, mr_real *d);
-
-/* How many samples of the batch are right, as Keras's "accuracy" means it: arg max for more than one output,
- * > 0.5 for one; over the rows of a sample the mean. */
-double mr_accuracy_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                         const mr_real *prediction);
-
-/* How many have a true class whose prediction is among the K largest, as Keras's top_k_categorical_accuracy
- * (equal predictions share a place); over the rows of a sample the mean. For one output it is the accuracy.
- */
-double mr_top_k_batch(const mr_loss *l, const mr_shape *out, int batch, const mr_real *target,
-                      const mr_real *prediction, int k);
 
 #endif

@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Per class: correct, predicted and true counts. */
-typedef struct class_tally {
-    int64_t correct, predicted, truth;
-} class_tally;
-
 static int check_index(int32_t index, int classes, const char *what, size_t sample, mr_error *e)
 {
     if (index >= 0 && index < classes)
@@ -54,9 +49,9 @@ static double ratio(int64_t part, int64_t whole)
     return whole ? (double)part / (double)whole : 0.0;
 }
 
-static mr_class_scores scores_of(const class_tally *t)
+static mr_class_scores scores_of(const mr_label_counts *t)
 {
-    mr_class_scores s = {ratio(t->correct, t->predicted), ratio(t->correct, t->truth), 0.0, t->truth};
+    mr_class_scores s = {ratio(t->right, t->predicted), ratio(t->right, t->truth), 0.0, t->truth};
     double sum = s.precision + s.recall;
     s.f1 = 2.0 * s.precision * s.recall / (sum == 0.0 ? 1.0 : sum);
     return s;
@@ -81,7 +76,7 @@ static mr_class_scores average_scores(const mr_report *r, bool weighted, double 
                              average(r, offsetof(mr_class_scores, f1), weighted, values), r->samples};
 }
 
-static int tally_pairs(class_tally *tally, const int32_t *truth, const int32_t *predicted, size_t n,
+static int tally_pairs(mr_label_counts *tally, const int32_t *truth, const int32_t *predicted, size_t n,
                        int classes, mr_error *e)
 {
     for (size_t i = 0; i < n; i++) {
@@ -90,25 +85,25 @@ static int tally_pairs(class_tally *tally, const int32_t *truth, const int32_t *
             return status;
         tally[truth[i]].truth++;
         tally[predicted[i]].predicted++;
-        tally[truth[i]].correct += truth[i] == predicted[i];
+        tally[truth[i]].right += truth[i] == predicted[i];
     }
     return MR_OK;
 }
 
-static void score(mr_report *r, const class_tally *tally, double *values)
+static void score(mr_report *r, const mr_label_counts *tally, double *values)
 {
-    class_tally all = {0, 0, 0};
+    mr_label_counts all = {0, 0, 0};
     r->every_class_seen = true;
     for (int c = 0; c < r->classes; c++) {
         r->per_class[c] = scores_of(&tally[c]);
         r->every_class_seen &= tally[c].truth > 0 || tally[c].predicted > 0;
-        all.correct += tally[c].correct;
+        all.right += tally[c].right;
     }
     all.predicted = all.truth = r->samples;
     r->micro = scores_of(&all);
     r->macro = average_scores(r, false, values);
     r->weighted = average_scores(r, true, values);
-    r->accuracy = ratio(all.correct, all.truth);
+    r->accuracy = ratio(all.right, all.truth);
 }
 
 int mr_report_compute(mr_report *r, const int32_t *truth, const int32_t *predicted, size_t n, int classes,
@@ -117,7 +112,7 @@ int mr_report_compute(mr_report *r, const int32_t *truth, const int32_t *predict
     *r = (mr_report){.classes = classes, .samples = (int64_t)n};
     if (classes < 1)
         return mr_fail(e, MR_EINVAL, "report: %d classes", classes);
-    class_tally *tally = calloc((size_t)classes, sizeof *tally);
+    mr_label_counts *tally = calloc((size_t)classes, sizeof *tally);
     double *values = calloc((size_t)classes, sizeof *values);
     r->per_class = calloc((size_t)classes, sizeof *r->per_class);
     int status = MR_OK;
@@ -132,6 +127,30 @@ int mr_report_compute(mr_report *r, const int32_t *truth, const int32_t *predict
     if (status)
         mr_report_destroy(r);
     return status;
+}
+
+int mr_report_labels(mr_report *r, const mr_label_counts *counts, int labels, mr_error *e)
+{
+    mr_label_counts all = {0, 0, 0};
+    double *values = calloc((size_t)labels + 1, sizeof *values);
+    *r = (mr_report){.classes = labels, .per_class = calloc((size_t)labels + 1, sizeof *r->per_class)};
+    if (!values || !r->per_class) {
+        free(values);
+        mr_report_destroy(r);
+        return mr_fail(e, MR_ENOMEM, "out of memory for a report on %d labels", labels);
+    }
+    for (int i = 0; i < labels; i++) {
+        r->per_class[i] = scores_of(&counts[i]);
+        all.right += counts[i].right;
+        all.predicted += counts[i].predicted;
+        all.truth += counts[i].truth;
+    }
+    r->samples = all.truth;
+    r->micro = scores_of(&all);
+    r->macro = average_scores(r, false, values);
+    r->weighted = average_scores(r, true, values);
+    free(values);
+    return MR_OK;
 }
 
 void mr_report_destroy(mr_report *r)

@@ -31,6 +31,15 @@ int mr_report_compute(mr_report *r, const int32_t *truth, const int32_t *predict
                       mr_error *e);
 void mr_report_destroy(mr_report *r);
 
+/* Of one label, over samples that may have several. */
+typedef struct mr_label_counts {
+    int64_t right, predicted, truth; /* samples that have it and are given it; are given it; have it */
+} mr_label_counts;
+
+/* The same for LABELS labels: support counts the samples that have a label, the averages are over the labels, and
+ * there is no accuracy (every_class_seen is false). */
+int mr_report_labels(mr_report *r, const mr_label_counts *counts, int labels, mr_error *e);
+
 /* Appends the report to OUT; NAMES are r->classes UTF-8 strings. Errors: MR_ENOMEM. */
 int mr_report_text(mr_text *out, const mr_report *r, const char *const *names, mr_error *e);
 

@@ -45,9 +45,13 @@ int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, boo
 {
     static const mr_history_columns none = {0};
     columns = columns ? columns : &none;
+    const char *accuracy = columns->accuracy ? columns->accuracy : "accuracy";
+    if (columns->no_accuracy && strstr(metric, "accuracy"))
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "there is no metric '%s': the targets are not classes", metric),
+                       "loss or val_loss");
     if (is_no_metric(metric) || !look_up(metric, columns, NULL).found)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "there is no metric '%s'", metric),
-                       "loss, accuracy, val_loss, val_accuracy; or a column of --history, as val_recall/CLASS");
+                       "loss, %s, val_loss, val_%s; or a column of --history, as val_recall/CLASS", accuracy, accuracy);
     if (!strncmp(metric, "val_", 4) && !validates)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "'%s' needs validation data", metric),
                        "give --validation-split or --validation-dir, or look at loss or accuracy");

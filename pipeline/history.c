@@ -12,17 +12,18 @@
 static const struct field {
     const char *name;
     size_t at;
-    bool of_top; /* shown under another name, where it is wanted */
+    bool of_top;      /* shown under another name, where it is wanted */
+    bool is_accuracy; /* perhaps under another name */
 } fields[] = {
-    {"loss", offsetof(mr_epoch_record, loss), false},
-    {"accuracy", offsetof(mr_epoch_record, accuracy), false},
-    {"val_loss", offsetof(mr_epoch_record, val_loss), false},
-    {"val_accuracy", offsetof(mr_epoch_record, val_accuracy), false},
-    {"learning_rate", offsetof(mr_epoch_record, learning_rate), false},
-    {"seconds", offsetof(mr_epoch_record, seconds), false},
-    {"images_per_second", offsetof(mr_epoch_record, images_per_second), false},
-    {"top", offsetof(mr_epoch_record, top), true},
-    {"val_top", offsetof(mr_epoch_record, val_top), true},
+    {"loss", offsetof(mr_epoch_record, loss), false, false},
+    {"accuracy", offsetof(mr_epoch_record, accuracy), false, true},
+    {"val_loss", offsetof(mr_epoch_record, val_loss), false, false},
+    {"val_accuracy", offsetof(mr_epoch_record, val_accuracy), false, true},
+    {"learning_rate", offsetof(mr_epoch_record, learning_rate), false, false},
+    {"seconds", offsetof(mr_epoch_record, seconds), false, false},
+    {"images_per_second", offsetof(mr_epoch_record, images_per_second), false, false},
+    {"top", offsetof(mr_epoch_record, top), true, false},
+    {"val_top", offsetof(mr_epoch_record, val_top), true, false},
 };
 enum { FIELDS = sizeof fields / sizeof *fields, TALLY = 3 /* numbers of a class */ };
 enum { LONGEST_NAME = 4096 + 32 }; /* of a column: a class is a folder, or a line of a model file */
@@ -299,6 +300,16 @@ static void visit_class(const char *class_name, const mr_class_tally *t,
     }
 }
 
+static void name_column(char *name, size_t size, const mr_history_columns *c, const struct field *f)
+{
+    if (f->of_top)
+        snprintf(name, size, "%s_%d_accuracy", f->name, c->top);
+    else if (f->is_accuracy && c->accuracy)
+        snprintf(name, size, "%s%s", strncmp(f->name, "val_", 4) ? "" : "val_", c->accuracy);
+    else
+        snprintf(name, size, "%s", f->name);
+}
+
 void mr_history_visit(const mr_history_columns *c, const mr_epoch_record *r,
                       void (*visit)(void *context, const char *name, double value), void *context)
 {
@@ -306,7 +317,7 @@ void mr_history_visit(const mr_history_columns *c, const mr_epoch_record *r,
     for (int i = 0; i < FIELDS; i++) {
         if (fields[i].of_top && !c->top)
             continue;
-        snprintf(name, sizeof name, fields[i].of_top ? "%s_%d_accuracy" : "%s", fields[i].name, c->top);
+        name_column(name, sizeof name, c, &fields[i]);
         visit(context, name, r ? *field_of((mr_epoch_record *)r, i) : NAN);
     }
     for (int i = 0; i < c->classes; i++) {

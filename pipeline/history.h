@@ -56,12 +56,14 @@ int mr_history_from_json(mr_history *out, const json_t *v, mr_error *e);
 
 /* What a history shows beside its fixed columns. */
 typedef struct mr_history_columns {
+    const char *accuracy;     /* another name for what is counted: "binary_accuracy"; NULL: accuracy */
+    bool no_accuracy;         /* there is none: its columns are empty */
     int top;                  /* k of the top-k accuracy; 0: none */
     int classes;              /* 0: nothing of single classes */
     char *const *class_names; /* [classes], borrowed; NULL: their numbers are their names */
 } mr_history_columns;
 /* Calls VISIT for every number of R (NULL: all are NAN) under the name of its column, always the same ones in
- * the same order: loss, accuracy, val_loss, val_accuracy, learning_rate, seconds, images_per_second; with
+ * the same order: loss, accuracy (by its name), val_loss, val_accuracy, learning_rate, seconds, images_per_second; with
  * TOP K top_K_accuracy, val_top_K_accuracy; for each class val_precision/NAME, val_recall/NAME, val_f1/NAME.
  * NAME is valid during the call. */
 void mr_history_visit(const mr_history_columns *c, const mr_epoch_record *r,

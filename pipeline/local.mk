@@ -19,6 +19,7 @@ libpipeline_la_SOURCES = \
   pipeline/history.c pipeline/history.h \
   pipeline/infer_pass.c \
   pipeline/loader.c pipeline/loader.h \
+  pipeline/model_task.c pipeline/model_task.h \
   pipeline/queue.c pipeline/queue.h \
   pipeline/ranks.h \
   pipeline/read_stage.c \

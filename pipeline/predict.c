@@ -255,7 +255,7 @@ static int set_up(run *r, mr_model *model, mr_error *e)
     int status = mr_row_maker_init(&r->maker, model, r->options, e);
     if (status)
         return status;
-    t->classes = r->maker.schema.classes;
+    t->classes = r->maker.schema.labels ? 0 : r->maker.schema.classes;
     t->of_class = calloc((size_t)t->classes + 1, sizeof *t->of_class);
     r->predicted = calloc((size_t)r->options->predictor.loader.batch_size, sizeof *r->predicted);
     if (!t->of_class || !r->predicted)

@@ -5,6 +5,7 @@
 
 #include "io/model_file.h"
 #include "io/sink.h"
+#include "nn/task.h"
 #include "pipeline/budget.h"
 #include "pipeline/placing.h"
 #include "pipeline/predictor.h"
@@ -19,7 +20,7 @@ typedef struct mr_predict_totals {
     uint64_t bytes;     /* of files read */
     uint64_t resumed;   /* rows that were there already */
     uint64_t *of_class; /* [classes] predicted as each */
-    int classes;
+    int classes;        /* 0 where no class is predicted: labels, numbers */
 } mr_predict_totals;
 
 /* What the run tells while it goes on, on the thread that called mr_predict_run; any may be NULL. */
@@ -43,6 +44,7 @@ typedef struct mr_predict_options {
     bool overwrite;     /* an OUTPUT that is there is replaced at once (io/claim.h) */
     bool unrelated;     /* the source never ends: with resume, it has nothing to do with the rows that are there */
     int ranks;          /* OUTPUT is a part, one of so many; 0: it is the whole */
+    mr_output_task task; /* what the model's first output means */
     int top;
     bool csv_safe;
     mr_thresholds thresholds;
@@ -68,9 +70,9 @@ int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *
                    const mr_predict_events *events, mr_predict_result *result, mr_error *e);
 void mr_predict_result_free(mr_predict_result *r);
 
-/* Names of a model's classes: its own, or their numbers. [*CLASSES], to be freed as one block; *CLASSES is 0
- * (and the names NULL) where the first output is no vector. */
-int mr_model_class_names(const char ***names, int *classes, const mr_model *m, mr_error *e);
+/* Names of the classes or labels that TASK, of M's first output, tells apart: M's own, or their numbers. [*CLASSES],
+ * to be freed as one block; *CLASSES is 0 (and the names NULL) where they are numbers, or not one row of them. */
+int mr_model_class_names(const char ***names, int *classes, const mr_model *m, const mr_output_task *task, mr_error *e);
 /* The graph's node of the layer NAME (its first call). MR_ENOTFOUND. */
 int mr_layer_node(int *node, const mr_graph *g, const char *name, mr_error *e);
 

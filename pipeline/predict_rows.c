@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict_rows.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { NUMBER_SIZE = 12 };
 
-int mr_model_class_names(const char ***out, int *classes, const mr_model *m, mr_error *e)
+int mr_model_class_names(const char ***out, int *classes, const mr_model *m, const mr_output_task *task, mr_error *e)
 {
-    const mr_shape *s = &m->graph->node[m->graph->output[0]].shape;
     *out = NULL;
-    *classes = s->rank == 2 ? mr_classes_of_width((size_t)s->dim[1]) : 0;
+    *classes = task->vector ? task->classes : 0;
     if (*classes == 0)
         return 0;
     size_t n = (size_t)*classes;
@@ -49,11 +49,12 @@ int mr_row_maker_init(mr_row_maker *m, const mr_model *model, const mr_predict_o
     const mr_graph *g = model->graph;
     int classes;
     memset(m, 0, sizeof *m);
-    int status = mr_model_class_names(&m->class_names, &classes, model, e);
+    int status = mr_model_class_names(&m->class_names, &classes, model, &options->task, e);
     if (status)
         return status;
     m->first_tensor = classes > 0;
     m->width = mr_shape_sample(&output_node(g, &options->predictor, 0)->shape);
+    m->task = options->task;
     m->thresholds = options->thresholds;
     int tensors = g->outputs + options->predictor.nodes - m->first_tensor,
         top = options->top < classes ? options->top : classes;
@@ -69,6 +70,7 @@ int mr_row_maker_init(mr_row_maker *m, const mr_model *model, const mr_predict_o
     }
     m->schema = (mr_sink_schema){.classes = classes,
                                  .class_names = m->class_names,
+                                 .labels = m->task.kind == MR_TASK_LABELS,
                                  .top = top,
                                  .tensors = tensors,
                                  .tensor = m->tensor,
@@ -93,12 +95,15 @@ void mr_row_maker_fill(mr_row_maker *m, const mr_predictions *p, const mr_predic
         m->value[i] = p->output[m->first_tensor + i] + at * mr_shape_sample(&m->tensor[i].shape);
     if (!s->classes)
         return;
-    mr_probabilities(p->output[0] + at * m->width, m->width, m->probability);
+    mr_task_probabilities(&m->task, p->output[0] + at * m->width, m->probability);
+    mr_top_classes(m->probability, s->classes, s->top, m->best);
+    row->confidence = NAN;
+    if (s->labels)
+        return;
     mr_verdict v = mr_judge(m->probability, s->classes, &m->thresholds);
     row->predicted = v.predicted;
     row->confidence = v.confidence;
     row->unsure = v.predicted < 0;
-    mr_top_classes(m->probability, s->classes, s->top, m->best);
 }
 
 void mr_row_maker_destroy(mr_row_maker *m)

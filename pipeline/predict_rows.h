@@ -8,6 +8,7 @@
 typedef struct mr_row_maker {
     const char **class_names;
     mr_sink_schema schema; /* points into what follows */
+    mr_output_task task;
     mr_thresholds thresholds;
     size_t width;     /* of the first output, where it is a vector of classes */
     int first_tensor; /* the output that is the first tensor: behind the classes, if there are any */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream: opening, its facts, stopping and closing. */
 #include "io/processors.h"
+#include "pipeline/model_task.h"
 #include "pipeline/predict.h"
 #include "pipeline/stream_inside.h"
 
@@ -171,7 +172,9 @@ static int load_model(mr_stream *s, const char *file, const mr_stream_options *o
     int status = mr_model_load_sized(&s->model, file, input.rank ? &input : NULL, e);
     if (!status)
         status = set_precision(s->model->graph, o->precision, e);
-    return status ? status : mr_model_class_names(&s->class_names, &s->classes, s->model, e);
+    if (!status)
+        status = mr_model_task(&s->task, s->model, MR_TARGETS_UNKNOWN, MR_GIVEN_NOTHING, e);
+    return status ? status : mr_model_class_names(&s->class_names, &s->classes, s->model, &s->task, e);
 }
 
 static int find_layers(int **node, const mr_stream *s, const mr_stream_options *o, mr_error *e)

@@ -10,6 +10,7 @@
 #define MR_PIPELINE_STREAM_INSIDE_H
 
 #include "io/model_file.h"
+#include "nn/task.h"
 #include "pipeline/predictor.h"
 
 #include <millrace/stream.h>
@@ -30,6 +31,7 @@ typedef struct mr_stream_image {
 struct mr_stream {
     mr_model *model;
     const char **class_names;
+    mr_output_task task; /* of output 0 */
     int classes, outputs;
     mr_tensor *output; /* [outputs]; without values */
     size_t width;      /* of output 0 of one image */

@@ -30,14 +30,16 @@ static void fill_values(memory *m, const mr_stream *s, const mr_predictions *p, 
     size_t at = (size_t)item->row;
     mr_result *r = &m->face;
     if (s->classes) {
-        mr_thresholds none = {0}; /* as `millrace predict` has them by default */
-        mr_probabilities(p->output[0] + at * s->width, s->width, value);
-        mr_verdict v = mr_judge(value, s->classes, &none);
-        r->predicted = v.predicted;
-        r->confidence = v.confidence;
+        mr_task_probabilities(&s->task, p->output[0] + at * s->width, value);
         r->classes = s->classes;
         r->probability = value;
         value += s->classes;
+    }
+    if (s->task.kind == MR_TASK_CLASSES && s->classes) {
+        mr_thresholds none = {0}; /* as `millrace predict` has them by default */
+        mr_verdict v = mr_judge(r->probability, s->classes, &none);
+        r->predicted = v.predicted;
+        r->confidence = v.confidence;
         if (v.predicted >= 0)
             r->class_name = put_text(text, s->class_names[v.predicted]);
     }

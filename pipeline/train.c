@@ -252,7 +252,7 @@ static int validate(struct run *r, mr_epoch_record *record)
         r->validation_errors = budget.errors;
     }
     record->val_loss = mr_mean_loss(&sums);
-    record->val_accuracy = mr_mean_accuracy(&sums);
+    record->val_accuracy = mr_trainer_accuracy(r->t, &sums);
     record->val_top = mr_mean_top(&sums);
     record->of_class = r->tally;
     record->classes = r->tally ? r->classes : 0;
@@ -304,7 +304,7 @@ static int end_epoch(struct run *r)
     keep_time(r, true);
     mr_epoch_record record = {.epoch = r->at.epoch + 1,
                               .loss = mr_mean_loss(&r->at.sums),
-                              .accuracy = mr_mean_accuracy(&r->at.sums),
+                              .accuracy = mr_trainer_accuracy(r->t, &r->at.sums),
                               .val_loss = NAN,
                               .val_accuracy = NAN,
                               .top = mr_mean_top(&r->at.sums),

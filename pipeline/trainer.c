@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/trainer.h"
 
-#include "pipeline/verdict.h"
-
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +23,11 @@ static int configure_loss(mr_trainer *t, mr_error *e)
     int status = mr_loss_configure(&t->loss, loss, e);
     t->has_loss = status == 0;
     return status;
+}
+
+static void choose_task(mr_trainer *t)
+{
+    t->task = mr_model_task_with(t->model, t->has_loss ? &t->loss : NULL, t->options.targets, t->options.given);
 }
 
 static int check_trainable(const mr_trainer *t, mr_error *e)
@@ -97,6 +101,7 @@ int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr
     t->options = *options;
     t->output = model->graph->node[model->graph->output[0]].shape;
     int status = configure_loss(t, e);
+    choose_task(t);
     if (!status)
         status = allocate(t, e);
     if (!status)
@@ -147,10 +152,10 @@ int mr_trainer_check_input(const mr_trainer *t, int input, const mr_shape *shape
 
 /* --- targets ------------------------------------------------------------------ */
 
-static int bad_label(const mr_trainer *t, int32_t label, mr_error *e)
+static int bad_label(const mr_trainer *t, double label, mr_error *e)
 {
     size_t width = output_width(t) > 1 ? output_width(t) : 2;
-    return mr_fail(e, MR_EINVAL, "class index %d does not fit the model's %zu classes", label, width);
+    return mr_fail(e, MR_EINVAL, "class index %g does not fit the model's %zu classes", label, width);
 }
 
 static int targets_from_labels(mr_trainer *t, const mr_examples *ex, mr_error *e)
@@ -191,8 +196,8 @@ static int sparse_targets(mr_trainer *t, const mr_examples *ex, mr_error *e)
     for (size_t i = 0; i < (size_t)ex->count * per_sample; i++) {
         const float *y = ex->targets + i * (given / per_sample);
         size_t label = 0;
-        if (given == per_sample && !(*y >= 0 && *y < (float)width))
-            return bad_label(t, (int32_t)*y, e);
+        if (given == per_sample && (!(*y >= 0 && *y < (float)width) || *y != truncf(*y)))
+            return bad_label(t, (double)*y, e);
         if (given == per_sample)
             label = (size_t)*y;
         else
@@ -245,7 +250,7 @@ static size_t class_of(const mr_trainer *t, const mr_examples *ex, int i)
     if (ex->labels)
         return (size_t)ex->labels[i];
     if (t->loss.class->sparse || width == 1)
-        return (size_t)y[0];
+        return y[0] >= 0 ? (size_t)y[0] : SIZE_MAX;
     for (size_t k = 1; k < width; k++)
         label = y[k] > y[label] ? k : label;
     return label;
@@ -269,9 +274,9 @@ static const float *sample_weights(mr_trainer *t, const mr_examples *ex)
 static mr_sums batch_sums(const mr_trainer *t, const mr_examples *ex, double loss, const float *prediction)
 {
     mr_sums s = {.loss = loss * ex->count, .samples = ex->count, .steps = 1};
-    s.right = mr_accuracy_batch(&t->loss, &t->output, ex->count, t->target, prediction);
+    s.right = mr_task_right(&t->task, &t->loss, &t->output, ex->count, t->target, prediction);
     if (t->options.top)
-        s.top = mr_top_k_batch(&t->loss, &t->output, ex->count, t->target, prediction, t->options.top);
+        s.top = mr_task_top_k(&t->task, &t->loss, &t->output, ex->count, t->target, prediction, t->options.top);
     return s;
 }
 
@@ -385,10 +390,15 @@ int mr_trainer_infer(mr_trainer *t, const mr_examples *ex, mr_sums *sums, mr_err
     return 0;
 }
 
+double mr_trainer_accuracy(const mr_trainer *t, const mr_sums *sums)
+{
+    return mr_task_metric(&t->task) && sums->samples > 0 ? sums->right / sums->samples : NAN;
+}
+
 int mr_trainer_classes(const mr_trainer *t)
 {
-    int classes = mr_classes_of_width(output_width(t));
-    return t->output.rank == 2 && classes == t->options.classes ? classes : 0;
+    bool tells = t->task.kind == MR_TASK_CLASSES && t->task.vector;
+    return tells && t->task.classes == t->options.classes ? t->task.classes : 0;
 }
 
 void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally *tally)
@@ -397,7 +407,7 @@ void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally
     const float *output = mr_plan_output(t->infer, 0);
     for (int i = 0; i < ex->count; i++) {
         size_t truth = class_of(t, ex, i),
-               predicted = (size_t)mr_class_of_output(output + (size_t)i * width, width);
+               predicted = (size_t)mr_task_class(&t->task, output + (size_t)i * width);
         if (truth >= classes || predicted >= classes)
             continue;
         tally[truth].truth++;
@@ -408,8 +418,10 @@ void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally
 
 json_t *mr_trainer_training(const mr_trainer *t)
 {
-    return json_pack("{s:o, s:n, s:[s], s:n, s:b, s:i, s:b, s:o}", "loss", mr_loss_config(&t->loss),
-                     "loss_weights", "metrics", "accuracy", "weighted_metrics", "run_eagerly", 0,
+    const char *metric = mr_task_metric(&t->task);
+    json_t *metrics = metric ? json_pack("[s]", metric) : json_array();
+    return json_pack("{s:o, s:n, s:o, s:n, s:b, s:i, s:b, s:o}", "loss", mr_loss_config(&t->loss),
+                     "loss_weights", "metrics", metrics, "weighted_metrics", "run_eagerly", 0,
                      "steps_per_execution", 1, "jit_compile", 0, "optimizer_config",
                      mr_optimizer_config(t->optimizer));
 }

@@ -10,6 +10,7 @@
 #include "nn/plan.h"
 #include "pipeline/feed.h"
 #include "pipeline/history.h"
+#include "pipeline/model_task.h"
 #include "pipeline/reducer.h"
 
 typedef struct mr_trainer_options {
@@ -19,6 +20,8 @@ typedef struct mr_trainer_options {
     const json_t *loss;           /* string or object; NULL: none, predictions only */
     const double *class_weight;   /* [classes], or NULL */
     int classes;
+    mr_targets targets;           /* what the data's are; unknown: what the model tells */
+    mr_given_activation given;    /* evaluation: what the user says of the outputs */
     int top;                      /* K of the top-K accuracy that is counted; 0: none */
     mr_ranks *ranks;              /* that train the same model together; NULL: alone */
     bool sync_batchnorm;          /* normalise by all ranks' samples */
@@ -38,6 +41,7 @@ typedef struct mr_trainer {
     mr_reducer *reducer;          /* NULL: alone */
     mr_loss loss;
     mr_activity activity;         /* regularizers of layers' outputs: the plans' extra ones */
+    mr_output_task task;                 /* what outputs and targets mean */
     bool has_loss, restored;      /* restored: the optimizer's state came from the model */
     mr_trainer_options options;
     mr_shape output;              /* of the model's first output, dim[0] = 0 */
@@ -71,16 +75,18 @@ json_t *mr_trainer_training(const mr_trainer *t);
 /* Brings the model's slots, iterations and training configuration up to what the trainer has, for saving. */
 int mr_trainer_store(mr_trainer *t, mr_error *e);
 
-/* How many classes the model tells apart, a vector of probabilities a sample; 0 where it is none. */
+/* How many classes the model tells apart, a vector a sample; 0 where the task is another. */
 int mr_trainer_classes(const mr_trainer *t);
 /* Adds the batch that mr_trainer_infer has just done to TALLY [mr_trainer_classes]. */
 void mr_trainer_tally(const mr_trainer *t, const mr_examples *ex, mr_class_tally *tally);
+
+/* The mean of what SUMS count as right, by mr_task_metric's name; NAN where the task has no accuracy. */
+double mr_trainer_accuracy(const mr_trainer *t, const mr_sums *sums);
 
 /* SUMS, but their steps, added up over all ranks. */
 void mr_sums_of_all(mr_ranks *ranks, mr_sums *sums);
 
 static inline double mr_mean_loss(const mr_sums *s) { return s->samples > 0 ? s->loss / s->samples : NAN; }
-static inline double mr_mean_accuracy(const mr_sums *s) { return s->samples > 0 ? s->right / s->samples : NAN; }
 static inline double mr_mean_top(const mr_sums *s) { return s->samples > 0 ? s->top / s->samples : NAN; }
 
 #endif

@@ -5,20 +5,6 @@
 #include <stdbool.h>
 #include <string.h>
 
-int mr_classes_of_width(size_t width)
-{
-    return width == 1 ? 2 : (int)width;
-}
-
-void mr_probabilities(const float *output, size_t width, float *probability)
-{
-    memcpy(probability, output, width * sizeof *output);
-    if (width == 1) {
-        probability[0] = 1 - output[0];
-        probability[1] = output[0];
-    }
-}
-
 enum group { ANY, OWN_THRESHOLD, NO_THRESHOLD };
 
 static bool belongs(const float *probability, int i, const mr_thresholds *t, enum group group)
@@ -51,15 +37,6 @@ mr_verdict mr_judge(const float *probability, int classes, const mr_thresholds *
     if (t && !reached && predicted >= 0 && !(probability[predicted] >= t->least))
         predicted = -1;
     return (mr_verdict){predicted, probability[predicted >= 0 ? predicted : any]};
-}
-
-int mr_class_of_output(const float *output, size_t width)
-{
-    float two[2];
-    if (width > 1)
-        return mr_judge(output, (int)width, NULL).predicted;
-    mr_probabilities(output, width, two);
-    return mr_judge(two, 2, NULL).predicted;
 }
 
 /* Insertion into the K best so far: K is small. */

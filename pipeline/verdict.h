@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a network's output to a class: what evaluate and predict both mean by "predicted". Pure; thread safe.
- */
+/* From probabilities to a class, with thresholds. What makes probabilities of a network's output: nn/task.h. Pure;
+ * thread safe. */
 #ifndef MR_PIPELINE_VERDICT_H
 #define MR_PIPELINE_VERDICT_H
 
 #include <stddef.h>
-
-/* Classes that an output of WIDTH numbers tells apart: a single one is the probability of the second of two.
- */
-int mr_classes_of_width(size_t width);
-/* OUTPUT [width] → PROBABILITY [mr_classes_of_width(width)]. */
-void mr_probabilities(const float *output, size_t width, float *probability);
 
 /* When a class is predicted. */
 typedef struct mr_thresholds {
@@ -27,8 +21,6 @@ typedef struct mr_verdict {
 /* The most probable class among those that reach a threshold of their own; else among those that have none. T
  * NULL: simply the most probable one, where for two classes of a single output above .5 is the second. */
 mr_verdict mr_judge(const float *probability, int classes, const mr_thresholds *t);
-/* The class of an output by mr_judge without thresholds. */
-int mr_class_of_output(const float *output, size_t width);
 /* The K most probable of CLASSES into OUT [k], most probable first; equal ones in the order of their index.
  */
 void mr_top_classes(const float *probability, int classes, int k, int *out);

@@ -85,6 +85,10 @@ SERIAL_TESTS += tests/test_initializer
 tests_test_initializer_SOURCES = tests/test_initializer.c
 tests_test_initializer_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+SERIAL_TESTS += tests/test_task
+tests_test_task_SOURCES = tests/test_task.c
+tests_test_task_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

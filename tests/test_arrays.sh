@@ -85,7 +85,7 @@ arrays_that_are_no_images() {
 targets_that_are_no_classes() {
   expect 1 "y holds no classes" millrace train --arrays real.h5 --model x.h5 "${small[@]}"
   expect 1 "y holds no classes" millrace train --arrays negative.h5 --model x.h5 "${small[@]}"
-  expect 2 "which loss" millrace train --arrays real.h5 --arch number.json --model x.h5 --epochs 1
+  expect 2 "not class labels" millrace train --arrays real.h5 --arch number.json --model x.h5 --epochs 1
   millrace train --arrays real.h5 --arch number.json --loss mse --model real.model.h5 --epochs 1 --quiet
   expect 0 "not augmented" millrace train --arrays rows.h5 --model x.h5 "${small[@]}" --rotation-range 20
 }

@@ -112,18 +112,6 @@ static void values_by_hand(void **state)
     near(value("categorical_crossentropy", wrong, certain, 1, 3), -log(1e-7));
 }
 
-static void accuracies(void **state)
-{
-    (void)state;
-    mr_loss l;
-    json_t *config = json_string("binary_crossentropy");
-    assert_int_equal(mr_loss_configure(&l, config, NULL), 0);
-    json_decref(config);
-    const mr_real t[] = {0, 1, 1, 0}, p[] = {.4, .6, .9, .1}, one[] = {.6, .4, .7, .2};
-    near(mr_accuracy_batch(&l, &(mr_shape){2, {0, 2}}, 2, t, p), 2);
-    near(mr_accuracy_batch(&l, &(mr_shape){2, {0, 1}}, 4, t, one), 2);
-}
-
 static void unknown_loss(void **state)
 {
     (void)state;
@@ -140,7 +128,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients),
         cmocka_unit_test(values_by_hand),
-        cmocka_unit_test(accuracies),
         cmocka_unit_test(unknown_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,4 +73,211 @@ class_names_do_not_reach_the_terminal() {
   clean err
 }
 
-run_cases folders_must_be_the_outputs names_do_not_reach_the_terminal class_names_do_not_reach_the_terminal
+# --- what outputs mean ---
+
+from_logits() { echo '{"class_name": "'"$1"'", "config": {"from_logits": true}}'; }
+images=(--images cells/testing/Uninfected --rescale 1/255 --quiet)
+row() { tail -n +2 "$1" | head -1 | cut -d, -f2-; }
+header() { head -1 "$1" | cut -d, -f2-; }
+
+# Of models that were compiled with from_logits, as TensorFlow's tutorials do it.
+logits_become_probabilities() {
+  keras binary.h5 bias=0.3 "loss=$(from_logits BinaryCrossentropy)"
+  keras three.h5 bias=1,1.2,-2 "loss=$(from_logits SparseCategoricalCrossentropy)"
+  millrace predict --model binary.h5 "${images[@]}" --output b.csv
+  [ "$(header b.csv)" = predicted,confidence,probability_0,probability_1,status ]
+  [ "$(row b.csv)" = 1,0.5744425,0.4255575,0.5744425,ok ]
+  millrace predict --model three.h5 "${images[@]}" --top 2 --threshold 0.9 --output t.csv
+  [ "$(row t.csv)" = ,0.537781,0.44029784,0.537781,0.02192114,1,0.537781,0,0.44029784,unsure ]
+  millrace predict --model three.h5 "${images[@]}" --threshold 0=0.4 --output t.csv # not 1.2 against 1
+  [ "$(row t.csv | cut -d, -f1)" = 0 ]
+  millrace predict --model three.h5 "${images[@]}" --output t.jsonl
+  grep -q '"predicted":"1","confidence":0.537781,"probabilities":{"0":0.44029784,"1":0.537781,"2":0.02192114}' t.jsonl
+  millrace predict --model three.h5 "${images[@]}" --output t.h5 --montage t.png
+  "$python" -c '
+import h5py
+with h5py.File("t.h5") as f:
+    assert abs(f["probabilities"][0, 2] - 0.02192114) < 1e-7 and abs(f["confidence"][0] - 0.537781) < 1e-6'
+  millrace predict --model binary.h5 --images cells/testing --rescale 1/255 --quiet --link-to placed >/dev/null
+  [ "$(find placed/1 -type l -o -type f | wc -l)" = "$(find cells/testing -name '*.jpg' | wc -l)" ]
+}
+
+# A logit above 0 is a probability above a half.
+evaluate_decides_by_logits() {
+  keras binary.h5 bias=0.3 "loss=$(from_logits BinaryCrossentropy)"
+  millrace evaluate --model binary.h5 --data cells --rescale 1/255 --quiet --json >e.json
+  "$python" -c '
+import json
+from math import exp, log
+d = json.load(open("e.json"))
+p = 1 / (1 + exp(-0.3))
+n = [c["support"] for c in d["classes"]]
+assert [c["recall"] for c in d["classes"]] == [0, 1], d
+assert abs(d["accuracy"] - n[1] / sum(n)) < 1e-9
+assert abs(d["loss"] + (n[0] * log(1 - p) + n[1] * log(p)) / sum(n)) < 1e-6'
+}
+
+# A last layer without activation, and nothing that says what its numbers are.
+unknown_outputs_are_numbers() {
+  keras linear.h5 bias=1,1.2,-2
+  millrace predict --model linear.h5 "${images[@]}" --output n.csv 2>err
+  grep -q 'does not say that its outputs are probabilities or logits' err
+  [ "$(header n.csv)" = predicted,confidence,last_0,last_1,last_2,status ]
+  [ "$(row n.csv)" = ,,1,1.2,-2,ok ]
+  for option in --threshold=0.5 --top=1 --montage=m.png --move-to=moved; do
+    expect 2 'requires a model that tells one class of many; this one gives 3 numbers; if they are logits of classes, give --activation' \
+      millrace predict --model linear.h5 "${images[@]}" "$option"
+  done
+  millrace predict --model linear.h5 "${images[@]}" --activation softmax --output n.csv
+  [ "$(row n.csv)" = 1,0.537781,0.44029784,0.537781,0.02192114,ok ]
+  millrace predict --model linear.h5 "${images[@]}" --activation sigmoid --output n.csv
+  [ "$(header n.csv)" = predicted,confidence,probability_0,probability_1,probability_2,status ]
+  [ "$(row n.csv)" = ,,0.7310586,0.76852477,0.11920292,ok ]
+  millrace predict --model linear.h5 "${images[@]}" --activation linear --output n.csv
+  [ "$(row n.csv)" = ,,1,1.2,-2,ok ]
+  expect 2 "expected softmax, sigmoid or linear, got 'relu'" millrace predict --model linear.h5 "${images[@]}" --activation relu
+  keras two.h5 bias=0,1 activation=softmax
+  expect 2 'already applies softmax' millrace predict --model two.h5 "${images[@]}" --activation sigmoid
+  "$python" -c 'import h5py, numpy as np; h5py.File("x.h5", "w")["input_0"] = np.zeros((2, 4, 4, 3), "f4")'
+  expect 2 'goes with --images' millrace predict --model two.h5 --arrays x.h5 --output o.h5 --activation softmax
+}
+
+# The loss of a network without activation is one of logits, and its file says so.
+training_agrees_with_its_file() {
+  echo '{"class_name": "Sequential", "config": {"name": "s", "layers": [
+    {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [null, 8, 8, 3]}},
+    {"class_name": "Flatten", "config": {"name": "flat"}},
+    {"class_name": "Dense", "config": {"name": "d", "units": UNITS, "activation": "linear"}}]}}' >any.json
+  for units in 1 2; do
+    for loss in '' --loss=binary_crossentropy; do
+      sed s/UNITS/$units/ any.json >a.json
+      millrace train --data cells --arch a.json --image-size 8x8 --epochs 2 --model l.h5 --quiet $loss --history h.csv --threads 1
+      "$python" -c '
+import h5py, json
+loss = json.loads(h5py.File("l.h5").attrs["training_config"])["loss"]
+assert loss["config"]["from_logits"] is True, loss'
+      millrace predict --model l.h5 --images cells --quiet --output p.csv
+      millrace evaluate --model l.h5 --data cells/training --quiet --json >e.json
+      "$python" - "$units" <<'PY'
+import csv, json, sys
+rows = list(csv.DictReader(open("p.csv")))
+for r in rows:
+    p = float(r["probability_Parasitized"]), float(r["probability_Uninfected"])
+    assert 0 <= min(p) and max(p) <= 1 and float(r["confidence"]) == max(p), r
+own = [r for r in rows if r["path"].split("/")[1] == "training"]
+right = sum(r["predicted"] == r["path"].split("/")[-2] for r in own) / len(own)
+assert abs(right - json.load(open("e.json"))["accuracy"]) < 1e-9
+PY
+    done
+  done
+}
+
+regression_has_no_class() {
+  keras age.h5 bias=35.2 'loss="mse"'
+  millrace predict --model age.h5 "${images[@]}" --output a.csv 2>err
+  [ "$(header a.csv)" = predicted,confidence,last_0,status ]
+  [ "$(row a.csv)" = ,,35.2,ok ]
+  millrace predict --model age.h5 "${images[@]}" | cmp - a.csv
+  millrace predict --model age.h5 "${images[@]}" --output a.jsonl
+  not grep -q 'predicted\|confidence' a.jsonl
+  grep -q '"outputs":{"last":\[35.2\]}' a.jsonl
+  expect 1 'has class folders, but the model gives 1 number' millrace evaluate --model age.h5 --data cells --rescale 1/255
+  "$python" -c '
+import h5py, numpy as np
+r = np.random.default_rng(1)
+with h5py.File("ages.h5", "w") as f: # whole numbers are not classes because they are whole
+    f["x"] = r.random((20, 4, 4, 3), dtype="f4"); f["y"] = np.arange(20) + 25.0
+    f["x_val"] = f["x"][()]; f["y_val"] = f["y"][()]
+with h5py.File("noughts.h5", "w") as f: # nor because they happen to be 0 and 1
+    f["x"] = r.random((20, 4, 4, 3), dtype="f4"); f["y"] = np.arange(20) % 2'
+  for file in ages noughts; do
+    millrace evaluate --model age.h5 --arrays $file.h5 --quiet >out
+    grep -q '^loss: [0-9.]* - 20 samples$' out
+    grep -q '^the model gives 1 number: no report$' out
+    [ "$(wc -l <out)" = 2 ]
+    millrace evaluate --model age.h5 --arrays $file.h5 --quiet --json | "$python" -c '
+import json, sys
+assert sorted(json.load(sys.stdin)) == ["images", "loss", "skipped"]'
+  done
+  millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --history h.csv --plot p.png --learning-rate 1e-4 >out 2>err
+  not grep -q accuracy err
+  [ "$(cut -d, -f3,5 h.csv | tail -n +2 | sort -u)" = , ] # the columns of accuracy are empty
+  expect 2 'the targets are not classes' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --keep-best val_accuracy --quiet
+  expect 2 '--top requires targets that are one class of many' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --top 2 --quiet
+  expect 2 '--class-weight requires targets' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --class-weight balanced --quiet
+}
+
+# Multi-hot targets: what Keras's binary_accuracy and scikit-learn's per-label scores say.
+labels_have_their_own_figures() {
+  keras labels.h5 bias=0,0,0 activation=sigmoid 'loss="binary_crossentropy"' kernel=identity
+  "$python" -c '
+import h5py, numpy as np
+r = np.random.default_rng(2)
+logits = r.normal(size=(40, 3)).astype("f4")
+x = np.zeros((40, 48), "f4"); x[:, :3] = logits
+y = (logits + r.normal(size=logits.shape) > 0).astype("f4")
+assert not (y.sum(1) == 1).all()
+with h5py.File("labels_data.h5", "w") as f:
+    f["x"] = x.reshape(40, 4, 4, 3); f["y"] = y; f["x_val"] = f["x"][()]; f["y_val"] = y'
+  millrace evaluate --model labels.h5 --arrays labels_data.h5 --quiet >out
+  grep -q '^loss: 0.[0-9]* - binary_accuracy: 0.[0-9]* - 40 images$' out
+  grep -q 'micro avg' out
+  not grep -q 'Confusion\|^ *accuracy' out
+  millrace evaluate --model labels.h5 --arrays labels_data.h5 --quiet --json >e.json
+  "$python" -c '
+import h5py, json, numpy as np
+with h5py.File("labels_data.h5") as f:
+    y = f["y"][()] > 0.5; given = f["x"][()].reshape(40, 48)[:, :3] > 0
+d = json.load(open("e.json"))
+assert "accuracy" not in d and abs(d["binary_accuracy"] - (y == given).mean()) < 1e-9, d
+for k, label in enumerate(d["labels"]):
+    both = (y[:, k] & given[:, k]).sum()
+    assert label["support"] == y[:, k].sum()
+    assert abs(label["precision"] - both / given[:, k].sum()) < 1e-9
+    assert abs(label["recall"] - both / y[:, k].sum()) < 1e-9'
+  millrace train --from labels.h5 --arrays labels_data.h5 --epochs 2 --model m.h5 --history h.csv --plot p.png --keep-best val_binary_accuracy >out 2>err
+  grep -q 'binary_accuracy: ' err
+  not grep -q ' accuracy' err
+  [ "$(head -1 h.csv)" = epoch,loss,binary_accuracy,val_loss,val_binary_accuracy,learning_rate,seconds,images_per_second ]
+  "$python" -c '
+import h5py, json
+assert json.loads(h5py.File("m.h5").attrs["training_config"])["metrics"] == ["binary_accuracy"]'
+  millrace predict --model labels.h5 "${images[@]}" --output l.csv
+  [ "$(header l.csv)" = predicted,confidence,probability_0,probability_1,probability_2,status ]
+  [ "$(row l.csv | cut -d, -f1,2,6)" = ,,ok ]
+  millrace predict --model labels.h5 "${images[@]}" --output l.jsonl
+  grep -q '"predicted":null,"confidence":null,"probabilities":{"0":0' l.jsonl
+  millrace predict --model labels.h5 "${images[@]}" --output l.h5
+  "$python" -c '
+import h5py, numpy as np
+with h5py.File("l.h5") as f:
+    assert (f["class"][()] == -1).all() and np.isnan(f["confidence"][()]).all() and f["probabilities"].shape[1] == 3'
+  keras soft.h5 bias=0,0,0 activation=softmax 'loss="categorical_crossentropy"'
+  millrace evaluate --model soft.h5 --arrays labels_data.h5 --quiet >out
+  grep -q '^multi-hot targets, but the model gives 3 numbers: no accuracy, no report$' out
+}
+
+# Whatever y holds: an error or the right figures, no index out of range.
+labels_of_any_value() {
+  keras ten.h5 bias=0,0,0,0,0,0,0,0,0,1 activation=softmax 'loss="sparse_categorical_crossentropy"'
+  "$python" -c '
+import h5py, numpy as np
+x = np.zeros((6, 4, 4, 3), "f4")
+for name, y in dict(few=[0, 1, 0, 1, 9, 0], beyond=[0, 1, 10, 3, 4, 5], negative=[0, -1, 2, 3, 4, 5], halves=[0.5] * 6,
+                    nans=[float("nan")] * 6, wide=np.eye(6, 12), narrow=np.eye(6, 3)).items():
+    with h5py.File(name + ".h5", "w") as f:
+        f["x"] = x; f["y"] = np.array(y, "f4")'
+  millrace evaluate --model ten.h5 --arrays few.h5 --quiet >out
+  grep -q 'accuracy: 0.1667' out
+  expect 1 "class index 10 does not fit the model's 10 classes" millrace evaluate --model ten.h5 --arrays beyond.h5
+  expect 1 'does not fit' millrace evaluate --model ten.h5 --arrays negative.h5
+  expect 1 'the targets have 12 numbers a sample' millrace evaluate --model ten.h5 --arrays wide.h5
+  expect 1 'the targets have 3 numbers a sample' millrace evaluate --model ten.h5 --arrays narrow.h5
+  expect 1 'class index nan does not fit' millrace evaluate --model ten.h5 --arrays nans.h5
+  expect 1 'class index 0.5 does not fit' millrace evaluate --model ten.h5 --arrays halves.h5
+}
+
+if [ $# -gt 0 ]; then run_cases "$@"; exit; fi
+run_cases folders_must_be_the_outputs names_do_not_reach_the_terminal class_names_do_not_reach_the_terminal \
+  logits_become_probabilities evaluate_decides_by_logits unknown_outputs_are_numbers training_agrees_with_its_file \
+  regression_has_no_class labels_have_their_own_figures labels_of_any_value

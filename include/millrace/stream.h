@@ -90,8 +90,10 @@ void mr_stream_close(mr_stream *s);
 
 /* The preprocessing that is obeyed: no field is left open. Valid while the stream is open. */
 const mr_preprocessing *mr_stream_preprocessing(const mr_stream *s);
-/* Classes that the model tells apart, 0 where it is no classifier, and the name of number I (its number where
- * the model does not know names; NULL out of range). Valid while the stream is open. */
+/* Classes that the model tells apart, or labels of which an image may have several; 0 where it gives plain numbers (a
+ * regression, an output that is not one vector, or outputs of which the file does not say that they are
+ * probabilities or logits). And the name of number I (its number where the model does not know names; NULL out of
+ * range). Valid while the stream is open. */
 int mr_stream_classes(const mr_stream *s);
 const char *mr_stream_class_name(const mr_stream *s, int i);
 
@@ -144,12 +146,14 @@ typedef struct mr_result {
     const char *path;         /* the same, a copy; "" where there was none */
     int error;                /* 0, or why there is no prediction: a negative MR_E… code */
     const char *message;      /* the reason in words; "" where error is 0 */
-    int predicted;            /* the most probable class; -1: error, or the model is no classifier */
+    int predicted;            /* the most probable class; -1: error, or the model does not tell one class of many */
     const char *class_name;   /* its name, or NULL */
     float confidence;         /* its probability */
-    int classes;              /* 0 where predicted is -1 */
-    const float *probability; /* [classes] */
-    int outputs;              /* of the model as they are, then the layers asked for; 0 where error is set */
+    int classes;              /* mr_stream_classes; 0 where error is set */
+    /* [classes] Probabilities. Of a model that was compiled with from_logits they are made of its outputs by softmax
+     * or sigmoid; where predicted is -1, each label has one of its own. */
+    const float *probability;
+    int outputs;              /* of the model as they are (logits too), then the layers asked for; 0: error is set */
     const mr_tensor *output;  /* [outputs] */
 } mr_result;
 
