@@ -130,7 +130,7 @@ const mr_option mr_options[] = {
     {"fill-mode", MR_TEXT, TRAIN, AT(fill_mode), 0, 0, "MODE", "nearest, constant, reflect, wrap [nearest]", augmentation},
     {"cval", MR_NUMBER, TRAIN, AT(cval), -1e6, 1e6, "F", "the constant of fill mode constant [0]", augmentation},
 
-    {"plot", MR_TEXT, TRAIN, AT(plot), 0, 0, "FILE.png", "loss and accuracy over the epochs", out},
+    {"plot", MR_TEXT, TRAIN, AT(plot), 0, 0, "FILE", "loss and accuracy over the epochs, as .png, .svg or .pdf", out},
     {"history", MR_TEXT, TRAIN, AT(history), 0, 0, "FILE.csv", "a row per epoch", out},
     {"tensorboard", MR_TEXT, TRAIN, AT(tensorboard), 0, 0, "DIR", "the history's numbers as scalars for TensorBoard", out},
     {"step-log", MR_TEXT, TRAIN, AT(step_log), 0, 0, "FILE.csv", "a row per step: step,loss", out},
@@ -156,7 +156,7 @@ const mr_option mr_options[] = {
     {"link-to", MR_TEXT, PREDICT, AT(link_to), 0, 0, "DIR", "link each file into DIR/CLASS", inference},
     {"top", MR_INT, PREDICT, AT(top), 1, 1000, "K", "list the K most probable classes", inference},
     {"top", MR_INT, TRAIN, AT(top), 1, 1000, "K", "also count as right when the class is among the K most probable", training},
-    {"montage", MR_TEXT, PREDICT, AT(montage), 0, 0, "FILE.png", "a picture of sampled images with their labels", inference},
+    {"montage", MR_TEXT, PREDICT, AT(montage), 0, 0, "FILE", "a picture (.png, .svg, .pdf) of sampled images with their labels", inference},
     {"montage-count", MR_INT, PREDICT, AT(montage_count), 1, 400, "N", "images in it [16]", inference},
 
     {"count", MR_INT, MR_FOR_SAMPLE, AT(count), 12, 1e7, "N", "images to draw [600]", data},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/outputs.h"
 
+#include "io/canvas.h"
 #include "io/output.h"
 
 #include <errno.h>
@@ -139,13 +140,11 @@ static bool ends_in(const char *name, const char *ending)
 
 int mr_cli_check_picture_name(mr_cli_output output, mr_error *e)
 {
-    const char *slash = output.file ? strrchr(output.file, '/') : NULL,
-               *name = slash ? slash + 1 : output.file, *dot = name ? strrchr(name, '.') : NULL;
-    if (!dot || dot == name || !strcasecmp(dot, ".png"))
+    mr_picture_format format;
+    mr_error why = {0};
+    if (!output.file || !mr_picture_format_of(&format, output.file, &why))
         return 0;
-    return mr_hint(e,
-                   mr_fail(e, MR_EUSAGE, "--%s %s: unsupported format '%s'", output.option, output.file, dot),
-                   "give a name that ends in .png");
+    return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s %s", output.option, why.message), "%s", why.hint);
 }
 
 int mr_cli_check_model_name(const char *file, const char *what, mr_error *e)

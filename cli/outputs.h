@@ -23,7 +23,7 @@ int mr_cli_check_output(const char *file, mr_error *e);
 /* OUTPUT is none of the COUNT files that are read; each may be NULL. */
 int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e);
 
-/* FILE has the ending ".png", or none at all. */
+/* FILE's extension is one of a picture, or it has none; MR_EUSAGE. FILE may be NULL. */
 int mr_cli_check_picture_name(mr_cli_output output, mr_error *e);
 
 /* FILE's ending says which kind of model file is wanted; MR_EUSAGE where it does not. WHAT names it in the error. */

@@ -93,6 +93,8 @@ static int check_options(const mr_cli *c, mr_error *e)
     const mr_cli_output outputs[] = {{c->output, "output"}, {c->montage, "montage"}, {c->stats, "stats"}};
     const mr_cli_output inputs[] = {{c->model, "model"}, {c->arrays, "arrays"}, {c->weights, "weights"}};
     int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    if (!status)
+        status = mr_cli_check_picture_name(outputs[1], e);
     return status ? status : mr_cli_check_inputs(outputs[0], inputs, sizeof inputs / sizeof *inputs, e);
 }
 

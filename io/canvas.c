@@ -2,8 +2,13 @@
 #include "io/canvas.h"
 
 #include "io/durable.h"
+#include <cairo-pdf.h>
+#include <cairo-svg.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 static int check_cairo(cairo_status_t status, const char *what, mr_error *e)
@@ -25,15 +30,75 @@ static void choose_text_rendering(cairo_t *cr)
     cairo_font_options_destroy(options);
 }
 
-int mr_canvas_create(mr_canvas *c, int width, int height, uint32_t background, mr_error *e)
+/* --- formats ------------------------------------------------------------------------------------- */
+
+/* A device or a pipe is written to: renaming a file to its name would do away with it. */
+static bool is_special(const char *path)
 {
+    struct stat s;
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode);
+}
+
+int mr_picture_format_of(mr_picture_format *out, const char *path, mr_error *e)
+{
+    static const char *const extensions[] = {
+        [MR_PICTURE_PNG] = ".png", [MR_PICTURE_SVG] = ".svg", [MR_PICTURE_PDF] = ".pdf"};
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    *out = MR_PICTURE_PNG;
+    if (!dot || dot == name || is_special(path))
+        return 0;
+    for (int i = MR_PICTURE_PNG; i <= MR_PICTURE_PDF; i++)
+        if (!strcasecmp(dot, extensions[i])) {
+            *out = (mr_picture_format)i;
+            return 0;
+        }
+    return mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: unsupported format '%s'", path, dot),
+                   "give a name that ends in .png, .svg or .pdf");
+}
+
+static cairo_status_t append_document(void *document, const unsigned char *bytes, unsigned int size)
+{
+    mr_text *t = document;
+    mr_text_append_bytes(t, bytes, size);
+    return t->failed ? CAIRO_STATUS_NO_MEMORY : CAIRO_STATUS_SUCCESS;
+}
+
+/* A point is a pixel of the PNG. The PDF's date is none of today: the same run gives the same file. */
+static cairo_surface_t *vector_surface(mr_canvas *c, mr_picture_format format)
+{
+    c->document = calloc(1, sizeof *c->document);
+    if (!c->document)
+        return NULL;
+    if (format == MR_PICTURE_SVG) {
+        cairo_surface_t *svg = cairo_svg_surface_create_for_stream(append_document, c->document, c->width, c->height);
+        cairo_svg_surface_set_document_unit(svg, CAIRO_SVG_UNIT_PX);
+        return svg;
+    }
+    cairo_surface_t *pdf = cairo_pdf_surface_create_for_stream(append_document, c->document, c->width, c->height);
+    cairo_pdf_surface_set_metadata(pdf, CAIRO_PDF_METADATA_CREATE_DATE, "1970-01-01T00:00:00Z");
+    return pdf;
+}
+
+static int make_surface(mr_canvas *c, mr_picture_format format, mr_error *e)
+{
+    c->surface = format == MR_PICTURE_PNG ? cairo_image_surface_create(CAIRO_FORMAT_RGB24, c->width, c->height)
+                                          : vector_surface(c, format);
+    if (!c->surface)
+        return mr_fail(e, MR_ENOMEM, "out of memory for a picture");
+    c->cr = cairo_create(c->surface);
+    return check_cairo(cairo_status(c->cr), "a picture", e);
+}
+
+int mr_canvas_create(mr_canvas *c, const char *path, int width, int height, uint32_t background, mr_error *e)
+{
+    mr_picture_format format;
     *c = (mr_canvas){.width = width, .height = height};
+    if (mr_picture_format_of(&format, path, e))
+        return MR_EUSAGE;
     if (width < 1 || height < 1 || width > MR_CANVAS_MAX_SIDE || height > MR_CANVAS_MAX_SIDE ||
         (int64_t)width * height > MR_CANVAS_MAX_PIXELS)
         return mr_fail(e, MR_ELIMIT, "a picture of %dx%d pixels cannot be drawn", width, height);
-    c->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height);
-    c->cr = cairo_create(c->surface);
-    int status = check_cairo(cairo_status(c->cr), "a picture", e);
+    int status = make_surface(c, format, e);
     if (status) {
         mr_canvas_destroy(c);
         return status;
@@ -52,6 +117,8 @@ void mr_canvas_destroy(mr_canvas *c)
         cairo_destroy(c->cr);
     if (c->surface)
         cairo_surface_destroy(c->surface);
+    mr_text_destroy(c->document);
+    free(c->document);
     *c = (mr_canvas){0};
 }
 
@@ -60,21 +127,30 @@ static cairo_status_t write_bytes(void *file, const unsigned char *bytes, unsign
     return fwrite(bytes, 1, size, file) == size ? CAIRO_STATUS_SUCCESS : CAIRO_STATUS_WRITE_ERROR;
 }
 
+/* --- writing --------------------------------------------------------------------------------------- */
+
 /* A picture on its way to PATH. */
 typedef struct errand {
     mr_canvas *canvas;
     const char *path;
 } errand;
 
-/* Writes the PNG into the file TARGET; errors name the path where the picture is wanted. */
-static int write_png(void *context, const char *target, mr_error *e)
+static cairo_status_t write_picture_bytes(mr_canvas *c, FILE *f)
+{
+    if (!c->document)
+        return cairo_surface_write_to_png_stream(c->surface, write_bytes, f);
+    return write_bytes(f, (const unsigned char *)mr_text_string(c->document), (unsigned int)c->document->length);
+}
+
+/* Writes the picture into the file TARGET; errors name the path where it is wanted. */
+static int write_picture(void *context, const char *target, mr_error *e)
 {
     const errand *a = context;
     FILE *f = fopen(target, "wbe");
     if (!f)
         return mr_fail_errno(e, errno, "cannot create %s", a->path);
     errno = 0;
-    cairo_status_t drawn = cairo_surface_write_to_png_stream(a->canvas->surface, write_bytes, f);
+    cairo_status_t drawn = write_picture_bytes(a->canvas, f);
     int why = errno ? errno : EIO;
     if (fclose(f) != 0 && drawn == CAIRO_STATUS_SUCCESS)
         return mr_fail_errno(e, errno, "cannot write %s", a->path);
@@ -89,8 +165,14 @@ int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e)
     if (status)
         return status;
     errand a = {c, path};
-    cairo_surface_flush(c->surface);
-    return mr_durable_write(path, write_png, &a, e);
+    if (c->document)
+        cairo_surface_finish(c->surface);
+    else
+        cairo_surface_flush(c->surface);
+    status = check_cairo(cairo_surface_status(c->surface), path, e);
+    if (status)
+        return status;
+    return mr_durable_write(path, write_picture, &a, e);
 }
 
 void mr_canvas_color(mr_canvas *c, uint32_t rgb, double alpha)

@@ -11,18 +11,26 @@ typedef struct mr_canvas {
     int width, height; /* pixels */
     cairo_surface_t *surface;
     cairo_t *cr;
+    mr_text *document; /* what a vector surface has written so far; NULL: pixels, which become a PNG */
 } mr_canvas;
+
+typedef enum mr_picture_format { MR_PICTURE_PNG, MR_PICTURE_SVG, MR_PICTURE_PDF } mr_picture_format;
+
+/* By PATH's extension, .png, .svg or .pdf in any case; a PNG where it has none, or is a device, a pipe or a folder.
+ * MR_EUSAGE for another. */
+int mr_picture_format_of(mr_picture_format *out, const char *path, mr_error *e);
 
 /* Cairo's limit for a side of a surface, and ours for the whole: 100 million pixels are 400 MB. */
 #define MR_CANVAS_MAX_SIDE 32767
 #define MR_CANVAS_MAX_PIXELS 100000000
 
-/* A WIDTH x HEIGHT canvas filled with the colour 0xRRGGBB. Errors: MR_ELIMIT (before anything is allocated),
- * MR_ENOMEM. One thread at a time per canvas. */
-int mr_canvas_create(mr_canvas *c, int width, int height, uint32_t background, mr_error *e);
+/* A WIDTH x HEIGHT canvas for a picture at PATH, filled with the colour 0xRRGGBB. In a new process the same calls give
+ * the same bytes, whenever that is (an SVG numbers what it holds through all pictures of a process). Errors: MR_EUSAGE (PATH's extension), MR_ELIMIT (before anything is allocated), MR_ENOMEM.
+ * One thread at a time per canvas. */
+int mr_canvas_create(mr_canvas *c, const char *path, int width, int height, uint32_t background, mr_error *e);
 void mr_canvas_destroy(mr_canvas *c);
 
-/* Writes the picture to PATH in one step (io/durable.h), so that who watches PATH never sees half a picture;
+/* Nothing can be drawn afterwards. Writes the picture to PATH, the one that it was created for, in one step (io/durable.h), so that who watches PATH never sees half a picture;
  * a device or a pipe is written to as it is. Errors: MR_EIO, MR_ENOTFOUND, MR_ENOMEM. */
 int mr_canvas_write(mr_canvas *c, const char *path, mr_error *e);
 

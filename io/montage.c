@@ -201,7 +201,7 @@ int mr_montage_write(const mr_montage *m, const char *path, mr_error *e)
         return status;
     grid g = lay_out(m);
     mr_canvas canvas;
-    status = mr_canvas_create(&canvas, GAP + g.columns * (g.side + GAP),
+    status = mr_canvas_create(&canvas, path, GAP + g.columns * (g.side + GAP),
                               GAP + g.rows * (g.side + g.band + GAP), GROUND, e);
     for (int i = 0; i < m->count && !status; i++)
         status = draw_tile(&canvas, &g, &m->tiles[i], i, e);

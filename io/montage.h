@@ -27,7 +27,7 @@ typedef struct mr_montage {
     int tile_size; /* side of an image's square in pixels, 48 … 512; 0: by the count, 192 for a few */
 } mr_montage;
 
-/* Draws the grid and puts it at PATH as PNG. Images keep their aspect ratio; names that do not fit are
+/* Draws the grid and puts it at PATH as PNG, SVG or PDF, by PATH's extension. Images keep their aspect ratio; names that do not fit are
  * shortened by an ellipsis. Errors: MR_EINVAL, MR_ELIMIT (too large a picture), MR_ENOMEM, MR_EIO,
  * MR_ENOTFOUND. Thread safe. */
 int mr_montage_write(const mr_montage *montage, const char *path, mr_error *e);

@@ -262,7 +262,7 @@ int mr_plot_write(const mr_plot *plot, const char *path, mr_error *e)
         return mr_fail(e, MR_EINVAL, "cannot plot %d panels in %dx%d pixels", plot->panel_count, width,
                        height);
     mr_canvas canvas;
-    int status = mr_canvas_create(&canvas, width, height, PAPER, e);
+    int status = mr_canvas_create(&canvas, path, width, height, PAPER, e);
     if (status)
         return status;
     double top = plot->title ? 60 : 20, margin = 24;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Line plots side by side in one PNG, as the training plot needs them. Knows nothing of training: it is given
+/* Line plots side by side in one picture, as the training plot needs them. Knows nothing of training: it is given
  * arrays and names. */
 #ifndef MR_IO_PLOT_H
 #define MR_IO_PLOT_H
@@ -31,7 +31,8 @@ typedef struct mr_plot {
     int width, height; /* pixels; 0: 1200 x 600; at least 240 per panel x 200 */
 } mr_plot;
 
-/* Draws PLOT and puts it at PATH as PNG. Errors: MR_EINVAL (no panels, too small), MR_ELIMIT, MR_ENOMEM,
+/* Draws PLOT and puts it at PATH as PNG, SVG or PDF, by PATH's extension. Errors: MR_EINVAL (no panels, too small),
+ * MR_EUSAGE (another extension), MR_ELIMIT, MR_ENOMEM,
  * MR_EIO, MR_ENOTFOUND. Thread safe. */
 int mr_plot_write(const mr_plot *plot, const char *path, mr_error *e);
 

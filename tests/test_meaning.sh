@@ -277,7 +277,20 @@ for name, y in dict(few=[0, 1, 0, 1, 9, 0], beyond=[0, 1, 10, 3, 4, 5], negative
   expect 1 'class index 0.5 does not fit' millrace evaluate --model ten.h5 --arrays halves.h5
 }
 
+# The same run, the same picture, at whatever time.
+pictures_are_the_same_bytes() {
+  millrace train --data cells --image-size 32x32 --stages 1 --filters 4,8 --epochs 2 --model p.h5 --quiet --threads 1 --plot 1.svg
+  millrace train --data cells --image-size 32x32 --stages 1 --filters 4,8 --epochs 2 --model p.h5 --quiet --threads 1 --plot 2.svg
+  cmp 1.svg 2.svg
+  grep -q '</svg>' 1.svg
+  for format in svg pdf png; do
+    millrace predict --model p.h5 --images cells --quiet --montage 1.$format >/dev/null
+    millrace predict --model p.h5 --images cells --quiet --montage 2.$format >/dev/null
+    cmp 1.$format 2.$format
+  done
+}
+
 if [ $# -gt 0 ]; then run_cases "$@"; exit; fi
 run_cases folders_must_be_the_outputs names_do_not_reach_the_terminal class_names_do_not_reach_the_terminal \
   logits_become_probabilities evaluate_decides_by_logits unknown_outputs_are_numbers training_agrees_with_its_file \
-  regression_has_no_class labels_have_their_own_figures labels_of_any_value
+  regression_has_no_class labels_have_their_own_figures labels_of_any_value pictures_are_the_same_bytes

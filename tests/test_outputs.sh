@@ -42,6 +42,8 @@ places_are_checked_first() {
   sha256sum -c --quiet before
   expect 2 "would be one file" "${train[@]}" --model x.h5 --history x.h5
   expect 2 "would be one file" "${train[@]}" --model x.h5 --plot p --stats ./p --history p
+  expect 2 "--plot x.jpg: unsupported format '.jpg'" "${train[@]}" --model x.h5 --plot x.jpg
+  expect 2 "--montage x.gif: unsupported" millrace predict --model base.h5 --images cells --montage x.gif
   expect 1 "no/such" millrace predict --model base.h5 --images cells --montage no/such/m.png
 }
 

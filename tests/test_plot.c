@@ -211,6 +211,50 @@ static void a_pipe_stays_a_pipe(void **state)
     unlink(fifo);
 }
 
+/* The file FILE into BYTES; how many there are. */
+static size_t read_file(const char *file, char *bytes, size_t most)
+{
+    FILE *f = fopen(file, "rb");
+    assert_non_null(f);
+    size_t n = fread(bytes, 1, most, f);
+    fclose(f);
+    return n;
+}
+
+/* By the extension; twice the same bytes, at whatever time; nothing for another one. */
+static void formats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *extension, *start, *end;
+    } kinds[] = {{".svg", "<?xml ", "</svg>\n"}, {".PDF", "%PDF-", "%%EOF\n"}, {".png", "\x89PNG", ""}};
+    static char first[200000], second[200000];
+    double values[] = {0.5, 0.25, 0.75};
+    mr_plot_series series = {"training", values, 3};
+    mr_plot_panel panel = {"Loss", &series, 1, true, 0};
+    mr_plot p = {"Title", "Epoch", 1, &panel, 1, 400, 300};
+    mr_error e = {0};
+    char file[1100];
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        snprintf(file, sizeof file, "%s%s", path, kinds[i].extension);
+        assert_int_equal(mr_plot_write(&p, file, &e), 0);
+        size_t n = read_file(file, first, sizeof first), end = strlen(kinds[i].end);
+        assert_memory_equal(first, kinds[i].start, strlen(kinds[i].start));
+        assert_memory_equal(first + n - end, kinds[i].end, end);
+        if (i == 1) /* the date is not the present one */
+            assert_non_null(memmem(first, n, "/CreationDate (19700101000000Z)", 31));
+        assert_int_equal(mr_plot_write(&p, file, &e), 0);
+        assert_int_equal(read_file(file, second, sizeof second), n);
+        if (i > 0) /* the SVG numbers its parts through all pictures of a process */
+            assert_memory_equal(first, second, n);
+        unlink(file);
+    }
+    snprintf(file, sizeof file, "%s.jpg", path);
+    assert_int_equal(mr_plot_write(&p, file, &e), MR_EUSAGE);
+    assert_non_null(strstr(e.message, ".jpg: unsupported format '.jpg'"));
+    assert_int_equal(access(file, F_OK), -1);
+}
+
 static void errors_are_told(void **state)
 {
     (void)state;
@@ -268,6 +312,7 @@ int main(void)
         cmocka_unit_test(odd_values_are_gaps),
         cmocka_unit_test(huge_and_many),
         cmocka_unit_test(a_pipe_stays_a_pipe),
+        cmocka_unit_test(formats),
         cmocka_unit_test(errors_are_told),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
