@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What is installed, used as a stranger would: `make installcheck` (with the DESTDIR of the installation, if any).
-#   installcheck.sh CC CXX BINDIR LIBDIR PKGCONFIGDIR EXAMPLES
+#   installcheck.sh CC CXX BINDIR LIBDIR PKGCONFIGDIR EXAMPLES INSTALLED_EXAMPLES
 # Without a compiler for C++ the header is not tried in it.
 set -euo pipefail
 cc=$1 cxx=$2 bin=${DESTDIR-}$3 lib=${DESTDIR-}$4 pc=${DESTDIR-}$5 examples=$(realpath "$6")
@@ -14,6 +14,14 @@ trap 'say "failed in line $LINENO"' ERR
 
 [ "$("$bin/millrace" --version | head -1 | grep -o '[0-9][0-9.]*')" = "$(pkg-config --modversion millrace)" ]
 say "$("$bin/millrace" --version | head -1), $(pkg-config --cflags --libs millrace)"
+# What the library is made of is nobody else's business: without any other .pc file the flags are the same.
+alone() { env -u PKG_CONFIG_PATH PKG_CONFIG_LIBDIR="$pc" pkg-config "$@" millrace; }
+[ "$(alone --cflags --libs)" = "$(pkg-config --cflags --libs millrace)" ]
+[[ "$(alone --static --libs)" = *-lmillrace*-lhdf5*-lopenblas*-lcairo*-lm* ]]
+[ "$(alone --cflags | wc -w)" -le 1 ]
+doc=$(dirname "${DESTDIR-}$7")
+for file in README.md reliability.md architecture.md examples/classify.c; do [ -f "$doc/$file" ]; done
+grep -o '](\([^)h][^)]*\))' "$doc/README.md" | tr -d '()]' | while read -r link; do [ -e "$doc/$link" ] || { say "README.md leads to no $link"; exit 1; }; done
 $cc -std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Wpedantic -Werror "$examples/classify.c" -o classify \
   $(pkg-config --cflags --libs millrace) -pthread
 if command -v $cxx >/dev/null; then

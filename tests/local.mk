@@ -213,6 +213,7 @@ tests_test_stream_threads_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_mixed_training.sh
+SHELL_TESTS += tests/test_quickstart.sh
 SHELL_TESTS += tests/test_train_options.sh
 SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh
@@ -289,7 +290,7 @@ EXTRA_DIST += tests/test_mpi.sh
 
 # The installed program, library, header and .pc file, with the example client.
 installcheck-local:
-	DESTDIR='$(DESTDIR)' bash $(srcdir)/tests/installcheck.sh '$(CC)' 'c++' '$(bindir)' '$(libdir)' '$(pkgconfigdir)' '$(srcdir)/doc/examples'
+	DESTDIR='$(DESTDIR)' bash $(srcdir)/tests/installcheck.sh '$(CC)' 'c++' '$(bindir)' '$(libdir)' '$(pkgconfigdir)' '$(srcdir)/doc/examples' '$(examplesdir)'
 EXTRA_DIST += tests/installcheck.sh
 
 SERIAL_TESTS += tests/test_inference_kernels
