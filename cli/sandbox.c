@@ -2,6 +2,7 @@
 #include "cli/sandbox.h"
 
 #include "io/output.h"
+#include "io/reader.h"
 #include "io/sandbox.h"
 #include "pipeline/ranks.h"
 
@@ -101,7 +102,6 @@ static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
     bool move = c->move_to || c->link_to;
     p->sandbox.reads_anything = !c->sandbox && !(command & (MR_FOR_SUMMARY | MR_FOR_VERIFY | MR_FOR_CONVERT));
     p->sandbox.writes_anything = move; /* symbolic links too */
-    p->sandbox.keeps_uring = (command & MR_FOR_MODEL_RUNS) != 0;
     system_files(p);
     for (size_t i = 0; i < sizeof read / sizeof *read; i++)
         input(p, read[i]);
@@ -122,7 +122,7 @@ int mr_cli_sandbox(const mr_cli *c, unsigned command, mr_error *e)
     struct plan p = {0};
     unsigned held = 0;
     if (c->sandbox && c->no_sandbox)
-        return mr_fail(e, MR_EUSAGE, "--sandbox and --no-sandbox exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--sandbox and --no-sandbox cannot be used together");
 #ifdef MR_SANITIZED /* what the sanitizers and coverage write and trace is not known here */
     if (!c->sandbox)
         return 0;
@@ -133,10 +133,19 @@ int mr_cli_sandbox(const mr_cli *c, unsigned command, mr_error *e)
     if (c->no_sandbox || mr_ranks_launched() > 1)
         return 0;
     make_plan(&p, c, command);
+    p.sandbox.keeps_uring = (command & MR_FOR_MODEL_RUNS) != 0;
+    if (p.sandbox.keeps_uring)
+        mr_reader_reserve(); /* inside, no ring can be made */
     int status = mr_sandbox_enter(&p.sandbox, &held, e);
-    if (!status && c->sandbox && !(held & MR_SANDBOX_FILES))
-        status = mr_hint(e, mr_fail(e, MR_EIO, "--sandbox: this kernel has no Landlock of ABI 2 or later"),
-                         "without --sandbox, millrace gives up what it can");
+#ifdef MR_SANITIZED /* their threads block all signals */
+    held |= MR_SANDBOX_THREADS;
+#endif
+    const char *missing = !(held & MR_SANDBOX_FILES)     ? "this kernel has no Landlock of ABI 2 or later"
+                          : !(held & MR_SANDBOX_THREADS) ? "a library has started a thread that stays outside"
+                                                         : NULL;
+    if (!status && c->sandbox && missing)
+        status = mr_hint(e, mr_fail(e, MR_EIO, "--sandbox: %s", missing),
+                         "leave --sandbox out to sandbox as far as this system allows");
     for (int i = 0; i < p.folders; i++)
         free(p.folder[i]);
     return status;

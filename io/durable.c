@@ -2,6 +2,7 @@
 #include "io/durable.h"
 
 #include "io/output.h"
+#include "io/permissions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,14 +81,13 @@ static char *temporary_of(const char *path, int number)
  * be it a link that somebody else has put there, is not used. */
 static int make_temporary(char **temporary, const char *path, mr_error *e)
 {
-    struct stat old;
-    bool replaces = stat(path, &old) == 0 && S_ISREG(old.st_mode);
-    mode_t mode = replaces ? old.st_mode & 0777 : 0666;
     for (int number = 0; number < NAMES_TRIED; number++) {
         *temporary = temporary_of(path, number);
         if (!*temporary)
             return mr_fail(e, MR_ENOMEM, "cannot write %s: out of memory", path);
-        int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode | S_IWUSR);
+        mr_permissions p = mr_permissions_of(path);
+        int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        mr_permissions_end(&p);
         if (fd >= 0) {
             note_temporary(*temporary);
             close(fd);
@@ -117,13 +117,11 @@ static int sync_path(const char *path, int flags, const char *what, const char *
     return status;
 }
 
-/* The new file takes over the permissions of the one that it replaces. */
+/* The new file takes over the permissions of the one it replaces; without one it has those that its writer made it with. */
 static int keep_permissions(const char *temporary, const char *path, mr_error *e)
 {
-    struct stat old;
-    if (stat(path, &old) == 0 && S_ISREG(old.st_mode) && chmod(temporary, old.st_mode & 0777))
-        return mr_fail_errno(e, errno, "writing '%s': cannot set the permissions of '%s'", path, temporary);
-    return 0;
+    int error = mr_permissions_copy(temporary, path);
+    return error ? mr_fail_errno(e, error, "writing '%s': cannot set the permissions of '%s'", path, temporary) : 0;
 }
 
 static int publish(const char *path, const char *temporary, mr_error *e)
@@ -241,7 +239,9 @@ int mr_durable_write(const char *path, int (*write)(void *context, const char *t
     int status = mr_durable_begin(&d, path, e);
     if (status)
         return status;
+    mr_permissions p = mr_permissions_of(path);
     status = write(context, d.temporary, e);
+    mr_permissions_end(&p);
     if (!status)
         return mr_durable_commit(&d, e);
     name_target(e, d.temporary, path);

@@ -11,6 +11,7 @@ io_present_sources = \
   io/jpeg_write.c io/jpeg_write.h \
   io/json.c io/json.h \
   io/montage.c io/montage.h \
+  io/permissions.c io/permissions.h \
   io/plot.c io/plot.h \
   io/sandbox.c io/sandbox.h \
   io/sample.c io/sample.h

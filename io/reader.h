@@ -28,6 +28,9 @@ typedef struct mr_reader_options {
 } mr_reader_options;
 mr_reader_options mr_reader_options_default(void);
 
+/* Makes the rings of the readers to come, where the kernel offers io_uring. To be called before the sandbox is entered
+ * (io/sandbox.h), where none can be made any more; without it readers make their own. */
+void mr_reader_reserve(void);
 int mr_reader_create(mr_reader **out, mr_reader_options options, mr_error *e);
 /* Waits for what is in flight, frees everything. */
 void mr_reader_destroy(mr_reader *r);

@@ -13,7 +13,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <liburing.h>
@@ -23,7 +25,7 @@ typedef struct slot_list { /* first in, first out */
 } slot_list;
 
 typedef struct uring_backend {
-    struct io_uring ring;
+    struct io_uring *ring, own; /* one of the reserved, or its own */
     mr_buffer_pool *pool;
     mr_reader_options options;
     mr_read_slot *done, **last_done; /* through, not yet fetched; in order of completion */
@@ -46,6 +48,75 @@ static bool offers_all(struct io_uring *ring)
     return all;
 }
 
+/* Takes no operations but these three any more, and no registrations: code that somebody else's file may have brought
+ * into this process cannot use it to open a socket, where the sandbox's filter of system calls would not see it. */
+static int restrict_ring(struct io_uring *ring)
+{
+    static const uint8_t used[] = {IORING_OP_OPENAT, IORING_OP_READ, IORING_OP_CLOSE};
+    struct io_uring_restriction allowed[sizeof used] = {0};
+    for (unsigned i = 0; i < sizeof used; i++) {
+        allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
+        allowed[i].sqe_op = used[i];
+    }
+    /* liburing 2.3 declares functions for both, which its shared library does not export */
+    if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, allowed, sizeof used) ||
+        syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0))
+        return -errno;
+    return 0;
+}
+
+/* 0 or a negative errno. */
+static int make_ring(struct io_uring *ring, unsigned entries)
+{
+    int status = io_uring_queue_init(entries, ring, IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN);
+    if (status == -EINVAL) /* before Linux 5.19 */
+        status = io_uring_queue_init(entries, ring, IORING_SETUP_R_DISABLED);
+    if (status)
+        return status;
+    status = offers_all(ring) ? restrict_ring(ring) : -ENOSYS;
+    if (status)
+        io_uring_queue_exit(ring);
+    return status;
+}
+
+/* --- rings made before the sandbox ---------------------------------------------------------- */
+
+enum { RESERVED = 2, RESERVED_ENTRIES = 64 }; /* readers at a time: training's and validation's; the usual depth's */
+enum { NONE, FREE, TAKEN };
+static struct {
+    struct io_uring ring;
+    atomic_int state;
+} reserved[RESERVED];
+
+void mr_reader_reserve(void)
+{
+    for (int i = 0; i < RESERVED; i++)
+        if (atomic_load(&reserved[i].state) == NONE && make_ring(&reserved[i].ring, RESERVED_ENTRIES) == 0)
+            atomic_store(&reserved[i].state, FREE);
+}
+
+static struct io_uring *take_reserved(unsigned entries)
+{
+    for (int i = 0; i < RESERVED && entries <= RESERVED_ENTRIES; i++) {
+        int state = FREE;
+        if (atomic_compare_exchange_strong(&reserved[i].state, &state, TAKEN))
+            return &reserved[i].ring;
+    }
+    return NULL;
+}
+
+/* A ring that may still complete what its reader has forgotten is not used again. */
+static void give_back(struct io_uring *ring, bool usable)
+{
+    if (!usable)
+        io_uring_queue_exit(ring);
+    for (int i = 0; i < RESERVED; i++)
+        if (ring == &reserved[i].ring)
+            atomic_store(&reserved[i].state, usable ? FREE : NONE);
+}
+
+/* --- the reader ------------------------------------------------------------------------------ */
+
 static void *create(mr_buffer_pool *pool, mr_reader_options options, int *reason)
 {
     uring_backend *b = calloc(1, sizeof *b);
@@ -57,13 +128,10 @@ static void *create(mr_buffer_pool *pool, mr_reader_options options, int *reason
     b->last_done = &b->done;
     unsigned entries =
         2u * (unsigned)options.depth; /* an entry for every slot and for its predecessor's close */
-    int status = io_uring_queue_init(entries, &b->ring, IORING_SETUP_COOP_TASKRUN);
-    if (status == -EINVAL) /* before Linux 5.19 */
-        status = io_uring_queue_init(entries, &b->ring, 0);
-    if (status == 0 && !offers_all(&b->ring)) {
-        io_uring_queue_exit(&b->ring);
-        status = -ENOSYS;
-    }
+    b->ring = take_reserved(entries);
+    int status = b->ring ? 0 : make_ring(&b->own, entries);
+    if (!b->ring)
+        b->ring = &b->own;
     if (status == 0)
         return b;
     *reason = -status;
@@ -92,10 +160,10 @@ static mr_read_slot *take_first(slot_list *l)
 /* There is always room: at most two entries a slot, and they are handed over when the queue is full. */
 static struct io_uring_sqe *next_entry(uring_backend *b)
 {
-    struct io_uring_sqe *entry = io_uring_get_sqe(&b->ring);
+    struct io_uring_sqe *entry = io_uring_get_sqe(b->ring);
     while (!entry) {
-        io_uring_submit(&b->ring);
-        entry = io_uring_get_sqe(&b->ring);
+        io_uring_submit(b->ring);
+        entry = io_uring_get_sqe(b->ring);
     }
     b->under_way++;
     return entry;
@@ -208,13 +276,13 @@ static void on_completion(uring_backend *b, const struct io_uring_cqe *completio
 
 static int collect(uring_backend *b, mr_error *e)
 {
-    int status = io_uring_submit_and_wait(&b->ring, 1);
+    int status = io_uring_submit_and_wait(b->ring, 1);
     if (status < 0 && status != -EINTR && status != -EAGAIN && status != -EBUSY)
         return mr_fail_errno(e, -status, "io_uring");
     struct io_uring_cqe *completion;
-    while (io_uring_peek_cqe(&b->ring, &completion) == 0) {
+    while (io_uring_peek_cqe(b->ring, &completion) == 0) {
         struct io_uring_cqe copy = *completion;
-        io_uring_cqe_seen(&b->ring, completion);
+        io_uring_cqe_seen(b->ring, completion);
         on_completion(b, &copy);
     }
     return 0;
@@ -223,8 +291,8 @@ static int collect(uring_backend *b, mr_error *e)
 static int wait_slot(void *backend, mr_read_slot **out, mr_error *e)
 {
     uring_backend *b = backend;
-    if (b->done && io_uring_sq_ready(&b->ring) >= HANDED_OVER_AT)
-        io_uring_submit(&b->ring); /* so that the kernel does not idle meanwhile */
+    if (b->done && io_uring_sq_ready(b->ring) >= HANDED_OVER_AT)
+        io_uring_submit(b->ring); /* so that the kernel does not idle meanwhile */
     for (;;) {
         resume_parked(b, !b->done && !b->under_way);
         if (!b->done && !b->under_way && b->unopened.first)
@@ -246,8 +314,8 @@ static int wait_slot(void *backend, mr_read_slot **out, mr_error *e)
 static void idle(void *backend)
 {
     uring_backend *b = backend;
-    if (io_uring_sq_ready(&b->ring))
-        io_uring_submit(&b->ring);
+    if (io_uring_sq_ready(b->ring))
+        io_uring_submit(b->ring);
 }
 
 static void destroy(void *backend)
@@ -255,7 +323,7 @@ static void destroy(void *backend)
     uring_backend *b = backend;
     while (b->under_way > 0 && collect(b, NULL) == 0)
         ;
-    io_uring_queue_exit(&b->ring);
+    give_back(b->ring, b->ring != &b->own && b->under_way == 0);
     free(b);
 }
 

@@ -14,6 +14,7 @@
  * batches in which they came, and no times are kept in the file. */
 #include "io/durable.h"
 #include "io/hdf5.h"
+#include "io/permissions.h"
 #include "io/sink_kind.h"
 
 #include <math.h>
@@ -321,7 +322,9 @@ static int make_file(hdf5_sink *s, mr_error *e)
     if (!s->floats)
         return mr_fail(e, MR_ENOMEM, "out of memory for the output");
     mr_hdf5_lock();
+    mr_permissions p = mr_permissions_of(s->file);
     int status = mr_hdf5_create(&s->h5, mr_text_string(&s->part_name), e);
+    mr_permissions_end(&p);
     if (!status)
         status = name_classes(s, e);
     if (!status)

@@ -86,7 +86,7 @@ static void finish(mr_checkpointer *c, const mr_checkpoint_record *r)
 static void *writer_main(void *argument)
 {
     mr_checkpointer *c = argument;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* of this thread alone: the compute goes first */
+    setpriority(PRIO_PROCESS, 0, NICE); /* in Linux, of this thread alone: the compute goes first */
     memset(c->spare, 0, c->graph.state_size * sizeof *c->spare);
     pthread_mutex_lock(&c->lock);
     finish(c, NULL);

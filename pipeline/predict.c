@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict.h"
 
+#include "io/permissions.h"
 #include "pipeline/catch_up.h"
 #include "pipeline/predict_facts.h"
 #include "pipeline/predict_verify.h"
@@ -140,9 +141,11 @@ static int claim_output(run *r, const mr_model *model, mr_error *e)
 static int open_sink(run *r, mr_error *e)
 {
     int status = r->claim ? mr_claim_begin(r->claim, e) : 0;
+    mr_permissions p = mr_permissions_of(r->options->output); /* that will be replaced at the end */
     if (!status)
         status = r->past ? mr_sink_resume(&r->sink, r->past, e)
                          : mr_sink_open(&r->sink, rows_file(r), &r->maker.schema, e);
+    mr_permissions_end(&p);
     if (!status) /* who follows the output sees at once that there is one */
         status = mr_sink_flush(r->sink, e);
     if (!status && r->claim && mr_claim_beside(r->claim) && r->events->beside)

@@ -155,7 +155,7 @@ sandboxes() {
   millrace predict --model boxed/m.h5 --images linked --quiet
   ! millrace predict --sandbox --model boxed/m.h5 --images linked --quiet >linked.csv
   ! grep -q ',ok$' linked.csv
-  expect 2 "exclude one another" millrace summary --sandbox --no-sandbox base.h5
+  expect 2 "cannot be used together" millrace summary --sandbox --no-sandbox base.h5
 }
 
 run_cases sandboxes results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models convert_keeps_all wrong_usage \

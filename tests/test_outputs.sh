@@ -79,4 +79,22 @@ closed_streams() {
   [ "$status" = 1 ]
 }
 
-run_cases full_disk places_are_checked_first inputs_are_kept idle_options impossible_options closed_streams
+# Also in the sandbox, where no permissions can be changed.
+permissions_are_kept() {
+  local mode file
+  umask 022
+  for mode in 600 664 640; do
+    for file in a.h5 a.keras; do
+      touch $file; chmod $mode $file
+      millrace convert base.h5 $file --quiet
+      [ "$(stat -c %a $file)" = $mode ] || { echo "# $file: $(stat -c %a $file), not $mode"; return 1; }
+    done
+    touch rows.h5 h.csv b.h5; chmod $mode rows.h5 h.csv b.h5
+    millrace predict --model base.h5 --images cells/testing --output rows.h5 --quiet
+    [ "$(stat -c %a rows.h5)" = $mode ]
+    millrace train --data cells --model b.h5 "${small[@]}" --history h.csv
+    [ "$(stat -c %a b.h5 h.csv | uniq)" = $mode ]
+  done
+}
+
+run_cases permissions_are_kept full_disk places_are_checked_first inputs_are_kept idle_options impossible_options closed_streams
