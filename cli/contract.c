@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/contract.h"
 
+#include "cli/names.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +22,7 @@ static int apply_options(mr_preprocess *p, const mr_cli *c, mr_error *e)
     if (!status && c->interpolation) {
         int f = mr_interpolation_by_name(c->interpolation);
         if (f < 0)
-            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "--interpolation '%s' is not known", c->interpolation),
-                             "nearest, bilinear, bicubic, lanczos, box or tf-bilinear");
+            status = mr_cli_unknown_name("interpolation", c->interpolation, e);
         else
             p->interpolation = (mr_interpolation)f;
     }

@@ -25,6 +25,7 @@ millrace_SOURCES = \
   cli/main.c \
   cli/model.c cli/model.h \
   cli/moving_statistics.c cli/moving_statistics.h \
+  cli/names.c cli/names.h \
   cli/optimizer.c cli/optimizer.h \
   cli/options.c cli/options.h \
   cli/options_table.c \

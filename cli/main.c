@@ -26,15 +26,27 @@ static void print_usage(FILE *out)
             "\nmillrace COMMAND --help lists a command's options; millrace --version tells the version.\n");
 }
 
+static void print_architectures(void)
+{
+    printf("\nArchitectures:\n");
+    for (int i = 0; mr_archs[i]; i++) {
+        const mr_arch_training *t = &mr_archs[i]->training;
+        printf("  %-30s  %s\n%34s%dx%d [%s, learning rate %g", mr_archs[i]->name, mr_archs[i]->description, "",
+               mr_archs[i]->default_size, mr_archs[i]->default_size, t->optimizer, t->learning_rate);
+        if (t->momentum > 0)
+            printf(", momentum %g", t->momentum);
+        if (t->decay > 0)
+            printf(", decay %g/epochs", t->decay);
+        printf("%s%s]\n", t->schedule ? ", schedule " : "", t->schedule ? t->schedule : "");
+    }
+}
+
 static void print_help(const mr_command *command)
 {
     printf("usage: millrace %s%s%s [OPTIONS]\n\n%s\n%s", command->name, *command->operands ? " " : "",
            command->operands, command->description, command->details);
-    if (command == &mr_command_train) {
-        printf("\nArchitectures:\n");
-        for (int i = 0; mr_archs[i]; i++)
-            printf("  %-30s  %s\n", mr_archs[i]->name, mr_archs[i]->description);
-    }
+    if (command == &mr_command_train)
+        print_architectures();
     mr_cli_print_options(command->options);
 }
 
@@ -54,7 +66,7 @@ static int check_operands(const mr_command *command, const mr_cli *c, mr_error *
     if (c->operands < command->least)
         mr_fail(e, MR_EUSAGE, "%s: %s is missing", command->name, command->operands);
     else if (c->operands > command->most)
-        mr_fail(e, MR_EUSAGE, "%s: what is '%s' to mean?", command->name, c->operand[command->most]);
+        mr_fail(e, MR_EUSAGE, "%s: unexpected argument '%s'", command->name, c->operand[command->most]);
     else
         return 0;
     return mr_hint(e, MR_EUSAGE, "millrace %s --help", command->name);
@@ -117,7 +129,7 @@ int main(int argc, char **argv)
         printf("millrace %s\n", mr_version());
         return flushed();
     }
-    if (!strcmp(name, "--help") || !strcmp(name, "help")) {
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
         print_usage(stdout);
         return flushed();
     }
@@ -125,7 +137,7 @@ int main(int argc, char **argv)
         if (!strcmp(commands[i]->name, name))
             return run_command(commands[i], argc, argv);
     if (*name)
-        mr_print_line(stderr, "millrace: there is no command '%s'", name);
+        mr_print_line(stderr, "millrace: unknown command '%s'; millrace --help lists them", name);
     print_usage(stderr);
     return MR_EXIT_USAGE;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/model.h"
 
+#include "cli/names.h"
 #include "io/arrays.h"
 #include "nn/loss.h"
 
@@ -122,9 +123,7 @@ static int from_arch(mr_model **out, const mr_cli *c, const mr_preprocess *pre, 
     const char *name = c->arch ? c->arch : "resnet";
     const mr_arch *arch = mr_arch_find(name);
     if (!arch && !is_json(name))
-        return mr_hint(
-            e, mr_fail(e, MR_EUSAGE, "--arch '%s' is not known", name),
-            "millrace train --help lists the built-in ones; FILE.json takes what Keras's to_json() writes");
+        return mr_hint(e, mr_cli_unknown_name("arch", name, e), "FILE.json takes what Keras's to_json() writes");
     int status = arch ? from_builtin(out, arch, c, pre, classes, e) : from_json(out, c, name, e);
     if (!status)
         status = mr_graph_initialize((*out)->graph, (uint64_t)c->seed, e);
@@ -220,6 +219,8 @@ static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
 static int named_loss(json_t **out, const char *name, const mr_model *m, mr_given_activation given, mr_error *e)
 {
     mr_loss parsed;
+    if (!mr_loss_class_find(name))
+        return mr_cli_unknown_name("loss", name, e);
     *out = json_string(name);
     int status = mr_loss_configure(&parsed, *out, e);
     if (status)

@@ -2,6 +2,7 @@
 #include "cli/optimizer.h"
 
 #include "cli/model.h"
+#include "cli/names.h"
 #include "cli/schedule.h"
 #include "nn/optimizer.h"
 
@@ -105,12 +106,11 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
                                       : mr_cli_arch_training(c).optimizer;
     const mr_optimizer_class *class = name ? mr_optimizer_class_find(name) : NULL;
     *out = NULL;
+    if (!class && !own)
+        return mr_cli_unknown_name("optimizer", name, e);
     if (!class)
-        return mr_hint(
-            e,
-            own ? mr_fail(e, MR_EUNSUPPORTED, "the model's optimizer '%s' is not known", name ? name : "")
-                : mr_fail(e, MR_EUSAGE, "--optimizer '%s' is not known", name),
-            "--optimizer sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax or nadam");
+        return mr_hint(e, mr_fail(e, MR_EUNSUPPORTED, "unsupported optimizer of the model: '%s'", name ? name : ""),
+                       "give --optimizer NAME");
     int status = check_parameters(c, class, e);
     if (status)
         return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/options.h"
 
+#include "cli/names.h"
 #include "nn/text.h"
 
 #include <errno.h>
@@ -91,11 +92,13 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
     int status = 0, key;
     opterr = 0;
     optind = 0;
-    while (!status && (key = getopt_long(argc, argv, ":", table, NULL)) != -1) {
+    while (!status && (key = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
         if (key == ':')
-            status = mr_fail(e, MR_EUSAGE, "%s: it needs an argument", argv[optind - 1]);
+            status = mr_fail(e, MR_EUSAGE, "%s requires an argument", argv[optind - 1]);
+        else if (key == 'h')
+            c->help = true;
         else if (key == '?')
-            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: there is no such option", argv[optind - 1]),
+            status = mr_hint(e, mr_fail(e, MR_EUSAGE, "unknown option: %s", argv[optind - 1]),
                              "millrace %s --help lists them", c->command);
         else
             status = set_option(c, &mr_options[key - 256], optarg, e);
@@ -120,6 +123,35 @@ bool mr_cli_given(const mr_cli *c, const char *name)
     return false;
 }
 
+/* Prints TEXT from column 34 on, in lines of some 80 columns; the cursor is there already. */
+static void print_wrapped(const char *text)
+{
+    enum { INDENT = 34, WIDTH = 80 };
+    size_t column = 0;
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column > 0 && column + 1 + word > WIDTH) {
+            printf("\n%*s", INDENT, "");
+            column = 0;
+        }
+        column += (size_t)printf("%s%.*s", column ? " " : "", (int)word, text);
+        text += word + (text[word] == ' ');
+    }
+    printf("\n");
+}
+
+/* What an option does; then the names that it takes. */
+static void print_help(const mr_option *o, unsigned command)
+{
+    char text[MR_NAMES_TEXT + 512], names[MR_NAMES_TEXT];
+    bool size = !strcmp(o->name, "image-size"); /* only training makes new networks */
+    if ((size && command != MR_FOR_TRAIN) || !*mr_cli_names(o->name, names))
+        snprintf(text, sizeof text, "%s", o->help);
+    else
+        snprintf(text, sizeof text, "%s%s: %s", o->help, size ? "; built-in networks" : "", names);
+    print_wrapped(text);
+}
+
 void mr_cli_print_options(unsigned command)
 {
     const char *group = NULL;
@@ -135,9 +167,10 @@ void mr_cli_print_options(unsigned command)
                  o->argument ? o->argument : "");
         int columns = (int)mr_utf8_columns(left);
         if (columns > 30)
-            printf("  %s\n  %30s  %s\n", left, "", o->help);
+            printf("  %s\n  %30s  ", left, "");
         else
-            printf("  %s%*s  %s\n", left, 30 - columns, "", o->help);
+            printf("  %s%*s  ", left, 30 - columns, "");
+        print_help(o, command);
     }
 }
 

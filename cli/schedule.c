@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/schedule.h"
 
+#include "cli/names.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +212,11 @@ static const struct schedule {
      cosine_restarts},
 };
 
+const char *mr_cli_schedule_name(int i)
+{
+    return (size_t)i < sizeof schedules / sizeof *schedules ? schedules[i].name : NULL;
+}
+
 /* The first option given that is of a schedule, but not among OPTIONS; NULL: none. */
 static const char *foreign_option(const mr_cli *c, const char *options)
 {
@@ -244,8 +251,7 @@ int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate
         if (!strcmp(schedules[i].name, name))
             s = &schedules[i];
     if (!s)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--schedule '%s' is not known", name),
-                       "exponential, step, inverse-time, polynomial, piecewise, cosine or cosine-restarts");
+        return mr_cli_unknown_name("schedule", name, e);
     const char *foreign = foreign_option(c, s->options);
     if (foreign)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s does not go with --schedule %s", foreign, s->name),

@@ -346,6 +346,11 @@ static const mr_loss_class classes[] = {
 };
 enum { CLASSES = sizeof classes / sizeof *classes };
 
+const mr_loss_class *mr_loss_class_at(int i)
+{
+    return i < CLASSES ? &classes[i] : NULL;
+}
+
 const mr_loss_class *mr_loss_class_find(const char *name)
 {
     for (int i = 0; i < CLASSES; i++)

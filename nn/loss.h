@@ -38,6 +38,8 @@ struct mr_loss {
 
 /* By snake-case name, class name or Keras's short alias ("mse"); NULL where there is none. */
 const mr_loss_class *mr_loss_class_find(const char *name);
+/* The Ith of them all; NULL behind the last. */
+const mr_loss_class *mr_loss_class_at(int i);
 
 /* From a training configuration's value: a string, or {"class_name","config"}. MR_EUNSUPPORTED names what is
  * unknown. */

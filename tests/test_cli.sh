@@ -86,14 +86,14 @@ convert_keeps_all() {
 }
 
 wrong_usage() {
-  expect 2 "no such option" millrace train --frobnicate
+  expect 2 "unknown option: --frobnicate" millrace train --frobnicate
   expect 2 "nothing to train on" millrace train --model x.h5
   expect 2 "nowhere to go" millrace train --data cells
   expect 2 "--epochs '0'" millrace train --data cells --model x.h5 --epochs 0
   expect 2 "--batch-size 'many'" millrace train --data cells --model x.h5 --batch-size many
-  expect 2 "there is no command" millrace frob
+  expect 2 "unknown command 'frob'" millrace frob
   expect 2 "MODEL is missing" millrace summary
-  expect 2 "optimizer 'sdg' is not known" millrace train --data cells --model x.h5 --optimizer sdg
+  expect 2 "--optimizer 'sdg': unknown name (known: sgd, adam, " millrace train --data cells --model x.h5 --optimizer sdg
   expect 2 "--arch 'resnext'" millrace train --data cells --model x.h5 --arch resnext
   expect 2 "--zoom-range" millrace train --data cells --model x.h5 --zoom-range big
 }
@@ -158,5 +158,25 @@ sandboxes() {
   expect 2 "cannot be used together" millrace summary --sandbox --no-sandbox base.h5
 }
 
-run_cases sandboxes results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models convert_keeps_all wrong_usage \
+# Help says what is: names from the tables, each architecture's size and defaults; also by -h.
+help_lists() {
+  local command name
+  millrace -h | grep -q 'millrace COMMAND'
+  for command in train evaluate predict summary convert verify sample; do
+    millrace $command -h >short; millrace $command --help >long; cmp short long
+  done
+  tr '\n' ' ' <<<"$(millrace train -h)" | tr -s ' ' >flat
+  for name in 'categorical_crossentropy, sparse_categorical_crossentropy, binary_crossentropy' 'categorical_hinge, cosine_similarity' \
+    'sgd, adam, adamw, rmsprop, adagrad, adadelta, adamax, nadam' 'exponential, step, inverse-time, polynomial, piecewise, cosine, cosine-restarts' \
+    'loss, accuracy, val_loss, val_accuracy' 'val_recall/CLASS' 'resnet 64x64, cnn 64x64, mobilenet_v2 224x224, resnet50 224x224' \
+    '64x64 [sgd, learning rate 0.1, momentum 0.9, decay 0.1/epochs]' 'nearest, bilinear, bicubic, lanczos, box, tf-bilinear' \
+    'nearest, constant, reflect, wrap'; do
+    grep -qF -- "$name" flat || { echo "# not listed: $name"; return 1; }
+  done
+  not grep -q 'built-in networks' <<<"$(millrace evaluate -h)"
+  expect 2 "--loss 'crossentropy': unknown name (known: categorical_crossentropy, " millrace train --data cells --model x.h5 --loss crossentropy
+  expect 2 "--arch 'vgg': unknown name (known: resnet, cnn, mobilenet_v2, resnet50)" millrace train --data cells --model x.h5 --arch vgg
+}
+
+run_cases help_lists sandboxes results_are_there evaluate_obeys_the_contract summary_tells threads_do_not_matter checkpoints_are_models convert_keeps_all wrong_usage \
   bad_folders truncated_among_good files_that_are_no_models split_of_class_folders interrupt_leaves_a_checkpoint

@@ -3,7 +3,7 @@
 FUZZ_LIBS = libpipeline.la libio.la libnn.la $(MR_LIBS)
 FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/fuzz.c tests/fuzz/forward.c
 FUZZ_PLAIN = $(FUZZ_COMMON) tests/fuzz/mutate.c
-FUZZ_OPTIONS = tests/fuzz/options.c cli/options.c cli/options.h cli/options_table.c
+FUZZ_OPTIONS = tests/fuzz/options.c cli/options.c cli/options.h cli/options_table.c cli/names.c cli/schedule.c
 
 mutate_targets = tests/fuzz/mutate_image tests/fuzz/mutate_geometry tests/fuzz/mutate_config \
   tests/fuzz/mutate_model tests/fuzz/mutate_arrays tests/fuzz/mutate_options tests/fuzz/mutate_state
