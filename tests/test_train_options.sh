@@ -110,7 +110,7 @@ architectures() {
   local small=(--quiet --arch cnn --stages 1,1 --filters 4,8)
   of_architecture --quiet >out; grep -q 'optimizer SGD .*"InverseTimeDecay".*"initial_learning_rate": 0.1,.*"decay_rate": 0.05[,}]' out
   grep -q 'optimizer SGD .*"momentum": 0.9[,}]' out
-  of_architecture "${small[@]}" >out; grep -q 'optimizer Adam .*"learning_rate": 0.001[,}]' out
+  of_architecture "${small[@]}" >out; grep -q 'optimizer Adam .*"CosineDecay".*"initial_learning_rate": 0.001[,}]' out
   of_architecture "${small[@]}" --optimizer sgd >out; grep -q 'optimizer SGD .*"InverseTimeDecay".*"initial_learning_rate": 0.1,' out
   of_architecture "${small[@]}" --learning-rate 0.0125 >out; grep -q 'optimizer Adam .*"learning_rate": 0.0125[,}]' out
   of_architecture "${small[@]}" --optimizer adadelta >out; grep -q 'optimizer Adadelta .*"learning_rate": 0.001[,}]' out

@@ -122,6 +122,6 @@ const mr_arch mr_arch_mobilenet_v2 = {
     .name = "mobilenet_v2",
     .description = "as keras.applications has it (--alpha)",
     .default_size = 224,
-    .training = {.optimizer = "adam", .learning_rate = .001},
+    .training = {.optimizer = "adam", .learning_rate = .002, .schedule = "cosine"},
     .config = mobilenet_v2_config,
 };

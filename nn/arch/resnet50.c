@@ -75,6 +75,6 @@ const mr_arch mr_arch_resnet50 = {
     .name = "resnet50",
     .description = "as keras.applications has it",
     .default_size = 224,
-    .training = {.optimizer = "adam", .learning_rate = .001},
+    .training = {.optimizer = "adam", .learning_rate = .001, .schedule = "cosine"},
     .config = resnet50_config,
 };
