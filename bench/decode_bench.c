@@ -112,7 +112,7 @@ static void load(bench *b, const char *folder)
     mr_folder_counts counts = {0};
     mr_reader *reader;
     mr_strings *strings = mr_strings_create();
-    if (!strings || mr_folder_walk(folder, strings, &names, &counts, &e))
+    if (!strings || mr_folder_walk(folder, NULL, 0, strings, &names, &counts, &e))
         fail(e.message);
     b->files = calloc(names.count, sizeof *b->files);
     if (names.count == 0 || !b->files || mr_reader_create(&reader, mr_reader_options_default(), &e))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/data.h"
 
+#include "cli/part.h"
 #include "io/processors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 /* --- arrays ------------------------------------------------------------------- */
 
@@ -114,9 +116,9 @@ int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e)
     return status;
 }
 
-int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes,
-                           mr_error *e)
+int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *model, mr_error *e)
 {
+    mr_part part;
     memset(d, 0, sizeof *d);
     if (!c->data == !c->arrays)
         return mr_hint(
@@ -124,14 +126,17 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_n
             mr_fail(e, MR_EUSAGE,
                     c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
             "give --data DIR or --arrays FILE.h5");
-    if (c->arrays)
-        return open_arrays(d, c->arrays, e);
-    int status = mr_dataset_layout(c->data, &d->owned[0], &d->owned[1], &d->owned[2], e);
-    if (status)
-        return status;
-    d->testing = d->owned[2] != NULL;
-    d->evaluated = d->owned[2] ? d->owned[2] : d->owned[1] ? d->owned[1] : d->owned[0];
-    status = mr_dataset_scan(&d->training, d->evaluated, class_names, classes, 1, e);
+    int status = mr_cli_part(&part, c, e);
+    if (status || c->arrays)
+        return status ? status : open_arrays(d, c->arrays, e);
+    status = mr_dataset_layout(c->data, &d->owned[0], &d->owned[1], &d->owned[2], e);
+    if (!status)
+        status = mr_cli_part_folder(&d->evaluated, d, c, part, e);
+    if (!status)
+        status = mr_dataset_scan(&d->training, d->evaluated, model->class_names, model->classes, 1, e);
+    d->testing = d->owned[2] && d->evaluated == d->owned[2];
+    if (!status)
+        status = mr_cli_take_part(d, part, model->held_out, e);
     if (!status)
         take_classes(d);
     return status;
@@ -197,6 +202,7 @@ void mr_cli_close_data(mr_cli_data *d)
     mr_array_free(&d->y_val);
     for (size_t i = 0; i < sizeof d->owned / sizeof *d->owned; i++)
         free(d->owned[i]);
+    free(d->note);
     memset(d, 0, sizeof *d);
 }
 
@@ -223,10 +229,26 @@ mr_data mr_cli_validation(const mr_cli_data *d)
 void mr_cli_found(const mr_dataset *set, char *text, size_t size)
 {
     int n = snprintf(text, size, "Found %zu images belonging to %d classes.", set->count, set->classes);
-    if ((set->hidden || set->not_images) && n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n,
-                 " Passed over: %zu hidden files, %zu that are no images by name.", set->hidden,
-                 set->not_images);
+    mr_text passed = {0};
+    mr_endings_text(&set->passed.not_images, &passed);
+    if (set->passed.hidden)
+        mr_text_format(&passed, "%s%zu hidden", passed.length ? ", " : "", set->passed.hidden);
+    if (set->passed.back)
+        mr_text_format(&passed, "%s%zu link%s to folders above", passed.length ? ", " : "",
+                       set->passed.back, set->passed.back == 1 ? "" : "s");
+    if (passed.length && n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, " Passed over: %s.", mr_text_string(&passed));
+    mr_text_destroy(&passed);
+}
+
+void mr_cli_tell_empty_classes(const mr_dataset *set, const char *what, mr_progress *p)
+{
+    mr_text names = {0};
+    int count = set ? mr_dataset_empty_classes(set, &names) : 0;
+    if (count)
+        mr_progress_message(p, MR_LOG_WARNING, "no %s images of %d of the %d classes: %s", what, count,
+                            set->classes, mr_text_string(&names));
+    mr_text_destroy(&names);
 }
 
 /* --- settings ----------------------------------------------------------------- */
@@ -241,6 +263,15 @@ int mr_cli_decode_threads(const mr_cli *c)
     return c->decode_threads > 0 ? c->decode_threads : mr_usable_processors();
 }
 
+/* MOST bytes, or a quarter of what the process may have. */
+static size_t part_of_memory(size_t most)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_DATA, &limit) && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur / 4 < most)
+        most = (size_t)limit.rlim_cur / 4;
+    return most;
+}
+
 mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
                                 const mr_augmentation *augmentation)
 {
@@ -251,6 +282,8 @@ mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre,
     o.augmentation = augmentation && !mr_augmentation_is_none(augmentation) ? augmentation : NULL;
     o.seed = (uint64_t)c->seed;
     o.max_pixels = c->max_pixels;
+    o.read_memory = part_of_memory(o.read_memory);
+    o.decode_memory = part_of_memory(o.decode_memory);
     return o;
 }
 

@@ -4,6 +4,7 @@
 #define MR_CLI_DATA_H
 
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "pipeline/train.h"
 
 typedef struct mr_cli_data {
@@ -14,14 +15,17 @@ typedef struct mr_cli_data {
     char **class_names;                /* of the folders; NULL for arrays */
     const char *training_dir, *validation_dir; /* the folders trained on and validated on; NULL: none, arrays or a split */
     const char *evaluated;             /* evaluate: the folder it looks at */
+    char *note;                        /* evaluate: which part of it, in words; NULL: all */
+    const char *part;                  /* the same in a word */
     const char *unused_validation;     /* train: a validation folder that --validation-split takes the place of */
     char *owned[4];
 } mr_cli_data;
 
 /* For train: --data, --train-dir, --validation-dir, --validation-split, --arrays. */
 int mr_cli_open_training(mr_cli_data *d, const mr_cli *c, mr_error *e);
-/* For evaluate: --data (its testing part, else validation, else the folder itself) or --arrays (x, y). */
-int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, char *const *class_names, int classes, mr_error *e);
+/* For evaluate: --data (its testing part, else validation, else the folder itself, and of that what MODEL's training held out)
+ * or --arrays (x, y). */
+int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *model, mr_error *e);
 /* Brings the classes of folders into the order of NAMES, a model's: labels follow. MR_EINVAL where they are others. Arrays
  * know no names: nothing is done. */
 int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error *e);
@@ -33,6 +37,9 @@ mr_data mr_cli_validation(const mr_cli_data *d);
 
 /* "Found 360 images belonging to 2 classes." and what was passed over; TEXT holds SIZE bytes. */
 void mr_cli_found(const mr_dataset *set, char *text, size_t size);
+
+/* Warns of the classes of WHAT ("validation", …) that have no images, in one line. */
+void mr_cli_tell_empty_classes(const mr_dataset *set, const char *what, mr_progress *p);
 
 /* Loader settings from the options, for a model with preprocessing PRE. AUGMENTATION may be NULL. */
 mr_loader_options mr_cli_loader(const mr_cli *c, const mr_preprocess *pre, const mr_augmentation *augmentation);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace evaluate */
+#include "cli/bad_inputs.h"
 #include "cli/commands.h"
 #include "cli/contract.h"
 #include "cli/data.h"
@@ -33,6 +34,7 @@ struct job {
     mr_sums sums;
     size_t count;
     int32_t *truth, *predicted; /* [samples] */
+    mr_bad_inputs bad_inputs;
     mr_text bad;                /* of a rank: path and reason of each unusable sample, with a NUL each */
     int classes;                /* or labels */
     mr_class_tally *labels;     /* [classes] of samples that may have several; else NULL */
@@ -99,7 +101,7 @@ static void bad_input(void *context, const char *path, const char *reason)
         mr_text_append_bytes(&j->bad, reason, strlen(reason) + 1);
         return;
     }
-    mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+    mr_bad_inputs_add(&j->bad_inputs, j->progress, path, reason, false);
 }
 
 /* --- setting up ----------------------------------------------------------------- */
@@ -176,7 +178,7 @@ static int set_up(struct job *j, mr_error *e)
     if (!status)
         status = mr_cli_trained_model(&j->model, c, e);
     if (!status)
-        status = mr_cli_open_evaluation(&j->data, c, j->model->class_names, j->model->classes, e);
+        status = mr_cli_open_evaluation(&j->data, c, j->model, e);
     if (!status)
         status = mr_cli_model_contract(&j->pre, c, j->model, !j->data.from_arrays || j->data.x.bytes, e);
     if (!status)
@@ -226,7 +228,7 @@ static int64_t gather_classes(const struct job *j, int32_t **classes, mr_error *
     return (int64_t)(bytes / sizeof **classes);
 }
 
-static int tell_bad_inputs(const struct job *j, mr_error *e)
+static int tell_bad_inputs(struct job *j, mr_error *e)
 {
     void *all;
     size_t bytes;
@@ -237,7 +239,7 @@ static int tell_bad_inputs(const struct job *j, mr_error *e)
         return status;
     for (const char *path = all, *reason; path < (char *)all + bytes; path = reason + strlen(reason) + 1) {
         reason = path + strlen(path) + 1;
-        mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+        mr_bad_inputs_add(&j->bad_inputs, j->progress, path, reason, false);
     }
     free(all);
     return 0;
@@ -409,6 +411,9 @@ static int evaluate(struct job *j, mr_error *e)
     if (j->data.training) {
         mr_cli_found(j->data.training, text, sizeof text);
         mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+        if (j->data.note)
+            mr_progress_message(j->progress, MR_LOG_INFO, "%s", j->data.note);
+        mr_cli_tell_empty_classes(j->data.training, "evaluation", j->progress);
     }
     mr_progress_epoch_begin(j->progress, 0, 0, steps);
     mr_pass pass = {.loader = mr_cli_loader(j->c, &j->pre, NULL),
@@ -427,6 +432,7 @@ static int evaluate(struct job *j, mr_error *e)
     mr_metric metrics[2];
     int count = name_metrics(metrics, j);
     mr_progress_epoch_end(j->progress, metrics, count);
+    mr_bad_inputs_end(&j->bad_inputs, j->progress);
     if (!status && j->sums.samples == 0)
         status = mr_fail(e, MR_EINVAL, "none of the images could be used");
     if (status || mr_ranks_rank(j->ranks))
@@ -465,6 +471,7 @@ const mr_command mr_command_evaluate = {
                    "(or arrays)",
     .details = "\n  millrace evaluate --model cells.h5 --data cells\n\n--data looks at DIR/testing where "
                "there is one, else at\n"
-               "DIR/validation, else at DIR itself.\n",
+               "DIR/validation, else at DIR itself. Where the model was trained on DIR with --validation-split, it\n"
+               "evaluates the images that were held out; --part chooses others.\n",
     .run = run,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/gallery.h"
 
+#include "io/class_name.h"
 #include "io/image.h"
 #include "io/montage.h"
 #include "nn/random.h"
@@ -63,11 +64,14 @@ static int truth_of(const mr_gallery *g, const char *path)
     const char *end = strrchr(path, '/'), *begin = end;
     while (begin && begin > path && begin[-1] != '/')
         begin--;
-    for (int i = 0; end && i < g->classes; i++)
-        if (strlen(g->class_names[i]) == (size_t)(end - begin) &&
-            !memcmp(g->class_names[i], begin, (size_t)(end - begin)))
-            return i;
-    return -1;
+    char *folder = end ? strndup(begin, (size_t)(end - begin)) : NULL;
+    char *name = folder ? mr_class_name_of(folder) : NULL;
+    int truth = -1;
+    for (int i = 0; name && truth < 0 && i < g->classes; i++)
+        truth = strcmp(g->class_names[i], name) ? -1 : i;
+    free(name);
+    free(folder);
+    return truth;
 }
 
 void mr_gallery_offer(mr_gallery *g, const mr_sink_row *row, const char *place, uint64_t id)

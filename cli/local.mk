@@ -15,7 +15,7 @@ millrace_SOURCES = \
   cli/commands.h \
   cli/contract.c cli/contract.h \
   cli/convert.c \
-  cli/data.c cli/data.h \
+  cli/bad_inputs.c cli/bad_inputs.h cli/part.c cli/part.h cli/data.c cli/data.h \
   cli/evaluate.c \
   cli/callbacks.c cli/callbacks.h \
   cli/fine_tune.c cli/fine_tune.h \

@@ -24,6 +24,7 @@ typedef struct mr_cli {
     mr_list images, include, exclude, watch;
     bool null;
     double validation_split;
+    const char *part;
     const char *image_size, *color_mode, *interpolation, *rescale;
     double offset;
     bool dct_scaling, override_preprocessing;

@@ -20,6 +20,8 @@ const mr_option mr_options[] = {
     {"train-dir", MR_TEXT, TRAIN, AT(train_dir), 0, 0, "DIR", "class folders to train on", data},
     {"validation-dir", MR_TEXT, TRAIN, AT(validation_dir), 0, 0, "DIR", "class folders to validate on", data},
     {"validation-split", MR_NUMBER, TRAIN, AT(validation_split), 0, .99, "F", "share of each class kept for validation", data},
+    {"part", MR_TEXT, MR_FOR_EVALUATE, AT(part), 0, 0, "NAME",
+     "training, validation or all, of data split by --validation-split [what was held out]", data},
     {"images", MR_LIST, PREDICT, AT(images), 0, 0, "PATH", "a folder (walked), a file, or - for a list on standard input; also without --images", data},
     {"include", MR_LIST, PREDICT, AT(include), 0, 0, "GLOB", "files to take from folders [those named as images are]", data},
     {"exclude", MR_LIST, PREDICT, AT(exclude), 0, 0, "GLOB", "files to leave out, folders not to enter", data},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace predict --images, --watch */
+#include "cli/bad_inputs.h"
 #include "cli/contract.h"
 #include "cli/data.h"
 #include "cli/gallery.h"
@@ -18,7 +19,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { WARNINGS = 20, REASONS_SHOWN = 12, CLASSES_SHOWN = 40 };
+enum { CLASSES_SHOWN = 40 };
 /* A stage less busy holds nothing up: the run waited for files, or was over at once. */
 #define WORTH_NAMING .1
 
@@ -37,8 +38,7 @@ typedef struct images {
     mr_predict_options options;
     mr_predict_ranks shared;
     mr_gallery *gallery;
-    mr_tally reasons;
-    int warnings;
+    mr_bad_inputs bad_inputs;
     uint64_t last_files; /* of the batch before */
     mr_predict_result result;
 } images;
@@ -103,12 +103,7 @@ static void show_all(const images *j)
 static void bad_input(void *context, const char *path, const char *reason)
 {
     images *j = context;
-    mr_tally_add(&j->reasons, reason, 1);
-    if (j->warnings < WARNINGS)
-        mr_progress_message(j->job->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
-    if (++j->warnings == WARNINGS)
-        mr_progress_message(j->job->progress, MR_LOG_WARNING,
-                            "further ones have their reason in the output alone");
+    mr_bad_inputs_add(&j->bad_inputs, j->job->progress, path, reason, true);
 }
 
 /* --- setting up ------------------------------------------------------------------------------- */
@@ -219,7 +214,8 @@ static int open_walk(images *j, mr_error *e)
                          .avoid = j->placing.dir,
                          .stop = mr_predict_stop};
     int status = mr_walk_create(&j->walk, &o, e);
-    if (!status && !c->quiet && !c->watch.count)
+    bool counts = !c->quiet || j->job->budget.most < 0; /* a share of all is allowed to fail */
+    if (!status && counts && !c->watch.count)
         status = mr_census_start(&j->census, &o, e);
     return status;
 }
@@ -357,9 +353,10 @@ static void tell_end(images *j, double wall)
     if (text.length)
         mr_progress_message(p, MR_LOG_INFO, "predicted: %s", mr_text_string(&text));
     mr_text_clear(&text);
-    mr_tally_text(&text, &j->reasons, REASONS_SHOWN);
+    mr_bad_inputs_end(&j->bad_inputs, p);
+    mr_endings_text(mr_walk_passed_over(j->walk), &text);
     if (text.length)
-        mr_progress_message(p, MR_LOG_WARNING, "not used: %s", mr_text_string(&text));
+        mr_progress_message(p, MR_LOG_INFO, "passed over: %s", mr_text_string(&text));
     mr_text_clear(&text);
     tell_stages(j, &text, wall > 1e-6 ? wall : 1e-6);
     mr_progress_message(p, MR_LOG_INFO, "%s", mr_text_string(&text));
@@ -384,6 +381,31 @@ static int write_extras(images *j, double wall, mr_error *e)
         status = mr_cli_write_stats(c->stats, j->result.stage, j->result.stages, NULL, 0, j->result.reader,
                                     wall, e);
     return status;
+}
+
+static int nothing_found(const images *j, mr_error *e)
+{
+    const mr_list *roots = &j->job->c->images;
+    mr_text passed = {0};
+    if (roots->count == 1 && !strcmp(roots->item[0], "-"))
+        return mr_fail(e, MR_EINVAL, "the list of paths is empty");
+    mr_endings_text(mr_walk_passed_over(j->walk), &passed);
+    mr_fail(e, MR_EINVAL, "no images in %s%s", roots->item[0], roots->count > 1 ? " and the other folders" : "");
+    mr_hint(e, MR_EINVAL, "JPEG and PNG files are read%s%s", passed.length ? "; passed over: " : "",
+            mr_text_string(&passed));
+    mr_text_destroy(&passed);
+    return MR_EINVAL;
+}
+
+/* A run of which nothing came has failed, whatever share of bad files is allowed. */
+static int check_used(const images *j, mr_error *e)
+{
+    const mr_predict_totals *t = &j->result.totals;
+    if (j->job->stopped || j->watch || t->failed < t->files)
+        return 0;
+    if (t->files == 0)
+        return nothing_found(j, e);
+    return mr_fail(e, MR_EINVAL, "none of the %llu images could be used", (unsigned long long)t->files);
 }
 
 static int run(images *j, mr_error *e)
@@ -413,7 +435,8 @@ static int run(images *j, mr_error *e)
     show_all(j);
     mr_progress_epoch_end(job->progress, NULL, 0);
     tell_end(j, wall);
-    return write_extras(j, wall, e);
+    status = write_extras(j, wall, e);
+    return status ? status : check_used(j, e);
 }
 
 static void tear_down(images *j)

@@ -191,6 +191,17 @@ static void print_writer(const mr_model *m)
                       m->backend ? m->backend : "unknown");
 }
 
+static void print_held_out(const mr_model *m)
+{
+    size_t i;
+    json_t *r;
+    json_array_foreach (m->held_out, i, r)
+        mr_print_line(stdout, "Held out of training: validation split %g, seed %lld, of %lld images",
+                      json_number_value(json_object_get(r, "fraction")),
+                      (long long)json_integer_value(json_object_get(r, "seed")),
+                      (long long)json_integer_value(json_object_get(r, "images")));
+}
+
 static void print_rest(const mr_model *m, const struct totals *t)
 {
     char text[160];
@@ -203,6 +214,7 @@ static void print_rest(const mr_model *m, const struct totals *t)
     mr_print_line(stdout, "Preprocessing: %s",
                   m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
     print_classes(m);
+    print_held_out(m);
     print_provenance(m);
     print_writer(m);
 }

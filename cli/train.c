@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace train */
+#include "cli/bad_inputs.h"
 #include "cli/callbacks.h"
 #include "cli/checkpoints.h"
 #include "cli/class_weight.h"
@@ -21,6 +22,7 @@
 #include "cli/schedule_end.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
+#include "io/held_out.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,7 @@ struct job {
     mr_train_options options;
     mr_train_result result;
     mr_progress *progress;
+    mr_bad_inputs bad_inputs;
     mr_step_log *step_log;
     int64_t step; /* of the run */
     mr_cli_checkpoints checkpoints;
@@ -116,7 +119,7 @@ static void epoch_end(void *context, const mr_history *h)
 static void bad_input(void *context, const char *path, const char *reason)
 {
     struct job *j = context;
-    mr_progress_message(j->progress, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
+    mr_bad_inputs_add(&j->bad_inputs, j->progress, path, reason, false);
 }
 
 static void checkpointed(void *context, const mr_checkpoint_record *r)
@@ -408,6 +411,19 @@ static int set_provenance(const struct job *j, mr_error *e)
     return status;
 }
 
+/* What this run trains on is held out no more, and what it leaves out is. */
+static int remember_split(struct job *j, mr_error *e)
+{
+    const mr_cli_data *d = &j->data;
+    if (d->from_arrays)
+        return 0;
+    int status = mr_held_out_strike(j->model->held_out, d->training, e);
+    if (!status && j->c->validation_split > 0)
+        status = mr_held_out_add(&j->model->held_out, d->validation, d->training, j->c->validation_split,
+                                 (uint64_t)j->c->seed, e);
+    return status;
+}
+
 static int describe(struct job *j, mr_error *e)
 {
     mr_model *m = j->model;
@@ -415,7 +431,8 @@ static int describe(struct job *j, mr_error *e)
         m->has_preprocess = true;
         m->preprocess = j->pre;
     }
-    return j->data.class_names ? mr_cli_set_classes(m, j->data.class_names, j->data.classes, e) : 0;
+    int status = remember_split(j, e);
+    return !status && j->data.class_names ? mr_cli_set_classes(m, j->data.class_names, j->data.classes, e) : status;
 }
 
 static int set_options(struct job *j, mr_error *e)
@@ -482,6 +499,7 @@ static int set_up(struct job *j, mr_error *e)
         mr_cli_found(set, text, sizeof text);
         mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
     }
+    mr_cli_tell_empty_classes(j->data.validation, "validation", j->progress);
     tell_idle_options(j);
     status = make_model(j, e);
     if (!status)
@@ -532,6 +550,7 @@ static int write_results(struct job *j, bool failed, double wall, mr_error *e)
                         .failed = failed,
                         .best = j->callbacks.best.monitor.metric != NULL};
     int status = mr_cli_write_results(&r, e);
+    mr_bad_inputs_end(&j->bad_inputs, j->progress);
     mr_cli_tell_results(&r);
     if (r.saved_to && !failed && !j->result.stopped)
         mr_cli_checkpoints_finished(&j->checkpoints, j->c);

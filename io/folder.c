@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -56,7 +55,9 @@ typedef struct walk {
     mr_paths *folders; /* NULL: they are not asked for */
     mr_paths *files;   /* the same */
     mr_folder_counts *counts;
-    void *seen; /* tsearch tree of folder_id */
+    mr_folder_tree *tree;
+    mr_folder_ids above;
+    int number;
     mr_error *e;
 } walk;
 
@@ -79,14 +80,14 @@ static int take_entry(walk *w, const char *dir, const struct dirent *entry)
     bool image = mr_is_image_name(name),
          may_be_folder = entry->d_type == DT_DIR || entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
     if (!may_be_folder && !(image && w->files)) {
-        w->counts->not_images++;
+        mr_endings_add(&w->counts->not_images, name);
         return 0;
     }
     char *path = mr_strings_join(w->strings, dir, name);
     if (path && is_folder(path, entry->d_type))
         return mr_paths_add(w->folders, path, w->e);
     if (path && !(image && w->files)) {
-        w->counts->not_images++;
+        mr_endings_add(&w->counts->not_images, name);
         return 0;
     }
     return mr_paths_add(w->files, path, w->e);
@@ -123,54 +124,63 @@ int mr_folder_list(const char *dir, mr_strings *strings, mr_paths *folders, mr_f
 
 /* --- all folders below ------------------------------------------------------------------------ */
 
-typedef struct folder_id {
-    dev_t device;
-    ino_t inode;
-} folder_id;
-
-static int by_id(const void *a, const void *b)
+static int shared(const walk *w, const char *dir, int other)
 {
-    const folder_id *x = a, *y = b;
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    return x->inode < y->inode ? -1 : x->inode > y->inode;
+    mr_fail(w->e, MR_EINVAL, "%s is a folder of \"%s\", too", dir, w->tree->names[other]);
+    return mr_hint(w->e, MR_EINVAL, "an image belongs to one class: remove the link");
 }
 
-/* 1: DIR is seen for the first time; 0: it was seen; negative: failed. */
-static int first_time(walk *w, const char *dir)
+/* 1: DIR, the FIRST of the walk or one below, is to be read; 0: it was, or is above the first; negative: failed. */
+static int may_enter(walk *w, const char *dir, bool first)
 {
     struct stat st;
+    int number = w->number;
     if (stat(dir, &st) != 0)
         return mr_fail_errno(w->e, errno, "cannot open folder %s", dir);
-    folder_id *id = malloc(sizeof *id);
-    if (!id)
-        return mr_fail(w->e, MR_ENOMEM, "no memory for folder %s", dir);
-    *id = (folder_id){.device = st.st_dev, .inode = st.st_ino};
-    folder_id **found = tsearch(id, &w->seen, by_id);
-    if (!found || *found != id)
-        free(id);
-    return found ? *found == id : mr_fail(w->e, MR_ENOMEM, "no memory for folder %s", dir);
+    if (!first && mr_folder_ids_has(&w->above, mr_folder_id_of(&st))) {
+        w->counts->back++;
+        return 0;
+    }
+    int added = mr_folder_ids_add(&w->tree->seen, mr_folder_id_of(&st), &number, w->e);
+    return added == 0 && number != w->number ? shared(w, dir, number) : added;
 }
 
-int mr_folder_walk(const char *dir, mr_strings *strings, mr_paths *files, mr_folder_counts *counts,
-                   mr_error *e)
+/* A stack; of two ways to a folder the one whose name sorts first is taken. */
+static int read_tree(walk *w, const char *dir)
 {
-    mr_paths folders = {0}, found = {0};
-    walk w = {.strings = strings, .folders = &found, .files = files, .counts = counts, .e = e};
-    int status = mr_paths_add(&folders, mr_strings_join(strings, NULL, dir), e);
-    /* A stack; of two ways to a folder the one whose name sorts first is taken. */
-    while (!status && folders.count > 0) {
+    mr_paths folders = {0};
+    int status = mr_paths_add(&folders, mr_strings_join(w->strings, NULL, dir), w->e);
+    for (bool first = true; status >= 0 && folders.count > 0; first = false) {
         const char *next = folders.name[--folders.count];
-        status = first_time(&w, next);
+        status = may_enter(w, next, first);
         if (status > 0)
-            status = read_folder(&w, next);
-        mr_paths_sort(&found);
-        while (!status && found.count > 0)
-            status = mr_paths_add(&folders, found.name[--found.count], e);
+            status = read_folder(w, next);
+        mr_paths_sort(w->folders);
+        while (status >= 0 && w->folders->count > 0)
+            status = mr_paths_add(&folders, w->folders->name[--w->folders->count], w->e);
     }
-    mr_paths_sort(files);
-    tdestroy(w.seen, free);
     free(folders.name);
+    return status;
+}
+
+int mr_folder_walk(const char *dir, mr_folder_tree *tree, int number, mr_strings *strings, mr_paths *files,
+                   mr_folder_counts *counts, mr_error *e)
+{
+    mr_paths found = {0};
+    mr_folder_tree own = {0};
+    walk w = {.strings = strings,
+              .folders = &found,
+              .files = files,
+              .counts = counts,
+              .tree = tree ? tree : &own,
+              .number = number,
+              .e = e};
+    int status = mr_folder_ids_add_above(&w.above, dir, e);
+    if (!status)
+        status = read_tree(&w, dir);
+    mr_paths_sort(files);
+    mr_folder_ids_free(&w.above);
+    mr_folder_ids_free(&own.seen);
     free(found.name);
     return status;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras_own.h"
 
+#include "io/class_name.h"
+#include "io/held_out.h"
 #include "io/json_tree.h"
 #include "io/keras_write.h"
 #include "io/seal.h"
@@ -119,18 +121,15 @@ int mr_keras_read_contract(mr_model *m, hid_t root, mr_error *e)
     return status;
 }
 
-/* A folder's name may be no UTF-8; then its bytes stand in hexadecimal: {"hex": "…"}. */
-static json_t *class_name_json(const char *name)
-{
-    json_t *v = json_string(name);
-    return v ? v : json_pack("{s:o}", "hex", to_hex(name, strlen(name)));
-}
-
+/* Up to version 0.1 a name that is no UTF-8 was written as its bytes in hexadecimal: {"hex": "…"}. */
 static char *class_name(const json_t *v)
 {
     if (json_is_string(v))
         return strdup(json_string_value(v));
-    return json_is_object(v) ? from_hex(json_object_get(v, "hex"), NULL) : NULL;
+    char *bytes = json_is_object(v) ? from_hex(json_object_get(v, "hex"), NULL) : NULL;
+    char *name = bytes ? mr_class_name_of(bytes) : NULL;
+    free(bytes);
+    return name;
 }
 
 static int take_class_names(mr_model *m, const json_t *list, mr_error *e)
@@ -158,6 +157,12 @@ static int read_class_names(mr_model *m, hid_t root, mr_error *e)
         status = take_class_names(m, v, e);
     json_decref(v);
     return status;
+}
+
+static int read_held_out(mr_model *m, hid_t root, mr_error *e)
+{
+    int status = read_json(&m->held_out, root, "millrace_held_out", e);
+    return !status && m->held_out ? mr_held_out_check(m->held_out, e) : status;
 }
 
 /* --- attributes of others -------------------------------------------------
@@ -286,6 +291,8 @@ int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
         status = mr_keras_read_provenance(&m->provenance, root, e);
     if (!status)
         status = mr_hdf5_find_text(&m->millrace_version, &size, root, "millrace_version", e);
+    if (!status)
+        status = read_held_out(m, root, e);
     return status ? status : read_extra(m, root, e);
 }
 
@@ -379,11 +386,13 @@ int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
     if (!status && m->class_names) {
         json_t *list = json_array();
         for (int i = 0; i < m->classes; i++)
-            json_array_append_new(list, class_name_json(m->class_names[i]));
+            json_array_append_new(list, json_string(m->class_names[i]));
         status = write_json(file, "millrace_class_names", list, e);
     }
     if (!status && m->provenance)
         status = write_json(file, "millrace_provenance", json_incref(m->provenance), e);
+    if (!status && json_array_size(m->held_out))
+        status = write_json(file, "millrace_held_out", json_incref(m->held_out), e);
     return status ? status : write_extra(file, m->extra, e);
 }
 

@@ -143,6 +143,8 @@ int mr_listing_open(mr_listing **out, const char *dir, mr_listing_filter *wanted
 {
     *out = NULL;
     DIR *d = opendir(dir);
+    if (!d && (errno == EMFILE || errno == ENFILE)) /* no fault of the folder's */
+        return mr_fail(e, MR_ENOMEM, "cannot open folder %s: %s", dir, strerror(errno));
     if (!d)
         return mr_fail_errno(e, errno, "cannot open folder %s", dir);
     mr_listing *l = calloc(1, sizeof *l);

@@ -37,6 +37,11 @@ io_file_sources = \
   io/reader_uring.c \
   io/reader_pread.c \
   io/dataset.c io/dataset.h \
+  io/class_name.c io/class_name.h \
+  io/dataset_layout.c \
+  io/endings.c io/endings.h \
+  io/folder_ids.c io/folder_ids.h \
+  io/held_out.c io/held_out.h \
   io/folder.c io/folder.h \
   io/strings.c io/strings.h
 libio_la_SOURCES += $(io_image_sources) $(io_file_sources)

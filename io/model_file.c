@@ -30,6 +30,7 @@ void mr_model_free(mr_model *m)
     for (int i = 0; m->class_names && i < m->classes; i++)
         free(m->class_names[i]);
     free(m->class_names);
+    json_decref(m->held_out);
     json_decref(m->extra);
     json_decref(m->layouts);
     free(m->keras_version);

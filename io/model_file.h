@@ -24,7 +24,8 @@ typedef struct mr_model {
     bool has_preprocess;
     mr_preprocess preprocess;
     int classes;
-    char **class_names;       /* NULL where unknown */
+    char **class_names;       /* NULL where unknown; UTF-8 (io/class_name.h) */
+    json_t *held_out;         /* images that the training left out (io/held_out.h), or NULL */
     /* Attributes of the file's root that are neither Keras's nor ours, kept to be written again: name → value, encoded by
      * the reader (opaque to others). */
     json_t *extra;

@@ -12,6 +12,7 @@ enum { CHUNK = 1 << 16, LONGEST = 1 << 20 };
 struct mr_path_list {
     int fd;
     bool known, ended; /* known: what ends a name */
+    bool begun;        /* the first bytes have been looked at */
     char ending;
     size_t begin, end, capacity; /* bytes begin … end of BYTES are not given out yet */
     char *bytes;
@@ -27,7 +28,7 @@ int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e)
         return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
     }
     l->fd = fd;
-    l->known = nul_ended;
+    l->known = l->begun = nul_ended;
     l->capacity = CHUNK;
     *out = l;
     return 0;
@@ -78,8 +79,29 @@ static int read_more(mr_path_list *l, mr_error *e)
     return 0;
 }
 
+/* Passes over the byte-order mark that editors on Windows begin a text with. False: there are too few bytes yet
+ * to know, or the list cannot be read. */
+static bool begin(mr_path_list *l)
+{
+    static const char mark[] = "\xef\xbb\xbf";
+    const char *from = l->bytes + l->begin;
+    size_t size = l->end - l->begin, n = size < 3 ? size : 3;
+    if (l->begun)
+        return true;
+    if (size >= 2 && (!memcmp(from, "\xff\xfe", 2) || !memcmp(from, "\xfe\xff", 2)))
+        return mr_hint(&l->failure, mr_fail(&l->failure, MR_EFORMAT, "the list of paths is UTF-16"),
+                       "save it as UTF-8") == 0;
+    bool marked = memcmp(from, mark, n) == 0;
+    if (marked && n < 3 && !l->ended)
+        return false;
+    l->begin += marked && n == 3 ? 3 : 0;
+    return l->begun = true;
+}
+
 static char *find_ending(mr_path_list *l)
 {
+    if (!begin(l))
+        return NULL;
     char *from = l->bytes + l->begin;
     size_t size = l->end - l->begin;
     if (!l->known) {
@@ -113,6 +135,8 @@ int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e)
         if (!ending)
             ending = l->bytes + l->end++; /* the last name may lack its end */
         *ending = '\0';
+        if (l->ending == '\n' && ending > l->bytes + l->begin && ending[-1] == '\r')
+            ending[-1] = '\0'; /* Windows ends lines with both */
         *path = l->bytes + l->begin;
         l->begin = (size_t)(ending - l->bytes) + 1;
         return 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A list of paths, one after the other, from a descriptor: ended by NUL or by line feed. */
+/* A list of paths, one after the other, from a descriptor: ended by NUL or by line feed. Of a text from Windows the
+ * byte-order mark at its beginning and the carriage returns before line feeds are passed over. */
 #ifndef MR_IO_PATH_LIST_H
 #define MR_IO_PATH_LIST_H
 
@@ -14,7 +15,8 @@ int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e)
  * True where the next call of mr_path_list_next will not wait. */
 bool mr_path_list_ready(mr_path_list *l, int milliseconds);
 /* 1 and the next path (valid until the next call), 0 at the end. Empty lines are given out too: an endless list of
- * them must not keep the caller from looking whether to stop. Errors: MR_EIO, MR_ELIMIT (a name of over a MiB). */
+ * them must not keep the caller from looking whether to stop. Errors: MR_EIO, MR_EFORMAT (UTF-16),
+ * MR_ELIMIT (a name of over a MiB). */
 int mr_path_list_next(mr_path_list *l, const char **path, mr_error *e);
 void mr_path_list_free(mr_path_list *l);
 

@@ -19,7 +19,8 @@ static const char *const texts[] = {"keras_version",
                                     "millrace_preprocessing",
                                     "millrace_class_names",
                                     "millrace_run",
-                                    "millrace_provenance"};
+                                    "millrace_provenance",
+                                    "millrace_held_out"};
 static const char *const lists[] = {"layer_names", "weight_names"};
 static const char *const first_parts[] = {"layer_names0", "weight_names0"}; /* of lists that are long */
 enum { TEXTS = sizeof texts / sizeof *texts, LISTS = sizeof lists / sizeof *lists };

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/walk.h"
 
+#include "io/folder.h"
 #include "io/listing.h"
 #include "io/path_list.h"
 #include "nn/text.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,15 +15,10 @@
 enum { TURN = 100 };       /* milliseconds in which a wait for a list looks whether to stop */
 enum { DEPTH_MAX = 2048 }; /* folders within one another; the longest path that Linux opens holds as many */
 
-typedef struct folder_id {
-    dev_t device;
-    ino_t inode;
-} folder_id;
-
 typedef struct level { /* a folder that the walk is in */
     mr_listing *listing;
     size_t length; /* of its path, in walk.path */
-    folder_id id;
+    mr_folder_id id;
 } level;
 
 struct mr_walk { /* the thread that calls next() owns all of it */
@@ -32,8 +27,10 @@ struct mr_walk { /* the thread that calls next() owns all of it */
     mr_path_list *list;
     level *levels; /* [depth], the innermost last */
     size_t depth, capacity;
-    folder_id avoid; /* zero: none */
-    void *linked;    /* tsearch tree of folder_id: folders entered through a link */
+    mr_folder_id avoid;   /* zero: none */
+    mr_folder_ids linked; /* folders entered through a link */
+    mr_folder_ids above;  /* those around the root */
+    mr_endings passed;    /* files that no one asked for */
     char *path;      /* of the folder or file in hand */
     size_t path_capacity, root_length;
     mr_text below; /* an entry's path below the root */
@@ -93,14 +90,6 @@ static void release(void *context, const char *path)
 
 /* --- folders ---------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b)
-{
-    const folder_id *x = a, *y = b;
-    if (x->device != y->device)
-        return x->device < y->device ? -1 : 1;
-    return (x->inode > y->inode) - (x->inode < y->inode);
-}
-
 /* An entry of the folder w->path. */
 static int wanted(void *context, const char *name, bool folder, mr_error *e)
 {
@@ -111,35 +100,27 @@ static int wanted(void *context, const char *name, bool folder, mr_error *e)
     mr_text_append(&w->below, name);
     int status = mr_text_check(&w->below, "a path", e);
     const char *path = mr_text_string(&w->below);
-    return status ? status
-                  : mr_selection_wants(&w->options.selection, name, path + strspn(path, "/"), folder);
-}
-
-/* Notes that the folder ID is entered through a link. 1: for the first time, 0: it was before. */
-static int note_link(mr_walk *w, folder_id id, mr_error *e)
-{
-    folder_id *kept = malloc(sizeof *kept);
-    if (!kept)
-        return no_memory(e);
-    *kept = id;
-    folder_id **at = tsearch(kept, &w->linked, by_id);
-    if (!at || *at != kept)
-        free(kept);
-    return !at ? no_memory(e) : *at == kept;
+    if (status)
+        return status;
+    bool wants = mr_selection_wants(&w->options.selection, name, path + strspn(path, "/"), folder);
+    if (!wants && !folder && name[0] != '.')
+        mr_endings_add(&w->passed, name);
+    return wants;
 }
 
 /* 1: the folder w->path, of ST, is to be entered. 0: it was, or is around us. */
 static int may_enter(mr_walk *w, const struct stat *st, mr_error *e)
 {
-    folder_id id = {st->st_dev, st->st_ino};
+    mr_folder_id id = mr_folder_id_of(st);
     struct stat link;
-    if (by_id(&w->avoid, &id) == 0)
+    int tag = 0;
+    if (mr_folder_is(w->avoid, id) || (w->depth && mr_folder_ids_has(&w->above, id)))
         return 0;
     for (size_t i = 0; i < w->depth; i++)
-        if (by_id(&w->levels[i].id, &id) == 0)
+        if (mr_folder_is(w->levels[i].id, id))
             return 0;
     bool linked = w->depth && lstat(w->path, &link) == 0 && S_ISLNK(link.st_mode);
-    return linked ? note_link(w, id, e) : 1;
+    return linked ? mr_folder_ids_add(&w->linked, id, &tag, e) : 1;
 }
 
 static int add_level(mr_walk *w, const struct stat *st, mr_listing *listing, mr_error *e)
@@ -152,7 +133,7 @@ static int add_level(mr_walk *w, const struct stat *st, mr_listing *listing, mr_
         w->levels = grown;
         w->capacity = capacity;
     }
-    w->levels[w->depth++] = (level){listing, strlen(w->path), {st->st_dev, st->st_ino}};
+    w->levels[w->depth++] = (level){listing, strlen(w->path), mr_folder_id_of(st)};
     return 0;
 }
 
@@ -174,7 +155,7 @@ static int enter(mr_walk *w, mr_source_item *out, mr_error *e)
         return give_failure(w, out, e);
     }
     if (mr_listing_open(&listing, w->path, wanted, w, w->options.names_in_memory, &w->failure))
-        return give_failure(w, out, e);
+        return w->failure.code == MR_ENOMEM ? mr_fail_as(e, &w->failure) : give_failure(w, out, e);
     status = add_level(w, &st, listing, e);
     if (status)
         mr_listing_close(listing);
@@ -227,7 +208,11 @@ static int next_root(mr_walk *w, mr_source_item *out, mr_error *e)
     if (!set_path(w, 0, root))
         return no_memory(e);
     w->root_length = strlen(root);
-    return stat(root, &st) == 0 && S_ISDIR(st.st_mode) ? enter(w, out, e) : give(w, root, out, e);
+    if (stat(root, &st) != 0 || !S_ISDIR(st.st_mode))
+        return give(w, root, out, e);
+    mr_folder_ids_free(&w->above);
+    int status = mr_folder_ids_add_above(&w->above, root, e);
+    return status ? status : enter(w, out, e);
 }
 
 static bool stopped(const mr_walk *w)
@@ -269,7 +254,7 @@ int mr_walk_create(mr_walk **out, const mr_walk_options *options, mr_error *e)
     w->options = *options;
     struct stat avoid;
     if (options->avoid && stat(options->avoid, &avoid) == 0)
-        w->avoid = (folder_id){avoid.st_dev, avoid.st_ino};
+        w->avoid = mr_folder_id_of(&avoid);
     *out = w;
     return 0;
 }
@@ -279,6 +264,11 @@ mr_source mr_walk_source(mr_walk *w)
     return (mr_source){.next = next, .ready = ready, .release = release, .context = w};
 }
 
+const mr_endings *mr_walk_passed_over(const mr_walk *w)
+{
+    return &w->passed;
+}
+
 void mr_walk_free(mr_walk *w)
 {
     if (!w)
@@ -286,7 +276,8 @@ void mr_walk_free(mr_walk *w)
     while (w->depth)
         leave(w);
     mr_path_list_free(w->list);
-    tdestroy(w->linked, free);
+    mr_folder_ids_free(&w->linked);
+    mr_folder_ids_free(&w->above);
     free(w->levels);
     free(w->path);
     mr_text_destroy(&w->below);

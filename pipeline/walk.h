@@ -5,11 +5,12 @@
  * Order: the roots as given; below each the byte order of the whole path, which is what
  * `find ROOT | LC_ALL=C sort` prints. It is the same on every machine and in every run.
  *
- * Links to folders are followed, but not back into a folder around them, and no folder is entered through
- * more than one link: so a walk ends whatever the links are. */
+ * Links to folders are followed, but not back into a folder around them or around the root, and no folder is
+ * entered through more than one link: so a walk ends whatever the links are. */
 #ifndef MR_PIPELINE_WALK_H
 #define MR_PIPELINE_WALK_H
 
+#include "io/endings.h"
 #include "pipeline/loader.h"
 #include "pipeline/selection.h"
 
@@ -31,6 +32,9 @@ typedef struct mr_walk mr_walk;
  * with a failure. */
 int mr_walk_create(mr_walk **out, const mr_walk_options *options, mr_error *e);
 mr_source mr_walk_source(mr_walk *w);
+/* The files in the folders that were walked through and not given out, hidden ones apart. No loader may be running on
+ * it. */
+const mr_endings *mr_walk_passed_over(const mr_walk *w);
 /* No loader may be running on it. NULL is fine. */
 void mr_walk_free(mr_walk *w);
 

@@ -219,6 +219,7 @@ SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh
 SERIAL_SHELL_TESTS += tests/test_tensorboard.sh tests/test_keras_training.sh
 SHELL_TESTS += tests/test_arrays.sh
+SHELL_TESTS += tests/test_data.sh
 SHELL_TESTS += tests/test_outputs.sh tests/test_lost_work.sh tests/test_provenance.sh
 TESTS += $(SHELL_TESTS)
 EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS) $(SERIAL_SHELL_TESTS)

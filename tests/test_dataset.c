@@ -3,7 +3,8 @@
  * layouts. */
 #include "tests/files.h"
 
-#include "io/dataset.h"
+#include "io/class_name.h"
+#include "io/held_out.h"
 #include "io/preprocess.h"
 
 static const char *folder;
@@ -57,8 +58,11 @@ static void order_and_counts(void **state)
     }
     assert_int_equal(d->class_counts[0], 2);
     assert_int_equal(d->class_counts[1], 4);
-    assert_int_equal(d->hidden, 2);     /* .hidden.jpg, .git */
-    assert_int_equal(d->not_images, 3); /* note.txt, noending, readme */
+    assert_int_equal(d->passed.hidden, 2); /* .hidden.jpg, .git */
+    mr_text passed = {0};                  /* note.txt, noending, readme */
+    mr_endings_text(&d->passed.not_images, &passed);
+    assert_string_equal(mr_text_string(&passed), "2 without ending, 1 .txt");
+    mr_text_destroy(&passed);
     mr_dataset_free(d);
 }
 
@@ -68,20 +72,34 @@ static void links(void **state)
     mr_dataset *d;
     mr_error e = {0};
     touch("a/1.jpg");
-    touch("elsewhere_of_c/deep/3.jpg");
+    touch(".elsewhere/deep/3.jpg");
     touch("c/2.jpg");
     assert_int_equal(symlink("..", below(folder, "a/up")), 0);     /* a loop, through the root */
     assert_int_equal(symlink("../a", below(folder, "a/self")), 0); /* a loop */
     assert_int_equal(symlink("1.jpg", below(folder, "a/4.jpg")), 0);
     assert_int_equal(symlink("nowhere", below(folder, "a/5.jpg")), 0); /* reading will report it */
     assert_int_equal(symlink("nowhere", below(folder, "a/nowhere")), 0);
-    assert_int_equal(symlink("../elsewhere_of_c", below(folder, "c/link")), 0);
+    assert_int_equal(symlink("../.elsewhere", below(folder, "c/link")), 0);
     assert_int_equal(mkfifo(below(folder, "c/fifo.png"), 0600), 0);
     assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), 0);
-    assert_int_equal(d->classes, 3);
+    assert_int_equal(d->classes, 2);
+    assert_int_equal(d->class_counts[0], 3); /* 1.jpg, 4.jpg, 5.jpg */
     assert_int_equal(d->class_counts[1], 3); /* fifo.png, 2.jpg, link/deep/3.jpg */
     assert_string_equal(name_of(d, d->class_counts[0]), "c/2.jpg");
-    assert_int_equal(d->not_images, 1); /* nowhere */
+    assert_int_equal(d->passed.not_images.total, 1); /* nowhere */
+    assert_int_equal(d->passed.back, 1);             /* up */
+    mr_dataset_free(d);
+    /* to another class's folder, and, where that is a link itself, to what is around it */
+    assert_int_equal(symlink("../c", below(folder, "a/c")), 0);
+    assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), MR_EINVAL);
+    assert_non_null(strstr(e.message, "c is a folder of \"a\", too"));
+    mr_error_clear(&e);
+    unlink(below(folder, "a/c"));
+    touch(".far/b/4.jpg");
+    assert_int_equal(symlink("..", below(folder, ".far/b/up")), 0);
+    assert_int_equal(symlink(".far/b", below(folder, "b")), 0);
+    assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), 0);
+    assert_int_equal(d->class_counts[1], 1);
     mr_dataset_free(d);
 }
 
@@ -129,8 +147,56 @@ static void scan_errors(void **state)
     touch("empty/.hidden.jpg");
     touch("empty/notes.txt");
     fails(folder, NULL, 0, 2, MR_EINVAL, "empty");
-    fails(folder, names, 2, 2, MR_EINVAL, "\"missing\"");
-    fails(folder, one, 1, 1, MR_EINVAL, "empty");
+    touch("bare/.hidden.jpg");
+    fails(folder, NULL, 0, 2, MR_EINVAL, "bare, empty");
+    fails(folder, names, 2, 2, MR_EINVAL, "bare");
+    fails(folder, one, 1, 1, MR_EINVAL, "bare");
+    char *none[] = {"bare", "empty", "missing"};
+    remove_folder(below(folder, "a"));
+    fails(folder, none, 3, 2, MR_EINVAL, "no images");
+}
+
+/* Folders are found by their names: a class may lack its images or its folder. */
+static void given_classes_may_lack_images(void **state)
+{
+    (void)state;
+    mr_dataset *d;
+    mr_error e = {0};
+    mr_text empty = {0};
+    char *names[] = {"z", "none", "a", "bare"};
+    touch("a/1.jpg");
+    touch("z/2.jpg");
+    touch("bare/.hidden");
+    assert_int_equal(mr_dataset_scan(&d, folder, names, 4, 2, &e), 0);
+    assert_int_equal(d->classes, 4);
+    assert_int_equal(d->samples[1].label, 2);
+    assert_int_equal(mr_dataset_empty_classes(d, &empty), 2);
+    assert_string_equal(mr_text_string(&empty), "none, bare");
+    mr_text_destroy(&empty);
+    mr_dataset_free(d);
+}
+
+/* Bytes that are no UTF-8 are written out; two folders never become one class. */
+static void names_of_any_bytes(void **state)
+{
+    (void)state;
+    mr_dataset *d;
+    mr_error e = {0};
+    char *names[] = {"b", "caf\\xe9"};
+    touch("caf\xe9/1.jpg");
+    touch("b/1.jpg");
+    assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), 0);
+    assert_string_equal(d->class_names[1], "caf\\xe9");
+    assert_string_equal(name_of(d, 1), "caf\xe9/1.jpg");
+    mr_dataset_free(d);
+    assert_int_equal(mr_dataset_scan(&d, folder, names, 2, 2, &e), 0);
+    assert_int_equal(d->class_counts[1], 1);
+    mr_dataset_free(d);
+    touch("caf\\xe9/1.jpg");
+    assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), MR_EINVAL);
+    char *name = mr_class_name_of("\xc3\xa9\xff");
+    assert_string_equal(name, "\xc3\xa9\\xff");
+    free(name);
 }
 
 static void one_class_may_do(void **state)
@@ -215,7 +281,51 @@ static void split_edges(void **state)
     mr_dataset_free(d);
 }
 
-static void split_too_small(void **state)
+/* What was held out is found again, also when files came and went, and is forgotten once it was trained on. */
+static void held_out(void **state)
+{
+    (void)state;
+    mr_error e = {0};
+    mr_held_out h;
+    json_t *records = NULL;
+    mr_dataset *v, *d = many(), *all = many();
+    assert_int_equal(mr_dataset_split(d, 0.2, 11, &v, &e), 0);
+    assert_int_equal(mr_held_out_add(&records, v, d, 0.2, 11, &e), 0);
+    assert_int_equal(mr_held_out_add(&records, v, d, 0.2, 11, &e), 0); /* the same once more */
+    assert_int_equal(json_array_size(records), 1);
+    assert_int_equal(mr_held_out_check(records, &e), 0);
+    mr_dataset_free(all);
+    touch("first/000a.jpg");
+    assert_int_equal(unlink(v->samples[0].path), 0);
+    write_file(v->samples[1].path, "longer", 6); /* another file under the name */
+    assert_int_equal(mr_dataset_scan(&all, folder, NULL, 0, 2, &e), 0);
+    assert_int_equal(mr_held_out_find(&h, records, all, &e), 0);
+    assert_int_equal(h.files, 10);
+    assert_int_equal(h.found, 8);
+    assert_int_equal(h.seed, 11);
+    for (size_t i = 0; i < all->count; i++) {
+        bool held = false;
+        for (size_t k = 2; k < v->count; k++)
+            held |= !strcmp(v->samples[k].path, all->samples[i].path);
+        assert_int_equal(h.held[i], held);
+    }
+    free(h.held);
+    assert_int_equal(mr_held_out_strike(records, d, &e), 0);
+    assert_int_equal(json_array_size(records), 1);
+    mr_dataset_free(v);
+    assert_int_equal(mr_dataset_split(all, 0.01, 1, &v, &e), 0);
+    assert_int_equal(mr_held_out_strike(records, all, &e), 0); /* all but two are trained on */
+    assert_int_equal(mr_held_out_strike(records, v, &e), 0);
+    json_object_set_new(json_array_get(records, 0), "held_out", json_string("12"));
+    if (json_array_size(records))
+        assert_int_equal(mr_held_out_check(records, &e), MR_EFORMAT);
+    json_decref(records);
+    mr_dataset_free(v);
+    mr_dataset_free(d);
+    mr_dataset_free(all);
+}
+
+static void split_of_one(void **state)
 {
     (void)state;
     mr_error e = {0};
@@ -224,8 +334,11 @@ static void split_too_small(void **state)
     touch("b/1.jpg");
     touch("b/2.jpg");
     assert_int_equal(mr_dataset_scan(&d, folder, NULL, 0, 2, &e), 0);
-    assert_int_equal(mr_dataset_split(d, 0.5, 1, &v, &e), MR_EINVAL);
-    assert_non_null(strstr(e.message, "\"a\""));
+    assert_int_equal(mr_dataset_split(d, 0.5, 1, &v, &e), 0);
+    assert_int_equal(d->class_counts[0], 1); /* the only one is trained on */
+    assert_int_equal(v->class_counts[0], 0);
+    assert_int_equal(v->class_counts[1], 1);
+    mr_dataset_free(v);
     mr_dataset_free(d);
 }
 
@@ -262,6 +375,59 @@ static void layout(void **state)
                      MR_EINVAL);
 }
 
+/* PATHS: files, up to NULL. The layout is TRAINING, VALIDATION, TESTING (below the folder; "" for it, NULL: none), or
+ * refused with words of REFUSED. */
+static void laid_out(const char *const *paths, const char *training, const char *validation, const char *testing,
+                     const char *refused)
+{
+    static int turn;
+    char name[64], dir[320], *got[3];
+    const char *want[3] = {training, validation, testing};
+    mr_error e = {0};
+    snprintf(name, sizeof name, "layout%d", turn++);
+    snprintf(dir, sizeof dir, "%.200s/%s", folder, name);
+    for (; *paths; paths++)
+        write_file(below(dir, *paths), "x", 1);
+    int status = mr_dataset_layout(dir, &got[0], &got[1], &got[2], &e);
+    assert_int_equal(status, refused ? MR_EINVAL : 0);
+    if (refused && !strstr(e.message, refused))
+        fail_msg("\"%s\" does not say \"%s\"", e.message, refused);
+    for (int i = 0; i < 3; i++) {
+        const char *path = want[i] && *want[i] ? below(dir, want[i]) : want[i] ? dir : NULL;
+        if (!got[i] != !path || (path && strcmp(path, got[i])))
+            fail_msg("%s: %s instead of %s", dir, got[i] ? got[i] : "none", path ? path : "none");
+        free(got[i]);
+    }
+}
+
+#define FILES(...) (const char *const[]){__VA_ARGS__, NULL}
+
+static void layouts_of_people(void **state)
+{
+    (void)state;
+    laid_out(FILES("Train/a/1.jpg", "Test/a/1.jpg"), "Train", NULL, "Test", NULL);
+    laid_out(FILES("TRAINING_SET/a/1.jpg", "validation_data/a/1.jpg", "test-set/a/1.jpg"), "TRAINING_SET",
+             "validation_data", "test-set", NULL);
+    laid_out(FILES("seg_train/seg_train/a/1.jpg", "seg_test/seg_test/a/1.jpg", "seg_pred/1.jpg"),
+             "seg_train/seg_train", NULL, "seg_test/seg_test", NULL);
+    laid_out(FILES("data/train/a/1.jpg", "data/dev/a/1.jpg", "__MACOSX/x/1.jpg"), "data/train", "data/dev", NULL,
+             NULL);
+    laid_out(FILES("train2017/a/1.jpg", "val2017/a/1.jpg", "annotations/x.json", "docs/y.txt"), "train2017",
+             "val2017", NULL, NULL);
+    laid_out(FILES("train/a/1.jpg", "test/1.jpg"), "train", NULL, "test", NULL); /* a test set without labels */
+    /* classes */
+    laid_out(FILES("train/1.jpg", "bus/1.jpg", "car/1.jpg"), "", NULL, NULL, NULL);
+    laid_out(FILES("valid/1.jpg", "invalid/1.jpg"), "", NULL, NULL, NULL);
+    laid_out(FILES("trainers/1.jpg", "boots/1.jpg"), "", NULL, NULL, NULL);
+    laid_out(FILES("images/1.jpg", "photos/1.jpg"), "", NULL, NULL, NULL);
+    /* neither */
+    laid_out(FILES("Train/1.jpg", "Test/1.jpg"), NULL, NULL, NULL, "named like parts");
+    laid_out(FILES("train/1.jpg", "test1/1.jpg"), NULL, NULL, NULL, "named like parts");
+    laid_out(FILES("train/1.jpg"), NULL, NULL, NULL, "named like a part");
+    laid_out(FILES("train/x/1.jpg", "bus/1.jpg", "car/1.jpg"), NULL, NULL, NULL, "a part of the data or a class");
+    laid_out(FILES("Train/a/1.jpg", "train_set/a/1.jpg"), NULL, NULL, NULL, "both");
+}
+
 /* --- the names of the preprocessing contract -------------------------------------------------- */
 
 static void preprocess_names(void **state)
@@ -288,7 +454,9 @@ int main(void)
         CASE(order_and_counts), CASE(links),
         CASE(given_classes),    CASE(scan_errors),
         CASE(one_class_may_do), CASE(split),
-        CASE(split_edges),      CASE(split_too_small),
+        CASE(split_edges),      CASE(split_of_one),
+        CASE(held_out),         CASE(given_classes_may_lack_images),
+        CASE(names_of_any_bytes), CASE(layouts_of_people),
         CASE(layout),           CASE(preprocess_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

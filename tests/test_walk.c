@@ -88,6 +88,25 @@ static void order_is_that_of_paths(void **state)
     check_walk(&(mr_walk_options){.root = roots, .roots = 1, .names_in_memory = 1}, want);
 }
 
+/* A link to a folder around the root, not only one in it, leads nowhere. */
+static void nothing_around_the_root_is_entered(void **state)
+{
+    (void)state;
+    static const char *const roots[] = {"t/a/b"};
+    static const char *const want[] = {"t/a/b/y.png", NULL};
+    mr_walk *w;
+    assert_int_equal(symlink("../..", "t/a/b/top"), 0);
+    check_walk(&(mr_walk_options){.root = roots, .roots = 1}, want);
+    assert_int_equal(unlink("t/a/b/top"), 0);
+    assert_int_equal(mr_walk_create(&w, &(mr_walk_options){.root = (const char *const[]){"t"}, .roots = 1}, NULL), 0);
+    mr_source s = mr_walk_source(w);
+    mr_source_item item;
+    while (s.next(s.context, &item, NULL) == 1)
+        s.release(s.context, item.path);
+    assert_int_equal(mr_walk_passed_over(w)->total, 1); /* notes.txt */
+    mr_walk_free(w);
+}
+
 /* A root that is a file is taken whatever its name, and roots come as they are given. */
 static void globs_and_roots(void **state)
 {
@@ -245,7 +264,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_that_of_paths),
-        cmocka_unit_test(globs_and_roots),
+        cmocka_unit_test(nothing_around_the_root_is_entered), cmocka_unit_test(globs_and_roots),
         cmocka_unit_test(a_folder_to_avoid_is_not_entered),
         cmocka_unit_test(a_stop_is_the_end),
         cmocka_unit_test(a_missing_root_is_named),
