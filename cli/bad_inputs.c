@@ -9,8 +9,9 @@ void mr_bad_inputs_add(mr_bad_inputs *b, mr_progress *p, const char *path, const
     if (++b->count <= WARNINGS)
         mr_progress_message(p, MR_LOG_WARNING, "%s: %s (skipped)", path, reason);
     if (b->count == WARNINGS)
-        mr_progress_message(p, MR_LOG_WARNING, output ? "further ones have their reason in the output alone"
-                                                      : "further ones are counted at the end");
+        mr_progress_message(p, MR_LOG_WARNING,
+                            output ? "further ones have their reason in the output alone"
+                                   : "further ones are counted at the end");
 }
 
 void mr_bad_inputs_end(mr_bad_inputs *b, mr_progress *p)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run tells of inputs that it cannot use: a warning for each of the first, then the reasons with how often each
- * came, however many there are. */
+/* What a run tells of inputs that it cannot use: a warning for each of the first, then the reasons with how
+ * often each came, however many there are. */
 #ifndef MR_CLI_BAD_INPUTS_H
 #define MR_CLI_BAD_INPUTS_H
 

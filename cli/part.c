@@ -37,14 +37,16 @@ static int check_known(const mr_cli_data *d, const mr_held_out *h, mr_part part,
 {
     if (part == MR_PART_VALIDATION && !h->record && !d->owned[1])
         return mr_hint(e,
-                       mr_fail(e, MR_EINVAL, "%s: the model does not know which images were held out for validation",
+                       mr_fail(e, MR_EINVAL,
+                               "%s: the model does not know which images were held out for validation",
                                d->evaluated),
                        "it must be trained on this folder with --validation-split");
     if (part != MR_PART_DEFAULT || !h->record || 2 * h->found >= h->files)
         return 0;
     mr_fail(e, MR_EINVAL, "%s: %zu of the %zu images that were held out of training are there", d->evaluated,
             h->found, h->files);
-    return mr_hint(e, MR_EINVAL, "give --part all for a folder that the model was not trained on, or --part validation");
+    return mr_hint(e, MR_EINVAL,
+                   "give --part all for a folder that the model was not trained on, or --part validation");
 }
 
 static int note(mr_cli_data *d, const mr_held_out *h, mr_part part, mr_error *e)

@@ -10,8 +10,8 @@ typedef enum mr_part { MR_PART_DEFAULT, MR_PART_TRAINING, MR_PART_VALIDATION, MR
 int mr_cli_part(mr_part *out, const mr_cli *c, mr_error *e);
 /* The folder of d->owned (training, validation, testing) to look at. */
 int mr_cli_part_folder(const char **out, const mr_cli_data *d, const mr_cli *c, mr_part part, mr_error *e);
-/* Leaves in D->training the images of PART, if the model's RECORDS (io/held_out.h) are of this folder, and says so in
- * d->note. */
+/* Leaves in D->training the images of PART, if the model's RECORDS (io/held_out.h) are of this folder, and
+ * says so in d->note. */
 int mr_cli_take_part(mr_cli_data *d, mr_part part, const json_t *records, mr_error *e);
 
 #endif

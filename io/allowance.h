@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes that several threads share: who needs some takes them first, and waits while too many are out. A piece
- * larger than the whole is given out when nothing else is, so every request is met in the end if every holder
- * comes to give back without taking more. */
+/* Bytes that several threads share: who needs some takes them first, and waits while too many are out. A
+ * piece larger than the whole is given out when nothing else is, so every request is met in the end if every
+ * holder comes to give back without taking more. */
 #ifndef MR_IO_ALLOWANCE_H
 #define MR_IO_ALLOWANCE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of classes, which are the names of folders. A folder's name may be any bytes; a class's name is always
- * UTF-8, since it goes into JSON, HDF5 and tables: bytes that are no UTF-8 are written as \xNN there and everywhere
- * else, so that none is left out and two folders never share a name by it. */
+/* Names of classes, which are the names of folders. A folder's name may be any bytes; a class's name is
+ * always UTF-8, since it goes into JSON, HDF5 and tables: bytes that are no UTF-8 are written as \xNN there
+ * and everywhere else, so that none is left out and two folders never share a name by it. */
 #ifndef MR_IO_CLASS_NAME_H
 #define MR_IO_CLASS_NAME_H
 

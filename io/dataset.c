@@ -157,8 +157,10 @@ static int check_images(const mr_dataset *d, const char *dir, bool given, mr_err
     if (count == d->classes)
         status = mr_fail(e, MR_EINVAL, "%s: no images in the class folders", dir);
     else if (count && !given)
-        status = mr_fail(e, MR_EINVAL, "%s: no images in class folder%s %s", dir, count > 1 ? "s" : "",
-                         mr_text_string(&empty));
+        status =
+            count == 1
+                ? mr_fail(e, MR_EINVAL, "no images in class folder %s/%s", dir, mr_text_string(&empty))
+                : mr_fail(e, MR_EINVAL, "%s: no images in class folders %s", dir, mr_text_string(&empty));
     if (status)
         say_passed(d, e);
     mr_text_destroy(&empty);
@@ -231,8 +233,8 @@ int mr_dataset_empty_classes(const mr_dataset *d, mr_text *names)
 
 /* --- splitting -------------------------------------------------------------------------------- */
 
-/* How many of COUNT go to validation: the share rounded down, but at least one where a share is asked for, and at
- * least one is left. */
+/* How many of COUNT go to validation: the share rounded down, but at least one where a share is asked for,
+ * and at least one is left. */
 static size_t share_of(size_t count, double fraction)
 {
     size_t share = (size_t)floor((double)count * fraction + 1e-9);

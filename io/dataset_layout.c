@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layout of a data folder: which of its folders are the parts (training, validation, testing), and not classes.
+/* The layout of a data folder: which of its folders are the parts (training, validation, testing), and not
+ * classes.
  *
- * A name alone does not say it: "train" is a vehicle as well as a part, and "valid" the opposite of "invalid". What
- * the folder holds decides: parts hold class folders, classes hold images. Where that leaves a doubt the folder is
- * refused, for classes called Train and Test can be learnt, to no purpose. */
+ * A name alone does not say it: "train" is a vehicle as well as a part, and "valid" the opposite of
+ * "invalid". What the folder holds decides: parts hold class folders, classes hold images. Where that leaves
+ * a doubt the folder is refused, for classes called Train and Test can be learnt, to no purpose. */
 #include "io/dataset.h"
 
 #include <errno.h>
@@ -20,11 +21,13 @@ static const struct word {
     const char *text;
     int part; /* NO_PART: says nothing, as in "train_set" */
 } words[] = {
-    {"training", 0},     {"train", 0},        {"validation", 1},  {"validate", 1},     {"valid", 1},
-    {"val", 1},          {"development", 1},  {"dev", 1},         {"testing", 2},      {"test", 2},
-    {"evaluation", 2},   {"eval", 2},         {"holdout", 2},     {"dataset", NO_PART}, {"data", NO_PART},
-    {"set", NO_PART},    {"split", NO_PART},  {"images", NO_PART}, {"image", NO_PART}, {"imgs", NO_PART},
-    {"img", NO_PART},    {"photos", NO_PART}, {"pictures", NO_PART}, {"files", NO_PART}, {"seg", NO_PART},
+    {"training", 0},    {"train", 0},         {"validation", 1},     {"validate", 1},
+    {"valid", 1},       {"val", 1},           {"development", 1},    {"dev", 1},
+    {"testing", 2},     {"test", 2},          {"evaluation", 2},     {"eval", 2},
+    {"holdout", 2},     {"dataset", NO_PART}, {"data", NO_PART},     {"set", NO_PART},
+    {"split", NO_PART}, {"images", NO_PART},  {"image", NO_PART},    {"imgs", NO_PART},
+    {"img", NO_PART},   {"photos", NO_PART},  {"pictures", NO_PART}, {"files", NO_PART},
+    {"seg", NO_PART},
 };
 
 /* The word that TEXT begins with, of those the longest. */
@@ -38,8 +41,8 @@ static const struct word *first_word(const char *text)
     return longest;
 }
 
-/* The part that a folder's name means, if it is made of words of the list alone, one of them a part's, with or without
- * marks and numbers between; NO_NAME where none is, as in "images"; NO_PART for any other name. */
+/* The part that a folder's name means, if it is made of words of the list alone, one of them a part's, with
+ * or without marks and numbers between; NO_NAME where none is, as in "images"; NO_PART for any other name. */
 static int part_of_name(const char *name)
 {
     int part = NO_NAME;
@@ -184,7 +187,8 @@ static int survey_folder(survey *s, const char *dir, mr_error *e)
 
 /* --- the decision ----------------------------------------------------------------------------- */
 
-/* Folders named like parts that hold no class folders, several of them or nothing else: classes that nobody means. */
+/* Folders named like parts that hold no class folders, several of them or nothing else: classes that nobody
+ * means. */
 static int refuse_flat(const survey *s, mr_error *e)
 {
     const char *named[2] = {NULL, NULL};
@@ -192,14 +196,15 @@ static int refuse_flat(const survey *s, mr_error *e)
         if (s->flat[i])
             named[n++] = s->flat[i];
     if (named[1])
-        mr_fail(e, MR_EINVAL, "%s and %s are named like parts of a data set, but hold no class folders", named[0],
-                named[1]);
+        mr_fail(e, MR_EINVAL, "%s and %s are named like parts of a data set, but hold no class folders",
+                named[0], named[1]);
     else
         mr_fail(e, MR_EINVAL, "%s is named like a part of a data set, but holds no class folders", named[0]);
-    return mr_hint(e, MR_EINVAL,
-                   "put the images of each class into a folder there; if these are classes, name %s as the folder to "
-                   "train on",
-                   s->dir);
+    return mr_hint(
+        e, MR_EINVAL,
+        "put the images of each class into a folder there; if these are classes, name %s as the folder to "
+        "train on",
+        s->dir);
 }
 
 static int refuse_doubt(const survey *s, const char *part, mr_error *e)
@@ -225,11 +230,28 @@ static int other_is_class(const survey *s, mr_error *e)
     return status ? status : images;
 }
 
-/* 1: the folder has parts; 0: it has classes, or a folder to pass through; an error where that is in doubt. */
+/* Class folders that hold the parts, as in cat/train: what is to be tested on would be trained on. */
+static int check_classes_first(const survey *s, mr_error *e)
+{
+    survey inner = {0};
+    int status = s->others > 1 ? survey_folder(&inner, s->other, e) : 0;
+    if (!status && inner.parts + inner.flats > 1 && !inner.others) {
+        mr_fail(e, MR_EINVAL, "%s is divided into parts of a data set", s->other);
+        status = mr_hint(e, MR_EINVAL,
+                         "put the folders of the classes into those of the parts (train/cat, not cat/train)");
+    }
+    forget(&inner);
+    return status;
+}
+
+/* 1: the folder has parts; 0: it has classes, or a folder to pass through; an error where that is in doubt.
+ */
 static int decide(const survey *s, mr_error *e)
 {
+    if (s->parts == 0 && (s->flats > 1 || (s->flats == 1 && !s->others)))
+        return refuse_flat(s, e);
     if (s->parts == 0)
-        return s->flats > 1 || (s->flats == 1 && !s->others) ? refuse_flat(s, e) : 0;
+        return check_classes_first(s, e);
     if (s->parts > 1 || s->others < 2)
         return 1;
     int class = other_is_class(s, e);

@@ -56,9 +56,10 @@ typedef struct mr_image_format {
 
 extern const mr_image_format mr_format_jpeg, mr_format_png;
 
-/* For open(), once an image: SIZE bytes more will be needed than a few rows take. Waits until the decoders that
- * share limits.memory have left as much. They are given back when the image is closed. */
-void mr_claim_memory(const mr_image_source *source, uint64_t size);
+/* For open(), once an image: SIZE bytes will be kept besides a few rows, and what resizing HEIGHT rows takes.
+ * Waits until the decoders that share limits.memory have left as much. It is given back when the image is
+ * closed. */
+void mr_claim_memory(const mr_image_source *source, int64_t height, uint64_t size);
 
 /* MR_ELIMIT where WIDTH x HEIGHT is over the limit, MR_EFORMAT where one of them is not positive. */
 int mr_check_pixels(int64_t width, int64_t height, mr_decode_limits limits, mr_error *e);

@@ -130,7 +130,8 @@ static int shared(const walk *w, const char *dir, int other)
     return mr_hint(w->e, MR_EINVAL, "an image belongs to one class: remove the link");
 }
 
-/* 1: DIR, the FIRST of the walk or one below, is to be read; 0: it was, or is above the first; negative: failed. */
+/* 1: DIR, the FIRST of the walk or one below, is to be read; 0: it was, or is above the first; negative:
+ * failed. */
 static int may_enter(walk *w, const char *dir, bool first)
 {
     struct stat st;

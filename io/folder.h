@@ -36,9 +36,9 @@ typedef struct mr_folder_tree {
     char *const *names;
 } mr_folder_tree;
 
-/* Paths of all image files below DIR, recursively, following links, for NUMBER. A folder that was seen already for
- * the same number is not entered again, nor is one above DIR. One that was seen for another number is MR_EINVAL,
- * which names both. Sorted by the bytes of the path. TREE may be NULL. */
+/* Paths of all image files below DIR, recursively, following links, for NUMBER. A folder that was seen
+ * already for the same number is not entered again, nor is one above DIR. One that was seen for another
+ * number is MR_EINVAL, which names both. Sorted by the bytes of the path. TREE may be NULL. */
 int mr_folder_walk(const char *dir, mr_folder_tree *tree, int number, mr_strings *strings, mr_paths *files,
                    mr_folder_counts *counts, mr_error *e);
 

@@ -46,8 +46,8 @@ bool mr_folder_ids_has(const mr_folder_ids *s, mr_folder_id id)
     return tfind(&id, &s->tree, by_id) != NULL;
 }
 
-/* The folder PATH, which is taken over, the one around it, and so on: ".." goes by what a folder is, not by its
- * name, and the root is around itself. */
+/* The folder PATH, which is taken over, the one around it, and so on: ".." goes by what a folder is, not by
+ * its name, and the root is around itself. */
 static int add_chain(mr_folder_ids *s, mr_text *path, mr_error *e)
 {
     struct stat st;

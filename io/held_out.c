@@ -98,16 +98,16 @@ int mr_held_out_check(const json_t *records, mr_error *e)
     return good ? 0 : mr_fail(e, MR_EFORMAT, "millrace_held_out: not a list of splits");
 }
 
-int mr_held_out_add(json_t **records, const mr_dataset *validation, const mr_dataset *training, double fraction,
-                    uint64_t seed, mr_error *e)
+int mr_held_out_add(json_t **records, const mr_dataset *validation, const mr_dataset *training,
+                    double fraction, uint64_t seed, mr_error *e)
 {
     uint64_t *sums;
     int status = sums_of(&sums, validation, e);
     if (status)
         return status;
     qsort(sums, validation->count, sizeof *sums, by_value);
-    json_t *record = json_pack("{s:f, s:I, s:I, s:o}", "fraction", fraction, "seed", (json_int_t)seed, "images",
-                               (json_int_t)(validation->count + training->count), "held_out",
+    json_t *record = json_pack("{s:f, s:I, s:I, s:o}", "fraction", fraction, "seed", (json_int_t)seed,
+                               "images", (json_int_t)(validation->count + training->count), "held_out",
                                digits_of(sums, validation->count));
     if (!*records)
         *records = json_array();
@@ -130,7 +130,8 @@ static int strike(json_t *record, const uint64_t *sums, size_t count, mr_error *
     for (size_t i = 0; i < files; i++)
         if (!bsearch(&own[i], sums, count, sizeof *sums, by_value))
             own[kept++] = own[i];
-    int status = kept < files && json_object_set_new(record, "held_out", digits_of(own, kept)) ? no_memory(e) : 0;
+    int status =
+        kept < files && json_object_set_new(record, "held_out", digits_of(own, kept)) ? no_memory(e) : 0;
     free(own);
     return status;
 }

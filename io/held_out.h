@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a model file remembers of images that were held out of training for validation: so that an evaluation on the
- * same folder can leave out those that the model was trained on.
+/* What a model file remembers of images that were held out of training for validation: so that an evaluation
+ * on the same folder can leave out those that the model was trained on.
  *
- * The files themselves are remembered, as a checksum of each one's class, name and size, and not the rule that chose
- * them: so files that are added later, which would change what the rule chooses, do no harm. They count as training
- * images; a file that was changed or renamed does, too. Moving or copying the whole folder changes nothing.
+ * The files themselves are remembered, as a checksum of each one's class, name and size, and not the rule
+ * that chose them: so files that are added later, which would change what the rule chooses, do no harm. They
+ * count as training images; a file that was changed or renamed does, too. Moving or copying the whole folder
+ * changes nothing.
  *
  * A record: {"fraction", "seed", "images": before the split, "held_out": 16 hexadecimal digits for each file,
  * ascending}. A model has a list of them, the latest last: one for each data set that it was trained on. */
@@ -15,9 +16,10 @@
 
 #include <jansson.h>
 
-/* Adds to *RECORDS (NULL: none yet) that VALIDATION was held out of its folder when TRAINING was what remained. */
-int mr_held_out_add(json_t **records, const mr_dataset *validation, const mr_dataset *training, double fraction,
-                    uint64_t seed, mr_error *e);
+/* Adds to *RECORDS (NULL: none yet) that VALIDATION was held out of its folder when TRAINING was what
+ * remained. */
+int mr_held_out_add(json_t **records, const mr_dataset *validation, const mr_dataset *training,
+                    double fraction, uint64_t seed, mr_error *e);
 /* Strikes from RECORDS the files that are in TRAINING, and the records that are empty then. */
 int mr_held_out_strike(json_t *records, const mr_dataset *training, mr_error *e);
 /* 0 where RECORDS are such as these functions make; MR_EFORMAT. */

@@ -128,6 +128,7 @@ static void close_rows(mr_decoder *d, const open_image *image)
 {
     if (image->state)
         image->format->close(image->state);
+    mr_resizer_trim(d->resizer);
     if (d->claimed)
         mr_allowance_give(d->limits.memory, d->claimed);
     d->claimed = 0;
@@ -269,9 +270,9 @@ int mr_load_pixels(mr_decoder *d, const void *bytes, size_t size, const mr_prepr
     int status = open_to_resize(d, bytes, size, pre, true, &image, e);
     if (!status)
         status = stream_rows(d, &image, pre, e);
-    close_rows(d, &image);
     if (!status)
         mr_resizer_floats(d->resizer, (float)pre->rescale, (float)pre->offset, dst);
+    close_rows(d, &image);
     return status;
 }
 
@@ -325,8 +326,8 @@ int mr_load_bytes(mr_decoder *d, const void *bytes, size_t size, const mr_prepro
     int status = open_to_resize(d, bytes, size, pre, false, &image, e);
     if (!status)
         status = stream_rows(d, &image, pre, e);
-    close_rows(d, &image);
     if (!status)
         mr_resizer_bytes(d->resizer, dst);
+    close_rows(d, &image);
     return status;
 }

@@ -23,13 +23,13 @@ typedef struct jpeg_state {
     struct jpeg_error_mgr errors;
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr progress;
-    jmp_buf failed; /* valid only inside the call that set it */
+    jmp_buf failed;   /* valid only inside the call that set it */
     bool reads_scans; /* of a file of several, all before the first row */
     bool too_many_scans, too_much_work;
     uint64_t blocks, most_blocks; /* visited in all scans so far, and how many may be */
     size_t size;                  /* of the file */
-    bool to_gray;   /* rows come as RGB and are handed on as gray */
-    mr_scratch row; /* one row of 3 or 4 channels where it is converted afterwards */
+    bool to_gray;                 /* rows come as RGB and are handed on as gray */
+    mr_scratch row;               /* one row of 3 or 4 channels where it is converted afterwards */
     void *(*alloc_small)(j_common_ptr cinfo, int pool, size_t size); /* libjpeg's own */
 } jpeg_state;
 
@@ -55,7 +55,8 @@ static uint64_t blocks_of_row(const struct jpeg_decompress_struct *c)
 {
     uint64_t blocks = 0;
     for (int i = 0; i < c->comps_in_scan; i++)
-        blocks += (uint64_t)c->cur_comp_info[i]->width_in_blocks * (unsigned)c->cur_comp_info[i]->v_samp_factor;
+        blocks +=
+            (uint64_t)c->cur_comp_info[i]->width_in_blocks * (unsigned)c->cur_comp_info[i]->v_samp_factor;
     return blocks;
 }
 
@@ -172,7 +173,8 @@ static int report(jpeg_state *s, mr_error *e)
     if (s->too_many_scans)
         return mr_fail(e, MR_ELIMIT, "JPEG of more than %d scans", MAX_SCANS);
     if (s->too_much_work)
-        return mr_fail(e, MR_ELIMIT, "JPEG of %d scans or more of %ux%u pixels: too many for a file of %zu bytes",
+        return mr_fail(e, MR_ELIMIT,
+                       "JPEG of %d scans or more of %ux%u pixels: too many for a file of %zu bytes",
                        s->cinfo.input_scan_number, s->cinfo.image_width, s->cinfo.image_height, s->size);
     s->errors.format_message((j_common_ptr)&s->cinfo, text);
     return mr_fail(e, code_of(s->errors.msg_code), "bad JPEG: %s", text);
@@ -211,8 +213,7 @@ static void prepare_scans(jpeg_state *s, const mr_image_source *in)
     s->size = in->size;
     s->most_blocks = PASSES * blocks + BLOCKS_PER_BYTE * (uint64_t)in->size + FREE_BLOCKS;
     s->reads_scans = jpeg_has_multiple_scans(&s->cinfo);
-    if (s->reads_scans)
-        mr_claim_memory(in, stored * sizeof(JBLOCK));
+    mr_claim_memory(in, c->image_height, s->reads_scans ? stored * sizeof(JBLOCK) : 0);
 }
 
 /* The largest 1/n at which the image still covers the wanted size. */

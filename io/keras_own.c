@@ -367,6 +367,21 @@ static int write_extra(hid_t root, const json_t *extra, mr_error *e)
     return status;
 }
 
+static json_t *class_names_json(const mr_model *m)
+{
+    json_t *list = json_array();
+    bool complete = list != NULL;
+    for (int i = 0; complete && i < m->classes; i++) {
+        char *name = mr_class_name_of(m->class_names[i]); /* one left out would shift the others */
+        complete = name && json_array_append_new(list, json_string(name)) == 0;
+        free(name);
+    }
+    if (complete)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 /* VALUE is taken over. */
 static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
 {
@@ -383,12 +398,8 @@ int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
     int status = mr_hdf5_write_text(file, "millrace_version", MR_VERSION_STRING, false, e);
     if (!status && m->has_preprocess)
         status = write_json(file, "millrace_preprocessing", mr_preprocess_json(&m->preprocess), e);
-    if (!status && m->class_names) {
-        json_t *list = json_array();
-        for (int i = 0; i < m->classes; i++)
-            json_array_append_new(list, json_string(m->class_names[i]));
-        status = write_json(file, "millrace_class_names", list, e);
-    }
+    if (!status && m->class_names)
+        status = write_json(file, "millrace_class_names", class_names_json(m), e);
     if (!status && m->provenance)
         status = write_json(file, "millrace_provenance", json_incref(m->provenance), e);
     if (!status && json_array_size(m->held_out))

@@ -79,8 +79,8 @@ static int read_more(mr_path_list *l, mr_error *e)
     return 0;
 }
 
-/* Passes over the byte-order mark that editors on Windows begin a text with. False: there are too few bytes yet
- * to know, or the list cannot be read. */
+/* Passes over the byte-order mark that editors on Windows begin a text with. False: there are too few bytes
+ * yet to know, or the list cannot be read. */
 static bool begin(mr_path_list *l)
 {
     static const char mark[] = "\xef\xbb\xbf";

@@ -29,9 +29,16 @@ void mr_scratch_free(mr_scratch *s)
     *s = (mr_scratch){0};
 }
 
-void mr_claim_memory(const mr_image_source *source, uint64_t size)
+/* Images that take less are not counted: each thread may have one. */
+enum { UNCOUNTED = 4 << 20 };
+
+void mr_claim_memory(const mr_image_source *source, int64_t height, uint64_t size)
 {
-    if (!source->limits.memory)
+    const mr_preprocess *pre = source->pre;
+    bool by_filter = pre->interpolation != MR_NEAREST && pre->interpolation != MR_TF_BILINEAR;
+    if (by_filter)
+        size += (uint64_t)height * (uint64_t)pre->width * (uint64_t)pre->color_mode;
+    if (!source->limits.memory || size <= UNCOUNTED)
         return;
     mr_allowance_take(source->limits.memory, size);
     *source->claimed = size;

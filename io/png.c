@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PNG by libpng, to the pixels that Pillow's convert("RGB" or "L") gives: no gamma, no background, alpha
- * dropped, 16 bits cut to the high byte. (Here alone it differs from Pillow, which reads 16-bit gray as 32-bit
- * integers and clips those at 255: nearly every such image comes out white.)
+ * dropped, 16 bits cut to the high byte. (Here alone it differs from Pillow, which reads 16-bit gray as
+ * 32-bit integers and clips those at 255: nearly every such image comes out white.)
  *
  * libpng is given a file made of a header, the pieces of image data as io/png_chunks.c finds them, and an
  * end: so the judgement of chunks is Pillow's, and libpng inflates, undoes the row filters and the
@@ -16,9 +16,9 @@
 
 /* Where the colours of a row's pixels lie; samples of less than 8 bits come unpacked, one to a byte. */
 typedef struct png_layout {
-    int pixel;    /* bytes from pixel to pixel */
-    int green;    /* bytes from red to green (and green to blue); 0 where there is one sample only */
-    bool mapped;  /* through the table of colours */
+    int pixel;   /* bytes from pixel to pixel */
+    int green;   /* bytes from red to green (and green to blue); 0 where there is one sample only */
+    bool mapped; /* through the table of colours */
 } png_layout;
 
 /* What libpng reads: signature and IHDR, then for each piece of image data a link (a checksum for what was
@@ -101,7 +101,10 @@ static void on_warning(png_structp png, png_const_charp message)
 
 static void on_read(png_structp png, png_bytep to, size_t count)
 {
-    png_feed *f = &((png_state *)png_get_io_ptr(png))->feed;
+    png_state *s = png_get_io_ptr(png);
+    png_feed *f = &s->feed;
+    if (s->rows_left == 0) /* all that comes would be unpacked to find the end, and may be any amount */
+        png_error(png, "no more is needed");
     while (count > 0) {
         size_t n = count < f->part_left ? count : f->part_left;
         memcpy(to, f->part, n);
@@ -303,9 +306,8 @@ static int check_sides(const mr_png_header *h, mr_error *e)
 }
 
 /* All passes of an interlaced image into one buffer. */
-static int read_interlaced(png_state *s, const mr_image_source *in, mr_error *e)
+static int read_interlaced(png_state *s, mr_error *e)
 {
-    mr_claim_memory(in, s->row_bytes * (uint64_t)s->header.height);
     uint8_t *whole = mr_scratch_reserve(&s->whole, s->row_bytes * s->header.height, e);
     int status = whole ? 0 : MR_ENOMEM;
     for (int pass = 0; pass < PNG_INTERLACE_ADAM7_PASSES; pass++)
@@ -318,8 +320,10 @@ static int begin_pixels(png_state *s, const mr_image_source *in, mr_error *e)
 {
     s->rows_left = count_rows(&s->header);
     int status = start_rows(s, e);
+    if (!status)
+        mr_claim_memory(in, s->header.height, s->header.interlaced ? s->row_bytes * (uint64_t)s->header.height : 0);
     if (!status && s->header.interlaced)
-        status = read_interlaced(s, in, e);
+        status = read_interlaced(s, e);
     if (!status && !s->direct && !mr_scratch_reserve(&s->row, s->row_bytes, e))
         status = MR_ENOMEM;
     return status;

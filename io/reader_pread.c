@@ -48,8 +48,8 @@ static void close_slot(mr_read_slot *slot)
     slot->fd = -1;
 }
 
-/* SLOT's turn has come, and there was no descriptor for it: if it must be, files that were opened ahead of their
- * turn give theirs up. */
+/* SLOT's turn has come, and there was no descriptor for it: if it must be, files that were opened ahead of
+ * their turn give theirs up. */
 static void open_in_turn(pread_backend *b, mr_read_slot *slot)
 {
     open_slot(b, slot);

@@ -7,8 +7,8 @@
  * A slot is owned by the kernel from the submission of an entry to its completion; its address is the user
  * data. Nobody waits for a close; its user data is 0.
  *
- * A file for which there is no buffer, or no descriptor, waits in a list until others are through: buffers come
- * back when their files are decoded, descriptors when they are closed. */
+ * A file for which there is no buffer, or no descriptor, waits in a list until others are through: buffers
+ * come back when their files are decoded, descriptors when they are closed. */
 #include "io/reader_backend.h"
 
 #include <errno.h>

@@ -13,6 +13,10 @@ enum { KEPT = 256 };
 
 /* Bytes of rows between the passes. Far more than pictures need (65500 rows to 4096 columns: 800 MB). */
 #define MOST_KEPT ((size_t)1 << 31)
+#define FREE_KEPT ((size_t)64 << 20)
+enum { BYTES_PER_PIXEL = 64 };
+/* Buffers over this are not kept for the next image. */
+#define LARGE ((size_t)16 << 20)
 
 typedef struct tap_cache {
     mr_taps kept[KEPT];
@@ -106,6 +110,14 @@ int mr_resizer_rows(mr_resizer *r, size_t size, uint8_t *rows[MR_ROW_BATCH], mr_
     for (int i = 0; block && i < MR_ROW_BATCH; i++)
         rows[i] = block + stride * (size_t)i + MR_ROW_OFFSET;
     return block ? 0 : MR_ENOMEM;
+}
+
+void mr_resizer_trim(mr_resizer *r)
+{
+    if (r->kept.capacity > LARGE)
+        mr_scratch_free(&r->kept);
+    if (r->batch.capacity > LARGE)
+        mr_scratch_free(&r->batch);
 }
 
 /* --- nearest ---------------------------------------------------------------------------------- */
@@ -316,10 +328,22 @@ static const resize_method *const methods[MR_INTERPOLATIONS] = {
     [MR_LANCZOS] = &filtered, [MR_BOX] = &filtered,      [MR_TF_BILINEAR] = &half_pixels,
 };
 
-static int reserve_rows(mr_resizer *r, size_t item, mr_error *e)
+/* Bytes of rows that an image may take: by its own size and by that of the result. (One of 1x1000000 pixels would
+ * have as many rows of the result's width.) */
+static size_t most_kept(const mr_resizer *r, const mr_image *shape, size_t item)
+{
+    size_t pixels = (size_t)shape->width * (size_t)shape->height;
+    size_t result = (size_t)r->width * (size_t)r->height * (size_t)r->channels * item;
+    size_t most = FREE_KEPT;
+    most = BYTES_PER_PIXEL * pixels > most ? BYTES_PER_PIXEL * pixels : most;
+    most = 8 * result > most ? 8 * result : most;
+    return most < MOST_KEPT ? most : MOST_KEPT;
+}
+
+static int reserve_rows(mr_resizer *r, const mr_image *shape, size_t item, mr_error *e)
 {
     r->stride = ((size_t)r->width * (size_t)r->channels * item + MR_ROW_PADDING + 63) & ~(size_t)63;
-    if ((size_t)r->rows > MOST_KEPT / r->stride)
+    if ((size_t)r->rows > most_kept(r, shape, item) / r->stride)
         return mr_fail(e, MR_ELIMIT, "resizing to %dx%d needs %d rows of %zu bytes at once", r->width,
                        r->height, r->rows, r->stride);
     if (!mr_scratch_reserve(&r->kept, (size_t)r->rows * r->stride, e) ||
@@ -340,7 +364,7 @@ int mr_resizer_begin(mr_resizer *r, const mr_image *shape, int width, int height
     r->first_row = r->row = r->result_row = 0;
     r->rows = shape->height;
     int status = m->begin(r, shape, e);
-    return status ? status : reserve_rows(r, m->item, e);
+    return status ? status : reserve_rows(r, shape, m->item, e);
 }
 
 void mr_resizer_push(mr_resizer *r, const uint8_t *const *rows, int count)

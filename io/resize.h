@@ -105,6 +105,8 @@ void mr_resizer_push(mr_resizer *r, const uint8_t *const *rows, int count);
 /* The result as bytes, or as floats pixel*scale+offset. */
 void mr_resizer_bytes(mr_resizer *r, uint8_t *dst);
 void mr_resizer_floats(mr_resizer *r, float scale, float offset, float *dst);
+/* Frees the buffers of a large image. Its result is gone then. */
+void mr_resizer_trim(mr_resizer *r);
 /* COUNT row buffers of at least SIZE bytes for the caller to decode into, kept with the resizer. */
 int mr_resizer_rows(mr_resizer *r, size_t size, uint8_t *rows[MR_ROW_BATCH], mr_error *e);
 

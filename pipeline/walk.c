@@ -31,7 +31,7 @@ struct mr_walk { /* the thread that calls next() owns all of it */
     mr_folder_ids linked; /* folders entered through a link */
     mr_folder_ids above;  /* those around the root */
     mr_endings passed;    /* files that no one asked for */
-    char *path;      /* of the folder or file in hand */
+    char *path;           /* of the folder or file in hand */
     size_t path_capacity, root_length;
     mr_text below; /* an entry's path below the root */
     uint64_t items;

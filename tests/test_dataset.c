@@ -281,7 +281,8 @@ static void split_edges(void **state)
     mr_dataset_free(d);
 }
 
-/* What was held out is found again, also when files came and went, and is forgotten once it was trained on. */
+/* What was held out is found again, also when files came and went, and is forgotten once it was trained on.
+ */
 static void held_out(void **state)
 {
     (void)state;
@@ -375,10 +376,10 @@ static void layout(void **state)
                      MR_EINVAL);
 }
 
-/* PATHS: files, up to NULL. The layout is TRAINING, VALIDATION, TESTING (below the folder; "" for it, NULL: none), or
- * refused with words of REFUSED. */
-static void laid_out(const char *const *paths, const char *training, const char *validation, const char *testing,
-                     const char *refused)
+/* PATHS: files, up to NULL. The layout is TRAINING, VALIDATION, TESTING (below the folder; "" for it, NULL:
+ * none), or refused with words of REFUSED. */
+static void laid_out(const char *const *paths, const char *training, const char *validation,
+                     const char *testing, const char *refused)
 {
     static int turn;
     char name[64], dir[320], *got[3];
@@ -400,7 +401,11 @@ static void laid_out(const char *const *paths, const char *training, const char 
     }
 }
 
-#define FILES(...) (const char *const[]){__VA_ARGS__, NULL}
+#define FILES(...)                                                                                           \
+    (const char *const[])                                                                                    \
+    {                                                                                                        \
+        __VA_ARGS__, NULL                                                                                    \
+    }
 
 static void layouts_of_people(void **state)
 {
@@ -410,11 +415,12 @@ static void layouts_of_people(void **state)
              "validation_data", "test-set", NULL);
     laid_out(FILES("seg_train/seg_train/a/1.jpg", "seg_test/seg_test/a/1.jpg", "seg_pred/1.jpg"),
              "seg_train/seg_train", NULL, "seg_test/seg_test", NULL);
-    laid_out(FILES("data/train/a/1.jpg", "data/dev/a/1.jpg", "__MACOSX/x/1.jpg"), "data/train", "data/dev", NULL,
-             NULL);
+    laid_out(FILES("data/train/a/1.jpg", "data/dev/a/1.jpg", "__MACOSX/x/1.jpg"), "data/train", "data/dev",
+             NULL, NULL);
     laid_out(FILES("train2017/a/1.jpg", "val2017/a/1.jpg", "annotations/x.json", "docs/y.txt"), "train2017",
              "val2017", NULL, NULL);
-    laid_out(FILES("train/a/1.jpg", "test/1.jpg"), "train", NULL, "test", NULL); /* a test set without labels */
+    laid_out(FILES("train/a/1.jpg", "test/1.jpg"), "train", NULL, "test",
+             NULL); /* a test set without labels */
     /* classes */
     laid_out(FILES("train/1.jpg", "bus/1.jpg", "car/1.jpg"), "", NULL, NULL, NULL);
     laid_out(FILES("valid/1.jpg", "invalid/1.jpg"), "", NULL, NULL, NULL);
@@ -424,7 +430,10 @@ static void layouts_of_people(void **state)
     laid_out(FILES("Train/1.jpg", "Test/1.jpg"), NULL, NULL, NULL, "named like parts");
     laid_out(FILES("train/1.jpg", "test1/1.jpg"), NULL, NULL, NULL, "named like parts");
     laid_out(FILES("train/1.jpg"), NULL, NULL, NULL, "named like a part");
-    laid_out(FILES("train/x/1.jpg", "bus/1.jpg", "car/1.jpg"), NULL, NULL, NULL, "a part of the data or a class");
+    laid_out(FILES("train/x/1.jpg", "bus/1.jpg", "car/1.jpg"), NULL, NULL, NULL,
+             "a part of the data or a class");
+    laid_out(FILES("cat/train/1.jpg", "cat/test/1.jpg", "dog/train/1.jpg"), NULL, NULL, NULL,
+             "cat is divided");
     laid_out(FILES("Train/a/1.jpg", "train_set/a/1.jpg"), NULL, NULL, NULL, "both");
 }
 
@@ -451,13 +460,20 @@ static void preprocess_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(order_and_counts), CASE(links),
-        CASE(given_classes),    CASE(scan_errors),
-        CASE(one_class_may_do), CASE(split),
-        CASE(split_edges),      CASE(split_of_one),
-        CASE(held_out),         CASE(given_classes_may_lack_images),
-        CASE(names_of_any_bytes), CASE(layouts_of_people),
-        CASE(layout),           CASE(preprocess_names),
+        CASE(order_and_counts),
+        CASE(links),
+        CASE(given_classes),
+        CASE(scan_errors),
+        CASE(one_class_may_do),
+        CASE(split),
+        CASE(split_edges),
+        CASE(split_of_one),
+        CASE(held_out),
+        CASE(given_classes_may_lack_images),
+        CASE(names_of_any_bytes),
+        CASE(layouts_of_people),
+        CASE(layout),
+        CASE(preprocess_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

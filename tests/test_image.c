@@ -409,18 +409,33 @@ static void empty_scans(void **state)
     size_t size = 0;
     char path[1024];
     mr_error e;
-    snprintf(path, sizeof path, "%s/tests/data/scan_bomb.jpg", getenv("MILLRACE_SRC") ? getenv("MILLRACE_SRC") : ".");
+    snprintf(path, sizeof path, "%s/tests/data/scan_bomb.jpg",
+             getenv("MILLRACE_SRC") ? getenv("MILLRACE_SRC") : ".");
     uint8_t *bytes = read_file(path, &size);
     assert_non_null(bytes);
     /* the same with a height of 100 rows, for the test to be short */
     for (size_t at = 2; at + 9 < size; at++)
-        if (bytes[at] == 0xff && (bytes[at + 1] & 0xf0) == 0xc0 && bytes[at + 1] != 0xc4 && bytes[at + 1] != 0xcc) {
+        if (bytes[at] == 0xff && (bytes[at + 1] & 0xf0) == 0xc0 && bytes[at + 1] != 0xc4 &&
+            bytes[at + 1] != 0xcc) {
             bytes[at + 5] = 0;
             bytes[at + 6] = 100;
             break;
         }
     assert_int_equal(status_of(bytes, size, &e), MR_ELIMIT);
     assert_non_null(strstr(e.message, "65500x100 pixels: too many for a file of 5076 bytes"));
+    /* its coefficients come out of what decoders share, and go back */
+    mr_allowance *memory;
+    mr_decoder *d;
+    mr_image image;
+    const mr_preprocess pre = mr_preprocess_default();
+    assert_int_equal(mr_allowance_create(&memory, 1 << 20, NULL), 0);
+    assert_int_equal(
+        mr_decoder_create(&d, (mr_decode_limits){.max_pixels = 10000000, .memory = memory}, NULL), 0);
+    assert_int_equal(mr_decode(d, bytes, size, &pre, &image, NULL), MR_ELIMIT);
+    assert_true(mr_allowance_peak(memory) >= 65500 * 100 * 3 * 2);
+    mr_allowance_take(memory, 1 << 20);
+    mr_decoder_destroy(d);
+    mr_allowance_destroy(memory);
     free(bytes);
 }
 
@@ -537,7 +552,9 @@ int main(void)
         cmocka_unit_test(noise),
         cmocka_unit_test(pixel_limit),
         cmocka_unit_test(tables_are_forgotten),
-        cmocka_unit_test(scan_bomb), cmocka_unit_test(empty_scans),  cmocka_unit_test(as_listed),
+        cmocka_unit_test(scan_bomb),
+        cmocka_unit_test(empty_scans),
+        cmocka_unit_test(as_listed),
         cmocka_unit_test(dct_scaling),
         cmocka_unit_test(scaled_is_close),
         cmocka_unit_test(wrong_arguments),

@@ -5,10 +5,11 @@
 
 #include "io/image.h"
 
+#include <dlfcn.h>
 #include <zlib.h>
 
 typedef struct file {
-    uint8_t bytes[8192];
+    uint8_t bytes[1 << 18];
     size_t size;
 } file;
 
@@ -282,12 +283,47 @@ static void long_sides(void **state)
     mr_decoder_destroy(d);
 }
 
+static size_t unpacked; /* bytes that inflate() gave */
+
+/* In the place of zlib's, which it calls. */
+int inflate(z_streamp stream, int flush)
+{
+    int (*real)(z_streamp, int);
+    *(void **)&real = dlsym(RTLD_NEXT, "inflate");
+    uLong before = stream->total_out;
+    int status = real(stream, flush);
+    unpacked += stream->total_out - before;
+    return status;
+}
+
+/* What is packed behind the last row is not unpacked: it may be any amount. */
+static void bomb_behind_the_image(void **state)
+{
+    (void)state;
+    file f;
+    enum { BEHIND = 200000 };
+    uLongf room = BEHIND + 1000;
+    uint8_t *pixels = calloc(1, BEHIND), *packed = malloc(room);
+    memcpy(pixels, two_rows, sizeof two_rows);
+    assert_int_equal(compress2(packed, &room, pixels, BEHIND, 0), Z_OK);
+    put_header(&f, 2, 2, 8, 2, false);
+    put_chunk(&f, "IDAT", packed, room);
+    put_end(&f);
+    unpacked = 0;
+    gives(&f, MR_COLOR_RGB, two_rows_rgb, sizeof two_rows_rgb);
+    if (unpacked)
+        assert_true(unpacked < 70000); /* one block of input */
+    free(pixels);
+    free(packed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(colour_types), cmocka_unit_test(interlaced),  cmocka_unit_test(accepted),
-        cmocka_unit_test(refused),      cmocka_unit_test(bad_headers), cmocka_unit_test(bomb),
-        cmocka_unit_test(long_sides),
+        cmocka_unit_test(colour_types), cmocka_unit_test(interlaced),
+        cmocka_unit_test(accepted),     cmocka_unit_test(refused),
+        cmocka_unit_test(bad_headers),  cmocka_unit_test(bomb),
+        cmocka_unit_test(long_sides),   cmocka_unit_test(bomb_behind_the_image),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -3,6 +3,7 @@
  * under image names, buffers given back from another thread. */
 #include "tests/files.h"
 
+#include "io/allowance.h"
 #include "io/reader.h"
 #include "io/reader_backend.h"
 
@@ -374,6 +375,36 @@ static void pool_is_bounded(void **state)
     mr_buffer_pool_destroy(pool);
 }
 
+enum { TAKERS = 4, TAKES = 2000, SHARED = 1000 };
+
+static void *take_often(void *argument)
+{
+    mr_allowance *a = argument;
+    for (unsigned i = 0; i < TAKES; i++) {
+        uint64_t bytes = i * 7919u % 1200u; /* now and then more than there is */
+        mr_allowance_take(a, bytes);
+        mr_allowance_give(a, bytes);
+    }
+    return NULL;
+}
+
+/* Whoever asks is served in the end, and never more is out than there is, or one piece alone. */
+static void allowance(void **state)
+{
+    (void)state;
+    mr_allowance *a;
+    pthread_t thread[TAKERS];
+    assert_int_equal(mr_allowance_create(&a, SHARED, NULL), 0);
+    for (int i = 0; i < TAKERS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, take_often, a), 0);
+    for (int i = 0; i < TAKERS; i++)
+        pthread_join(thread[i], NULL);
+    assert_true(mr_allowance_peak(a) < 1200);
+    mr_allowance_take(a, SHARED);
+    mr_allowance_destroy(a);
+    mr_allowance_destroy(NULL);
+}
+
 typedef struct release_task {
     mr_reader *reader;
     uint8_t *bytes;
@@ -569,11 +600,14 @@ static void wrong_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_uring), cmocka_unit_test(many_pread),    cmocka_unit_test(odd_uring),
-        cmocka_unit_test(odd_pread),  cmocka_unit_test(too_large),     cmocka_unit_test(sizes_that_lie),
-        cmocka_unit_test(shrinking),  cmocka_unit_test(other_thread),  cmocka_unit_test(pool_is_steady), cmocka_unit_test(pool_is_bounded),
-        cmocka_unit_test(memory_is_bounded), cmocka_unit_test(descriptors_run_out),
-        cmocka_unit_test(falls_back), cmocka_unit_test(wrong_options), cmocka_unit_test(destroyed_in_flight),
+        cmocka_unit_test(many_uring),          cmocka_unit_test(many_pread),
+        cmocka_unit_test(odd_uring),           cmocka_unit_test(odd_pread),
+        cmocka_unit_test(too_large),           cmocka_unit_test(sizes_that_lie),
+        cmocka_unit_test(shrinking),           cmocka_unit_test(other_thread),
+        cmocka_unit_test(pool_is_steady),      cmocka_unit_test(pool_is_bounded),
+        cmocka_unit_test(allowance), cmocka_unit_test(memory_is_bounded),   cmocka_unit_test(descriptors_run_out),
+        cmocka_unit_test(falls_back),          cmocka_unit_test(wrong_options),
+        cmocka_unit_test(destroyed_in_flight),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

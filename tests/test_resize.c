@@ -167,6 +167,12 @@ static void absurd_proportions(void **state)
     mr_error_clear(&e);
     assert_int_equal(mr_resizer_begin(r, &line, 500, 64, MR_BOX, &e), MR_ELIMIT);
     assert_int_equal(mr_resizer_begin(r, &line, 500, 64, MR_BOX, NULL), MR_ELIMIT);
+    /* memory goes by the pixels and by the result, not by the product of two sides */
+    line.height = 1000000;
+    assert_int_equal(mr_resizer_begin(r, &line, 224, 224, MR_BILINEAR, NULL), MR_ELIMIT);
+    const mr_image strip = {.width = 100, .height = 20000, .channels = 3};
+    assert_int_equal(mr_resizer_begin(r, &strip, 1024, 1024, MR_BILINEAR, NULL), 0);
+    mr_resizer_trim(r);
     mr_resizer_destroy(r);
     mr_resizer_destroy(NULL);
 }

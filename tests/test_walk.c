@@ -98,7 +98,8 @@ static void nothing_around_the_root_is_entered(void **state)
     assert_int_equal(symlink("../..", "t/a/b/top"), 0);
     check_walk(&(mr_walk_options){.root = roots, .roots = 1}, want);
     assert_int_equal(unlink("t/a/b/top"), 0);
-    assert_int_equal(mr_walk_create(&w, &(mr_walk_options){.root = (const char *const[]){"t"}, .roots = 1}, NULL), 0);
+    assert_int_equal(
+        mr_walk_create(&w, &(mr_walk_options){.root = (const char *const[]){"t"}, .roots = 1}, NULL), 0);
     mr_source s = mr_walk_source(w);
     mr_source_item item;
     while (s.next(s.context, &item, NULL) == 1)
@@ -264,7 +265,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_that_of_paths),
-        cmocka_unit_test(nothing_around_the_root_is_entered), cmocka_unit_test(globs_and_roots),
+        cmocka_unit_test(nothing_around_the_root_is_entered),
+        cmocka_unit_test(globs_and_roots),
         cmocka_unit_test(a_folder_to_avoid_is_not_entered),
         cmocka_unit_test(a_stop_is_the_end),
         cmocka_unit_test(a_missing_root_is_named),
