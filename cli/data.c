@@ -246,7 +246,7 @@ void mr_cli_tell_empty_classes(const mr_dataset *set, const char *what, mr_progr
     mr_text names = {0};
     int count = set ? mr_dataset_empty_classes(set, &names) : 0;
     if (count)
-        mr_progress_message(p, MR_LOG_WARNING, "no %s images of %d of the %d classes: %s", what, count,
+        mr_progress_message(p, MR_LOG_WARNING, "no %s images for %d of %d classes: %s", what, count,
                             set->classes, mr_text_string(&names));
     mr_text_destroy(&names);
 }

@@ -385,12 +385,11 @@ static int write_extras(images *j, double wall, mr_error *e)
 
 static int nothing_found(const images *j, mr_error *e)
 {
-    const mr_list *roots = &j->job->c->images;
     mr_text passed = {0};
-    if (roots->count == 1 && !strcmp(roots->item[0], "-"))
+    if (j->roots == 1 && !strcmp(j->root[0], "-"))
         return mr_fail(e, MR_EINVAL, "the list of paths is empty");
     mr_endings_text(mr_walk_passed_over(j->walk), &passed);
-    mr_fail(e, MR_EINVAL, "no images in %s%s", roots->item[0], roots->count > 1 ? " and the other folders" : "");
+    mr_fail(e, MR_EINVAL, "no images in %s%s", j->root[0], j->roots > 1 ? " and the other folders" : "");
     mr_hint(e, MR_EINVAL, "JPEG and PNG files are read%s%s", passed.length ? "; passed over: " : "",
             mr_text_string(&passed));
     mr_text_destroy(&passed);

@@ -411,13 +411,35 @@ static int set_provenance(const struct job *j, mr_error *e)
     return status;
 }
 
+/* A model that was trained on these data before has seen what another split holds out. */
+static int tell_other_split(const struct job *j, mr_error *e)
+{
+    const json_t *records = j->model->held_out;
+    mr_held_out kept = {0}, lost = {0};
+    int status = mr_held_out_find(&lost, records, j->data.training, e);
+    if (!status)
+        status = mr_held_out_find(&kept, records, j->data.validation, e);
+    const mr_held_out *known = kept.record ? &kept : &lost;
+    size_t seen = j->data.validation->count - kept.found;
+    if (!status && known->record && seen)
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "the model may have been trained on %zu of the %zu images that are held out now; "
+                            "--validation-split %g --seed %llu holds out the same as then",
+                            seen, j->data.validation->count, known->fraction, (unsigned long long)known->seed);
+    free(kept.held);
+    free(lost.held);
+    return status;
+}
+
 /* What this run trains on is held out no more, and what it leaves out is. */
 static int remember_split(struct job *j, mr_error *e)
 {
     const mr_cli_data *d = &j->data;
     if (d->from_arrays)
         return 0;
-    int status = mr_held_out_strike(j->model->held_out, d->training, e);
+    int status = j->c->validation_split > 0 ? tell_other_split(j, e) : 0;
+    if (!status)
+        status = mr_held_out_strike(j->model->held_out, d->training, e);
     if (!status && j->c->validation_split > 0)
         status = mr_held_out_add(&j->model->held_out, d->validation, d->training, j->c->validation_split,
                                  (uint64_t)j->c->seed, e);

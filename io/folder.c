@@ -126,7 +126,7 @@ int mr_folder_list(const char *dir, mr_strings *strings, mr_paths *folders, mr_f
 
 static int shared(const walk *w, const char *dir, int other)
 {
-    mr_fail(w->e, MR_EINVAL, "%s is a folder of \"%s\", too", dir, w->tree->names[other]);
+    mr_fail(w->e, MR_EINVAL, "%s also belongs to class \"%s\"", dir, w->tree->names[other]);
     return mr_hint(w->e, MR_EINVAL, "an image belongs to one class: remove the link");
 }
 

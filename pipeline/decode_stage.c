@@ -85,7 +85,7 @@ static int describe_unread(const mr_read *file, mr_error *e)
     if (file->error == MR_EUNSUPPORTED)
         return mr_fail(e, file->error, "not a regular file");
     if (file->error == MR_ELIMIT)
-        return mr_fail(e, file->error, "a file of over %zu MiB",
+        return mr_fail(e, file->error, "larger than %zu MiB",
                        mr_reader_options_default().max_file_size >> 20);
     mr_fail_errno(e, file->sys_errno, "cannot be read");
     return e->code = file->error;

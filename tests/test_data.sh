@@ -75,6 +75,11 @@ record_survives() {
   millrace train --data cells/training --validation-split 0.25 --seed 7 --checkpoint-dir ck "${small[@]}" --quiet
   millrace train --data cells/training --validation-split 0.25 --seed 7 --checkpoint-dir ck --resume "${small[@]}" --epochs 2 --model r.h5 --quiet
   evaluated $held --model r.h5
+  # another split of the same images
+  status_of millrace train --from split.h5 --data cells/training --validation-split 0.25 --seed 8 --model o.h5 --epochs 1 --quiet
+  grep -q 'may have been trained on .*--validation-split 0.25 --seed 7 holds out the same' err
+  status_of millrace train --from split.h5 --data cells/training --validation-split 0.25 --seed 7 --model o.h5 --epochs 1 --quiet
+  not grep -q 'may have been trained' err
   # trained on all of it since: nothing is held out any more
   millrace train --from split.h5 --data cells/training --model all.h5 --epochs 1 --quiet
   evaluated "$all" --model all.h5
@@ -111,16 +116,16 @@ classes_without_images() {
   millrace train --data three --model t.h5 "${small[@]}" --quiet
   [ "$(status_of millrace evaluate --model t.h5 --data test3 --json)" = 0 ]
   json '[c["support"] for c in d["classes"]]' <out | grep -qx '\[0, 2, 2\]'
-  grep -q 'no evaluation images of 1 of the 3 classes: b' err
+  grep -q 'no evaluation images for 1 of 3 classes: b' err
   mkdir test3/b
   [ "$(status_of millrace evaluate --model t.h5 --data test3)" = 0 ]
   [ "$(status_of millrace train --train-dir three --validation-dir test3 --model v.h5 "${small[@]}" --quiet)" = 0 ]
-  grep -q 'no validation images of 1 of the 3 classes: b' err
+  grep -q 'no validation images for 1 of 3 classes: b' err
   expect 1 "three3/b is not one of the 2 classes" cp_not_a_class
   # one image of a class is trained on
   mkdir three/c three/d && cp three/cat/"$(ls three/cat | head -1)" three/c && cp three/c/* three/d
   [ "$(status_of millrace train --data three --validation-split 0.2 --model v.h5 "${small[@]}" --quiet)" = 0 ]
-  [ "$(grep -c 'no validation images of 2 of the 5 classes: c, d' err)" = 1 ]
+  [ "$(grep -c 'no validation images for 2 of 5 classes: c, d' err)" = 1 ]
   # classes to train on must have images: all that have none are named at once
   mkdir three/e three/f
   expect 1 "no images in class folders e, f" millrace train --data three --model v.h5 "${small[@]}"
@@ -133,7 +138,7 @@ links_back() {
   found l | grep -q 'Found 8 images belonging to 2 classes. Passed over: 2 links to folders above'
   [ "$(millrace predict --model f.h5 --images l/dog --quiet | wc -l)" = 5 ]
   ln -s ../cat l/dog/cats
-  expect 1 'l/dog/cats is a folder of "cat", too' millrace train --data l --model f.h5 "${small[@]}"
+  expect 1 'l/dog/cats also belongs to class "cat"' millrace train --data l --model f.h5 "${small[@]}"
 }
 
 names_of_any_bytes() {
