@@ -3,6 +3,7 @@
 
 #include "io/csv.h"
 #include "io/durable.h"
+#include "io/output.h"
 #include "io/plot.h"
 
 #include <errno.h>
@@ -102,13 +103,20 @@ static int add_row(mr_history_log *l, const mr_history *h, mr_error *e)
     return status;
 }
 
+/* A stream gets the whole history at the end. */
+static bool is_stream(const char *file)
+{
+    mr_output o = {0};
+    bool stream = !mr_output_resolve(&o, file, NULL) && o.stream;
+    mr_output_clear(&o);
+    return stream;
+}
+
 int mr_history_log_add(mr_history_log *l, const mr_history *h, mr_error *e)
 {
-    struct stat st;
-    bool there = l->file && stat(l->file, &st) == 0;
-    if (!l->file || (there && !S_ISREG(st.st_mode))) /* a pipe gets the whole history at the end */
+    if (!l->file || is_stream(l->file))
         return 0;
-    bool grows = there && l->rows > 0 && l->rows == h->count - 1;
+    bool grows = l->rows > 0 && l->rows == h->count - 1 && access(l->file, F_OK) == 0;
     int status = grows ? add_row(l, h, e) : mr_history_write(h, l->columns, l->file, e);
     if (!grows)
         l->synced = mr_now();

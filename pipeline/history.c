@@ -99,16 +99,24 @@ void mr_history_free(mr_history *h)
     *h = (mr_history){0};
 }
 
+bool mr_history_validated(const mr_history *h)
+{
+    for (int i = 0; i < h->count; i++)
+        if (!isnan(h->record[i].val_loss))
+            return true;
+    return false;
+}
+
 int mr_history_best(const mr_history *h)
 {
+    bool validated = mr_history_validated(h);
     int best = 0;
     double least = INFINITY;
     for (int i = 0; i < h->count; i++) {
-        const mr_epoch_record *r = &h->record[i];
-        double value = isnan(r->val_loss) ? r->loss : r->val_loss;
+        double value = validated ? h->record[i].val_loss : h->record[i].loss;
         if (value < least) {
             least = value;
-            best = r->epoch;
+            best = h->record[i].epoch;
         }
     }
     return best;

@@ -37,6 +37,8 @@ int mr_history_append(mr_history *h, const mr_epoch_record *r, mr_error *e);
 /* TO is overwritten, not freed. */
 int mr_history_copy(mr_history *to, const mr_history *from, mr_error *e);
 void mr_history_free(mr_history *h);
+/* Some epoch has a val_loss. */
+bool mr_history_validated(const mr_history *h);
 /* The first epoch of lowest val_loss, or of lowest loss where nothing was validated; 0: there is none. */
 int mr_history_best(const mr_history *h);
 

@@ -172,7 +172,7 @@ static double score_of(const mr_snapshots *s, const mr_run_state *at)
     const mr_epoch_record *r = &at->history.record[at->history.count - 1];
     if (s->plan->score)
         return s->plan->score(s->plan->score_context, r);
-    return isnan(r->val_loss) ? r->loss : r->val_loss;
+    return mr_history_validated(&at->history) ? r->val_loss : r->loss;
 }
 
 static int hand_over(mr_snapshots *s, const mr_run_state *at, mr_error *e)

@@ -156,9 +156,31 @@ static void version_1(void **state)
     json_decref(rows);
 }
 
+/* By val_loss where there is one, and then an epoch without it (its validation gave no number) is never the
+ * best. */
+static void best(void **state)
+{
+    (void)state;
+    static const double losses[] = {3, 2, 1, 2}, validations[] = {5, NAN, 4, 4};
+    mr_history h = {0};
+    assert_int_equal(mr_history_best(&h), 0);
+    for (int i = 0; i < 4; i++) {
+        mr_epoch_record r = {.epoch = i + 1, .loss = losses[i], .val_loss = NAN};
+        assert_int_equal(mr_history_append(&h, &r, NULL), 0);
+    }
+    assert_int_equal(mr_history_best(&h), 3);
+    h.record[1].loss = .5;
+    assert_int_equal(mr_history_best(&h), 2);
+    for (int i = 0; i < 4; i++)
+        h.record[i].val_loss = validations[i];
+    assert_int_equal(mr_history_best(&h), 3);
+    mr_history_free(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back), cmocka_unit_test(other_columns),
-                                       cmocka_unit_test(refusals), cmocka_unit_test(version_1)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(version_1),
+                                       cmocka_unit_test(best)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

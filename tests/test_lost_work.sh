@@ -38,6 +38,7 @@ later_epochs() {
   [ -n "$(ls done.h5.interrupted/earlier-2/checkpoint-*.h5)" ]
   rm l.csv; start "${endless[@]}" --model new.h5 --history l.csv; until_rows 1 l.csv; stop TERM 143
   [ "$(provenance new.h5 finished_epochs)" -ge 1 ]
+  millrace summary new.h5 | grep -q "^Training: 100000 epochs .*; ended early, after [0-9]* whole epochs$"
 }
 
 # What is there and no model of ours is not touched, nor is what cannot be read.
@@ -125,6 +126,16 @@ saved_elsewhere() {
   millrace verify "there/millrace-$pid-m.h5"
 }
 
+# A stream gets the history once, a link's target is the file.
+streams() {
+  millrace train "${small[@]}" --epochs 3 --model st.h5 --history /dev/stdout >st.csv
+  [ "$(wc -l <st.csv)" = 4 ]
+  [ "$(millrace train "${small[@]}" --epochs 3 --model st.h5 --history /dev/stdout | wc -l)" = 4 ]
+  ln -s target.csv link.csv
+  millrace train "${small[@]}" --epochs 3 --model st.h5 --history link.csv
+  [ -L link.csv ] && [ "$(wc -l <target.csv)" = 4 ]
+}
+
 # Nobody reads the log any more.
 closed_log() {
   local status=0
@@ -133,4 +144,4 @@ closed_log() {
   millrace verify pipe.h5
 }
 
-run_cases first_epoch later_epochs other_files goes_on no_number best_before_no_number killed full_disk each_on_its_own saved_elsewhere closed_log
+run_cases first_epoch later_epochs other_files goes_on no_number best_before_no_number killed full_disk each_on_its_own saved_elsewhere streams closed_log
