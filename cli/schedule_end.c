@@ -12,25 +12,34 @@ static json_int_t integer(const json_t *object, const char *key, json_int_t fall
 
 /* --- stretching --------------------------------------------------------------------- */
 
-int mr_cli_stretch_schedule(json_t *optimizer, const mr_cli *c, const json_t *settings,
-                            int64_t steps_per_epoch, char *text, size_t size, mr_error *e)
+static json_int_t epochs_of(const json_t *settings)
 {
     mr_cli usual;
     mr_cli_default(&usual);
+    return integer(settings, "epochs", usual.epochs);
+}
+
+bool mr_cli_is_longer(const mr_cli *c, const json_t *settings)
+{
+    return c->epochs > epochs_of(settings);
+}
+
+int mr_cli_stretch_schedule(json_t *optimizer, const mr_cli *c, const json_t *settings,
+                            int64_t steps_per_epoch, char *text, size_t size, mr_error *e)
+{
     json_t *rate = json_object_get(json_object_get(optimizer, "config"), "learning_rate"),
            *config = json_object_get(rate, "config");
     const char *name = json_string_value(json_object_get(rate, "class_name"));
-    json_int_t epochs = integer(settings, "epochs", usual.epochs),
-               warmup = integer(config, "warmup_steps", 0);
+    json_int_t epochs = epochs_of(settings), warmup = integer(config, "warmup_steps", 0);
     bool ends = name && (!strcmp(name, "CosineDecay") || !strcmp(name, "PolynomialDecay"));
     *text = '\0';
-    if (!ends || c->epochs <= epochs || json_object_get(settings, "decay-steps") ||
+    if (!ends || !mr_cli_is_longer(c, settings) || json_object_get(settings, "decay-steps") ||
         integer(config, "decay_steps", 0) + warmup != epochs * steps_per_epoch)
         return 0;
     if (json_object_set_new(config, "decay_steps", json_integer(c->epochs * steps_per_epoch - warmup)))
         return mr_fail(e, MR_ENOMEM, "out of memory for the schedule");
-    snprintf(text, size, "the schedule %s, made for %lld epochs, is stretched over %d", name,
-             (long long)epochs, c->epochs);
+    snprintf(text, size, "the schedule %s, made for %lld epoch%s, is stretched over %d", name,
+             (long long)epochs, epochs == 1 ? "" : "s", c->epochs);
     return 0;
 }
 
@@ -68,6 +77,17 @@ static void check_warmup(const mr_cli_rates *r, char *text, size_t size)
     json_decref(schedule);
 }
 
+/* A rate that nothing will change any more. */
+static void check_constant(const mr_cli_rates *r, char *text, size_t size)
+{
+    double rate = mr_schedule_rate(r->schedule, r->iterations);
+    int64_t last = r->iterations + (int64_t)(r->epochs - r->epoch) * r->steps_per_epoch - 1;
+    if (r->longer && rate == mr_schedule_rate(r->schedule, last) &&
+        rate == mr_schedule_rate(r->schedule, 100 * last))
+        snprintf(text, size, "the schedule is over: the learning rate stays at %g in all epochs to come",
+                 rate);
+}
+
 int mr_cli_check_rates(const mr_cli_rates *r, char *text, size_t size, mr_error *e)
 {
     int idle = first_idle(r);
@@ -90,5 +110,7 @@ int mr_cli_check_rates(const mr_cli_rates *r, char *text, size_t size, mr_error 
                  idle + 1, r->epochs);
     else
         check_warmup(r, text, size);
+    if (!*text)
+        check_constant(r, text, size);
     return 0;
 }

@@ -325,7 +325,8 @@ static int check_rates(const struct job *j, mr_error *e)
                                 .iterations = j->trainer->optimizer->iterations - (at ? at->sums.steps : 0),
                                 .steps_per_epoch = steps_per_epoch(j),
                                 .epoch = at ? at->epoch : 0,
-                                .epochs = at && at->ended ? at->epoch : j->c->epochs};
+                                .epochs = at && at->ended ? at->epoch : j->c->epochs,
+                                .longer = at && mr_cli_is_longer(j->c, at->settings)};
     int status = mr_cli_check_rates(&rates, text, sizeof text, e);
     if (!status && *text)
         mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);

@@ -57,6 +57,12 @@ schedules_that_end() {
   grep -q "the learning rate is 0 from epoch 3 to epoch 4" err
   run --epochs 3 --schedule piecewise --boundaries 1epoch --values 0.1,0 2>err
   grep -q "the learning rate is 0 from epoch 3 to epoch 3" err
+  run --epochs 2 --schedule polynomial --decay-steps 2epochs --end-learning-rate 0.002 2>err
+  run --epochs 3 --resume 2>err
+  grep -q "the schedule is over: the learning rate stays at 0.002 in all epochs to come" err
+  rates_are "0.006 0.002 0.002"
+  run --epochs 4 --schedule exponential --decay-rate 0.5 2>err
+  run --epochs 5 --resume 2>err && [ ! -s err ]
   run --epochs 2 --schedule cosine --warmup-steps 3epochs 2>err
   grep -q "the warm-up of .* steps is longer than the run" err
   run --epochs 2 --schedule cosine-restarts --first-decay-steps 1epoch 2>err
