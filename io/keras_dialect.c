@@ -327,6 +327,29 @@ static bool says_mixed(const json_t *model, int depth)
     return false;
 }
 
+/* Brings MADE to channels_last and older words up to date. What it was before stays with it, as long as it
+ * says what it computes by itself. */
+static int bring_up_to_date(mr_dialect *d, json_t **made, json_t *layouts)
+{
+    json_t *found = json_incref(*made), *orders = json_object(), *turned = NULL;
+    int status = mr_keras_channels_last(d, made, layouts, orders);
+    bool first = !status && *made != found;
+    if (first)
+        turned = json_deep_copy(*made);
+    if (!status)
+        status = mr_keras_modernize(d, *made);
+    if (!status && first && json_equal(turned, *made)) {
+        json_object_del(found, "name");
+        status = mr_keras_sort_layers(found, d->e);
+        if (!status)
+            mr_keras_set(d, *made, "original", json_pack("{s:O, s:O}", "model", found, "orders", orders));
+    }
+    json_decref(turned);
+    json_decref(orders);
+    json_decref(found);
+    return status;
+}
+
 int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t *root, mr_error *e)
 {
     *canonical = NULL;
@@ -342,9 +365,7 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     if (!status && !origin->layouts && !(origin->layouts = json_object()))
         status = mr_fail(e, MR_ENOMEM, "out of memory");
     if (!status)
-        status = mr_keras_channels_last(&d, &made, origin->layouts);
-    if (!status)
-        status = mr_keras_modernize(&d, made);
+        status = bring_up_to_date(&d, &made, origin->layouts);
     if (!status && says_mixed(root, 0))
         mr_keras_set(&d, json_object_get(made, "config"), "dtype", json_string("mixed_bfloat16"));
     if (!status)

@@ -21,6 +21,7 @@ struct tag {
 struct pass {
     mr_dialect *d;
     json_t *notes;
+    json_t *orders;   /* paths of layers that give (N,C,H,W) in the original */
     json_t *flattens; /* paths, to keep the strings of tags alive */
     json_t *unfolded; /* paths of Flattens that get a Permute before them: their order is seen */
     bool again;       /* one more was put there: start over */
@@ -302,6 +303,16 @@ static int call_model(struct scope *s, struct entry *en, size_t call, const stru
     return status;
 }
 
+/* A Reshape gives the original's order; what follows turns it. */
+static void note_order(struct scope *s, const json_t *layer, enum order order)
+{
+    if (order != CHW || mr_keras_is_model(layer) || !strcmp(mr_keras_class(layer), "Reshape"))
+        return;
+    char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
+    mr_keras_set(s->p->d, path ? s->p->orders : NULL, path ? path : "", json_true());
+    free(path);
+}
+
 static int call_entry(struct scope *s, struct entry *en, size_t call, const struct tag *in, size_t inputs)
 {
     int status = 0;
@@ -313,6 +324,8 @@ static int call_entry(struct scope *s, struct entry *en, size_t call, const stru
         en->tag[call] = en->tag[0];
     else
         status = change_layer(s, en->json, in, inputs, &en->tag[call]);
+    if (!status)
+        note_order(s, en->json, en->tag[call].order);
     en->first = in[0];
     en->changed = true;
     return status;
@@ -502,6 +515,7 @@ static int walk_once(struct pass *p, json_t **changed, const json_t *original)
     size_t outputs;
     p->again = false;
     json_object_clear(p->notes);
+    json_object_clear(p->orders);
     *changed = json_deep_copy(original);
     int status = *changed ? walk_model(p, *changed, "", NULL, 0, &out, &outputs, 0)
                           : mr_fail(p->d->e, MR_ENOMEM, "out of memory");
@@ -509,9 +523,10 @@ static int walk_once(struct pass *p, json_t **changed, const json_t *original)
     return status;
 }
 
-int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes)
+int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t *orders)
 {
-    struct pass p = {.d = d, .notes = notes, .flattens = json_array(), .unfolded = json_object()};
+    struct pass p = {
+        .d = d, .notes = notes, .orders = orders, .flattens = json_array(), .unfolded = json_object()};
     json_t *changed = NULL;
     int status = 0;
     if (says_channels_first(*model, 0)) {

@@ -11,11 +11,26 @@
 
 /* First step, on the canonical configuration, which may still say "channels_first": *MODEL is replaced where
  * it does. NOTES, an object, gets for some paths of layers: {"how": "oihw" | "rows" | "chw", "flatten":
- * path}. */
-int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes);
+ * path}; ORDERS, another, has the paths of those layers whose outputs are (N,C,H,W) in the original. */
+int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t *orders);
 
 /* Second step, when the graph and so the shapes are there: replaces each note by what io/keras_param.c reads,
  * {"kernel": {"shape": as in the file, "view": …, "perm": …}}. */
 int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e);
+
+/* A channels_first model is written as it was. Its canonical configuration keeps, as "original", an object of
+ * its own at the root: {"model": the same before the first step, "orders": see above, "layouts": the second
+ * step's, as far as they hold for files of Keras 2 and later}. Not where other layers stand for what an older
+ * Keras meant: such a model is written as channels_last.
+ *
+ * What of G is written: the original's configuration, layouts (NULL: all as canonical) and orders (NULL), or
+ * its own. */
+const json_t *mr_keras_written_config(const mr_graph *g);
+const json_t *mr_keras_written_layouts(const mr_graph *g);
+const json_t *mr_keras_written_orders(const mr_graph *g);
+/* Of LAYOUTS (may be NULL) what does not come from Keras 1. A new reference. */
+json_t *mr_keras_later_layouts(const json_t *layouts);
+/* Puts them into the original of CONFIG, where it has one. */
+int mr_keras_keep_layouts(json_t *config, const json_t *layouts, mr_error *e);
 
 #endif

@@ -73,8 +73,10 @@ static json_t *arrange_layer(const mr_layer *l, const json_t *note, const mr_gra
     for (int i = 0; l && how && i < l->params; i++) {
         const mr_param *p = &l->param[i];
         json_t *one = !strcmp(how, "oihw") ? oihw(p) : !strcmp(how, "chw") ? chw(p) : rows(p, in);
-        if (one)
+        if (one) {
+            json_object_set_new(one, "how", json_string(how));
             json_object_set_new(all, p->kind, one);
+        }
     }
     return all;
 }
@@ -89,4 +91,50 @@ int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e)
             status = mr_fail(e, MR_ENOMEM, "out of memory");
     json_decref(copy);
     return status;
+}
+
+/* --- as it was ------------------------------------------------------------ */
+
+static const json_t *original(const mr_graph *g)
+{
+    return json_object_get(g->config, "original");
+}
+
+const json_t *mr_keras_written_config(const mr_graph *g)
+{
+    const json_t *model = json_object_get(original(g), "model");
+    return model ? model : g->config;
+}
+
+const json_t *mr_keras_written_layouts(const mr_graph *g)
+{
+    return json_object_get(original(g), "layouts");
+}
+
+const json_t *mr_keras_written_orders(const mr_graph *g)
+{
+    return json_object_get(original(g), "orders");
+}
+
+json_t *mr_keras_later_layouts(const json_t *layouts)
+{
+    json_t *later = json_object(), *layer, *one;
+    const char *path, *kind;
+    json_object_foreach ((json_t *)layouts, path, layer)
+        json_object_foreach (layer, kind, one) {
+            if (mr_json_is(json_object_get(one, "how"), "oihw"))
+                continue;
+            if (!json_object_get(later, path))
+                json_object_set_new(later, path, json_object());
+            json_object_set(json_object_get(later, path), kind, one);
+        }
+    return later;
+}
+
+int mr_keras_keep_layouts(json_t *config, const json_t *layouts, mr_error *e)
+{
+    json_t *kept = json_object_get(config, "original");
+    if (kept && json_object_set_new(kept, "layouts", mr_keras_later_layouts(layouts)))
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    return 0;
 }

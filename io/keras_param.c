@@ -16,8 +16,9 @@ struct layout {
     bool moved, flipped;
 };
 
-/* {"kernel": {"shape": […], "view": […], "perm": […]}} of the layer, as io/keras_layout.c leaves it. */
-static void read_layout(struct layout *l, const json_t *note)
+/* {"kernel": {"shape": […], "view": […], "perm": […], "how"}} of the layer, as io/keras_layout.c leaves it. A
+ * Dense may have got other units meanwhile. */
+static void read_layout(struct layout *l, const mr_param *p, const json_t *note)
 {
     const json_t *shape = json_object_get(note, "shape"), *view = json_object_get(note, "view"),
                  *perm = json_object_get(note, "perm");
@@ -30,6 +31,8 @@ static void read_layout(struct layout *l, const json_t *note)
         l->view.dim[i] = json_integer_value(json_array_get(view, (size_t)i));
         l->perm[i] = (int)json_integer_value(json_array_get(perm, (size_t)i));
     }
+    if (mr_json_is(json_object_get(note, "how"), "rows") && l->file.rank == 2)
+        l->file.dim[1] = l->view.dim[l->view.rank - 1] = p->shape.dim[1];
 }
 
 static bool is_flipped_kernel(const mr_param *p)
@@ -69,15 +72,16 @@ static struct layout layout_of(const mr_param *p, const mr_keras_origin *origin)
     for (int i = 0; i < MR_MAX_RANK; i++)
         l.perm[i] = i;
     if (note)
-        read_layout(&l, note);
+        read_layout(&l, p, note);
     if (origin->era == 1)
         old_transposed(&l, p);
     l.flipped = origin->theano && is_flipped_kernel(p);
     return l;
 }
 
-/* OUT in its own order; where each number lies in FROM follows from the view's strides. */
-static void transpose(float *out, const float *from, const struct layout *l)
+/* OUT in the variable's order; where each number lies in FROM, the file's, follows from the view's strides.
+ * BACK: from the variable's order to the file's. */
+static void transpose(float *out, const float *from, const struct layout *l, bool back)
 {
     size_t stride[MR_MAX_RANK], step[MR_MAX_RANK], count = 1;
     int64_t at[MR_MAX_RANK] = {0}, dim[MR_MAX_RANK];
@@ -92,7 +96,10 @@ static void transpose(float *out, const float *from, const struct layout *l)
     }
     size_t source = 0;
     for (size_t n = 0; n < count; n++) {
-        out[n] = from[source];
+        if (back)
+            out[source] = from[n];
+        else
+            out[n] = from[source];
         for (int i = rank - 1; i >= 0; i--) {
             source += step[i];
             if (++at[i] < dim[i])
@@ -149,9 +156,27 @@ int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *
     if (!status)
         status = mr_hdf5_read_floats(scratch ? scratch : values, p->count, at, path, e);
     if (!status && scratch)
-        transpose(values, scratch, &l);
+        transpose(values, scratch, &l, false);
     if (!status && l.flipped)
         flip(values, &p->shape);
     free(scratch);
+    return status;
+}
+
+int mr_keras_write_param(hid_t at, const char *path, const mr_param *p, const float *values,
+                         const json_t *layouts, mr_error *e)
+{
+    const json_t *note = json_object_get(json_object_get(layouts, p->layer->name), p->kind);
+    if (!note)
+        return mr_hdf5_write_floats(at, path, &p->shape, values, e);
+    mr_keras_origin origin = {.era = 3, .layouts = (json_t *)layouts};
+    struct layout l = layout_of(p, &origin);
+    float *turned = malloc(p->count * sizeof *turned);
+    int status = turned ? 0 : mr_fail(e, MR_ENOMEM, "weights '%s': out of memory", path);
+    if (!status) {
+        transpose(turned, values, &l, true);
+        status = mr_hdf5_write_floats(at, path, &l.file, turned, e);
+    }
+    free(turned);
     return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 #include "io/keras_slots.h"
 
 #include <stdio.h>
@@ -76,11 +77,20 @@ static int write_iterations(struct list *l, const char *name)
     return status ? status : mr_names_add(&l->names, name, l->e);
 }
 
+static int write_state(struct list *l, const char *name, const mr_slot *s)
+{
+    const mr_shape scalar = {.rank = 0};
+    const mr_real *values = l->out->state + s->offset;
+    if (!s->param)
+        return write_values(l, name, &scalar, values);
+    const mr_graph *g = l->out->model->graph;
+    int status = mr_keras_write_param(l->group, name, s->param, values, mr_keras_written_layouts(g), l->e);
+    return status ? status : mr_names_add(&l->names, name, l->e);
+}
+
 static int write_slot(struct list *l, const char *name, const char *slot, const mr_param *p)
 {
-    const mr_slot *s = find_slot(l->out->model, slot, p);
-    mr_shape scalar = {.rank = 0};
-    return write_values(l, name, p ? &p->shape : &scalar, l->out->state + s->offset);
+    return write_state(l, name, find_slot(l->out->model, slot, p));
 }
 
 /* COUNT trainable variables in order: calls WRITE for each. */
@@ -255,9 +265,7 @@ static const char *next_number(const struct list *l, char *name, size_t size)
 static int write_numbered(struct list *l, const mr_slot *s)
 {
     char name[32];
-    mr_shape scalar = {.rank = 0};
-    return write_values(l, next_number(l, name, sizeof name), s->param ? &s->param->shape : &scalar,
-                        l->out->state + s->offset);
+    return write_state(l, next_number(l, name, sizeof name), s);
 }
 
 static int number_slot(struct list *l, const mr_param *p, int number, int slot)

@@ -34,6 +34,10 @@ void mr_keras_targets_free(mr_keras_targets *t);
 int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *path,
                         const mr_keras_origin *origin, mr_error *e);
 
+/* The other way: writes P's VALUES as dataset PATH, laid out as LAYOUTS (may be NULL) has it. */
+int mr_keras_write_param(hid_t at, const char *path, const mr_param *p, const float *values,
+                         const json_t *layouts, mr_error *e);
+
 /* Whether that would be the right shape. */
 bool mr_keras_param_fits(const mr_param *p, hid_t at, const char *path, const mr_keras_origin *origin);
 

@@ -2,6 +2,7 @@
 /* The canonical configuration in the words of Keras 2, as far as it has them: see io/keras_write.h for who
  * reads that. */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 #include "io/keras_write.h"
 
 #include <string.h>
@@ -226,7 +227,7 @@ int mr_keras_config_h5(json_t **out, const mr_graph *g, int dialect, mr_error *e
     bool old = dialect == MR_DIALECT_KERAS_2;
     struct writer w = {.d = {.era = old ? 2 : 3, .e = e}, .g = g};
     int status = old ? check_keras_2(g, e) : 0;
-    *out = status ? NULL : model_json(&w, g->config, "");
+    *out = status ? NULL : model_json(&w, mr_keras_written_config(g), "");
     if (status || !w.d.failed)
         return status;
     json_decref(*out);

@@ -3,6 +3,7 @@
  * that they were given. Keys that not every Keras 3 knows were left out by the reader (io/keras_defaults.c).
  */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 #include "io/keras_write.h"
 
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 struct writer {
     mr_dialect d;
     const mr_graph *g;
+    const json_t *orders; /* mr_keras_written_orders */
 };
 
 /* --- shapes --------------------------------------------------------------- */
@@ -22,6 +24,16 @@ static json_t *shape_json(struct writer *w, const mr_shape *s)
     for (int i = 1; i < s->rank; i++)
         mr_keras_append(&w->d, list, json_integer(s->dim[i]));
     return list;
+}
+
+/* What NODE gives, in the original's order of axes. */
+static json_t *node_shape(struct writer *w, const mr_node *node)
+{
+    const mr_shape *s = &node->shape;
+    if (s->rank != 4 || !json_object_get(w->orders, node->layer->name))
+        return shape_json(w, s);
+    const mr_shape turned = {4, {0, s->dim[3], s->dim[1], s->dim[2]}};
+    return shape_json(w, &turned);
 }
 
 /* Node of call CALL of layer PATH. A model that is called again repeats its layers' calls; those of its first
@@ -71,8 +83,9 @@ static json_t *tensor_shape(struct writer *w, const json_t *model, const char *p
     } else if (mr_keras_is_model(layer)) {
         shape = model_shape(w, layer, path, (size_t)json_integer_value(json_array_get(ref, 2)));
     } else {
-        const mr_node *node = node_of(w, path, json_integer_value(json_array_get(ref, 1)));
-        shape = node ? shape_json(w, &node->shape)
+        bool turned = w->orders && mr_keras_is_input(layer); /* which says its shape itself */
+        const mr_node *node = turned ? NULL : node_of(w, path, json_integer_value(json_array_get(ref, 1)));
+        shape = node ? node_shape(w, node)
                      : json_deep_copy(json_object_get(json_object_get(layer, "config"), "batch_shape"));
     }
     free(path);
@@ -142,10 +155,11 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     return out;
 }
 
-/* Layers with variables are built when they are read, before they are called: they are told on what shape. */
+/* Layers with variables are built when they are read, before they are called: they are told on what shape.
+ * Those of a model in another order of axes are built by their calls. */
 static void add_build_config(struct writer *w, json_t *out, const mr_layer *l)
 {
-    const mr_node *node = l && l->params ? node_of(w, l->name, 0) : NULL;
+    const mr_node *node = l && l->params && !w->orders ? node_of(w, l->name, 0) : NULL;
     if (node && node->inputs == 1)
         mr_keras_set(&w->d, out, "build_config",
                      json_pack("{s:o}", "input_shape", shape_json(w, &w->g->node[node->input[0]].shape)));
@@ -239,8 +253,8 @@ static json_t *model_json(struct writer *w, const json_t *model, const char *pre
 
 int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e)
 {
-    struct writer w = {.d = {.era = 3, .e = e}, .g = g};
-    *out = model_json(&w, g->config, "");
+    struct writer w = {.d = {.era = 3, .e = e}, .g = g, .orders = mr_keras_written_orders(g)};
+    *out = model_json(&w, mr_keras_written_config(g), "");
     if (!w.d.failed)
         return 0;
     json_decref(*out);

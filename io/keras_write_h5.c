@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The whole-model .h5: /@model_config, /model_weights, /optimizer_weights. */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 #include "io/keras_slots.h"
 #include "io/keras_training.h"
 #include "io/keras_weights.h"
@@ -22,7 +23,8 @@ const char *mr_keras_version_of(const mr_keras_output *o)
 {
     if (o->dialect == MR_DIALECT_KERAS_2)
         return MR_KERAS_2_VERSION;
-    return mr_keras_keeps_lists(o->model->graph->config) ? MR_KERAS_VERSION_OF_LISTS : MR_KERAS_VERSION;
+    return mr_keras_keeps_lists(mr_keras_written_config(o->model->graph)) ? MR_KERAS_VERSION_OF_LISTS
+                                                                          : MR_KERAS_VERSION;
 }
 
 static int write_writer(hid_t group, const mr_keras_output *o, mr_error *e)
@@ -54,7 +56,8 @@ static int write_entry(hid_t weights, const mr_keras_output *o, const json_t *en
         char *array = array_name(name, &targets.target[i]);
         status = array ? mr_names_add(&names, array, e) : mr_fail(e, MR_ENOMEM, "out of memory");
         if (!status)
-            status = mr_hdf5_write_floats(group, array, &p->shape, o->state + p->offset, e);
+            status = mr_keras_write_param(group, array, p, o->state + p->offset,
+                                          mr_keras_written_layouts(o->model->graph), e);
         free(array);
     }
     if (!status)
@@ -79,7 +82,7 @@ static int write_top_level(hid_t weights, mr_error *e)
 
 static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
 {
-    const json_t *config = o->model->graph->config, *entry;
+    const json_t *config = mr_keras_written_config(o->model->graph), *entry;
     mr_names layers = {0};
     hid_t weights = -1;
     size_t i;

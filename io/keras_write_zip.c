@@ -2,9 +2,11 @@
 /* The .keras: metadata.json, config.json, model.weights.h5. What Keras does not know stands among the
  * attributes of the HDF5 file's root, which it does not look at. */
 #include "io/keras_internal.h"
+#include "io/keras_layout.h"
 #include "io/keras_slots.h"
 #include "io/keras_store.h"
 #include "io/keras_training.h"
+#include "io/keras_weights.h"
 #include "io/keras_write.h"
 #include "io/keras_zip.h"
 
@@ -43,8 +45,8 @@ static int write_layer(const struct store *s, const char *group, const char *pat
     int status = make_vars(&vars, s, group, name);
     for (int i = 0; l && i < l->params && !status; i++) {
         snprintf(number, sizeof number, "%d", i);
-        status =
-            mr_hdf5_write_floats(vars, number, &l->param[i].shape, s->o->state + l->param[i].offset, s->e);
+        status = mr_keras_write_param(vars, number, &l->param[i], s->o->state + l->param[i].offset,
+                                      mr_keras_written_layouts(s->o->model->graph), s->e);
     }
     mr_hdf5_release(vars);
     return status;
@@ -97,7 +99,7 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
     int status = mr_hdf5_create(&file, path, e);
     struct store s = {file, o, e};
     if (!status)
-        status = write_model(&s, o->model->graph->config, "", "");
+        status = write_model(&s, mr_keras_written_config(o->model->graph), "", "");
     if (!status && o->optimizer)
         status = mr_keras_write_slots_zip(file, o, e);
     if (!status)

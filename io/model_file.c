@@ -53,7 +53,9 @@ int mr_model_adopt(mr_model *m, json_t *config, const mr_keras_origin *origin, c
     const mr_shape trained = {4, {0, p->height, p->width, (int)p->color_mode}};
     int status = mr_graph_create(&m->graph, config, !input && m->has_preprocess ? &trained : input, e);
     m->layouts = json_incref(origin->layouts);
-    return status ? status : mr_keras_layout_shapes(m->layouts, m->graph, e);
+    if (!status)
+        status = mr_keras_layout_shapes(m->layouts, m->graph, e);
+    return status ? status : mr_keras_keep_layouts(m->graph->config, m->layouts, e);
 }
 
 /* Hands M over where all went well. */

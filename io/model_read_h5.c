@@ -2,6 +2,7 @@
 /* Whole models and weights from an .h5. */
 #include "io/hdf5.h"
 #include "io/json_tree.h"
+#include "io/keras_layout.h"
 #include "io/keras_own.h"
 #include "io/keras_slots.h"
 #include "io/keras_training.h"
@@ -150,8 +151,17 @@ int mr_model_read_provenance_h5(json_t **out, const mr_model_source *s, mr_error
 
 /* --- weights alone -------------------------------------------------------- */
 
+static bool says_channels_first(hid_t file)
+{
+    char *text = NULL;
+    int status = mr_hdf5_find_text(&text, NULL, file, "model_config", NULL);
+    bool says = !status && text && strstr(text, "\"channels_first\"");
+    free(text);
+    return says;
+}
+
 /* Weights in the old layout, for an architecture that may have come as channels_first: then files of other
- * writers lie as that says, ours do not. */
+ * writers lie as that says, and ours where their own configuration is channels_first. */
 static int read_listed(mr_model *m, hid_t file, const mr_model_source *s, mr_error *e)
 {
     mr_model writer = {0};
@@ -163,6 +173,8 @@ static int read_listed(mr_model *m, hid_t file, const mr_model_source *s, mr_err
     int ours = status ? status : mr_hdf5_has_attribute(file, "millrace_version", e);
     if (ours == 0)
         origin.layouts = json_incref(m->layouts);
+    else if (ours > 0 && says_channels_first(file))
+        origin.layouts = mr_keras_later_layouts(m->layouts);
     if (ours < 0)
         status = ours;
     if (!status)
@@ -176,12 +188,10 @@ static int read_listed(mr_model *m, hid_t file, const mr_model_source *s, mr_err
 
 int mr_model_read_weights_h5(mr_model *m, const mr_model_source *s, mr_error *e)
 {
-    mr_keras_origin plain = {.era = 3};
+    mr_keras_origin plain = {.era = 3, .layouts = mr_keras_later_layouts(m->layouts)};
     hid_t file = -1;
     int status = open_file(&file, s, e);
-    if (status)
-        return status;
-    int store = mr_keras_has_store(file, e);
+    int store = status ? status : mr_keras_has_store(file, e);
     if (store < 0)
         status = store;
     else if (store)
@@ -189,5 +199,6 @@ int mr_model_read_weights_h5(mr_model *m, const mr_model_source *s, mr_error *e)
     else
         status = read_listed(m, file, s, e);
     mr_hdf5_close(file, s->name, NULL);
+    mr_keras_origin_clear(&plain);
     return status;
 }

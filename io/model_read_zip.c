@@ -2,6 +2,7 @@
 /* Whole models and weights from a .keras. */
 #include "io/hdf5.h"
 #include "io/json_tree.h"
+#include "io/keras_layout.h"
 #include "io/keras_own.h"
 #include "io/keras_slots.h"
 #include "io/keras_training.h"
@@ -110,6 +111,19 @@ int mr_model_read_provenance_zip(json_t **out, const mr_model_source *s, mr_erro
     return status;
 }
 
+/* For an architecture that came as channels_first: a file of such a model has its weights laid out as that
+ * says. */
+static void find_layouts(mr_keras_origin *origin, const mr_model *m, mr_keras_zip *zip)
+{
+    char *text = NULL;
+    size_t size;
+    if (mr_keras_zip_read(&text, &size, zip, "config.json", MR_JSON_MAX_BYTES, NULL))
+        return;
+    if (strstr(text, "\"channels_first\""))
+        origin->layouts = mr_keras_later_layouts(m->layouts);
+    free(text);
+}
+
 int mr_model_read_weights_zip(mr_model *m, const mr_model_source *s, mr_error *e)
 {
     mr_keras_origin origin = {.era = 3};
@@ -120,9 +134,12 @@ int mr_model_read_weights_zip(mr_model *m, const mr_model_source *s, mr_error *e
     if (!status)
         status = open_weights(&file, &bytes, zip, s->name, e);
     if (!status)
+        find_layouts(&origin, m, zip);
+    if (!status)
         status = mr_keras_read_weights_zip(m->graph, file, &origin, e);
     mr_hdf5_close(file, s->name, NULL);
     free(bytes);
     mr_keras_zip_close(zip);
+    mr_keras_origin_clear(&origin);
     return status;
 }

@@ -127,20 +127,34 @@ static bool is_conv(const mr_layer *l)
     return !strcmp(l->class->name, "Conv2D");
 }
 
-/* The new configuration: units and activation of the head, and the kind of what follows it. */
-static json_t *edited(const mr_graph *g, const struct head *h, int classes)
+/* The configuration that a channels_first model is written with (io/keras_layout.h), which must follow all
+ * changes, or NULL. */
+static json_t *original_of(const json_t *model)
 {
-    json_t *model = json_deep_copy(g->config), *config = model ? config_of(model, h->layer->name) : NULL;
-    if (!config) {
-        json_decref(model);
-        return NULL;
-    }
+    return json_object_get(json_object_get(model, "original"), "model");
+}
+
+static bool edit_head(json_t *model, const struct head *h, int classes)
+{
+    json_t *config = config_of(model, h->layer->name);
+    if (!config)
+        return false;
     json_object_set_new(config, is_conv(h->layer) ? "filters" : "units", json_integer(classes));
     json_object_set_new(config, "activation", json_string(h->activation ? "linear" : "softmax"));
     open_path(model, h->layer->name);
     if (h->activation && !strcmp(h->activation->class->name, "Activation"))
         json_object_set_new(config_of(model, h->activation->name), "activation", json_string("softmax"));
-    return model;
+    return true;
+}
+
+/* The new configuration: units and activation of the head, and the kind of what follows it. */
+static json_t *edited(const mr_graph *g, const struct head *h, int classes)
+{
+    json_t *model = json_deep_copy(g->config), *original = original_of(model);
+    if (model && edit_head(model, h, classes) && (!original || edit_head(original, h, classes)))
+        return model;
+    json_decref(model);
+    return NULL;
 }
 
 /* --- the new graph ----------------------------------------------------------------------------------------
@@ -256,10 +270,13 @@ static void set_trainable(mr_graph *g, mr_layer *l, bool trainable)
     if (is_input(l)) /* Keras's has no such key */
         return;
     mr_layer_set_trainable(l, trainable);
-    if (trainable)
-        open_path(g->config, l->name);
-    else
-        walk_to(g->config, l->name, make_frozen, NULL);
+    json_t *models[] = {g->config, original_of(g->config)};
+    for (int i = 0; i < 2 && models[i]; i++) {
+        if (trainable)
+            open_path(models[i], l->name);
+        else
+            walk_to(models[i], l->name, make_frozen, NULL);
+    }
 }
 
 int mr_fine_tune_set_trainable(mr_graph *g, const char *pattern, bool trainable, const mr_layer *keep,

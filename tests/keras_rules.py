@@ -45,6 +45,15 @@ def references(layer):
     return calls
 
 
+def tensor_objects(v):
+    """The "config" of each __keras_tensor__ in V."""
+    if isinstance(v, list):
+        return [t for x in v for t in tensor_objects(x)]
+    if not isinstance(v, dict):
+        return []
+    return [v["config"]] if v.get("class_name") == "__keras_tensor__" else [t for x in v.values() for t in tensor_objects(x)]
+
+
 def is_tensor(v):
     return isinstance(v, list) and len(v) == 3 and isinstance(v[0], str)
 
@@ -223,6 +232,12 @@ def check_model(model, old, where, old2=False):
         if old2:
             rule(isinstance(config[key], list) and all(is_tensor(r) for r in config[key]), where, key, "is no list of tensors:", config[key])
     by_name = {name_of(l): l for l in config["layers"]}
+    for l in config["layers"] if not old else []:
+        for t in tensor_objects(l["inbound_nodes"]):
+            source = by_name[t["keras_history"][0]]
+            wanted = source["config"].get("batch_shape") if source["class_name"] == "InputLayer" else None
+            rule(wanted is None or len(t["shape"]) == len(wanted) and all(b in (None, a) for a, b in zip(t["shape"], wanted)),
+                 where, name_of(l), "called on shape", t["shape"], "of input", wanted)
     for l in config["layers"]:
         rule((l["class_name"] == "InputLayer") == (not l["inbound_nodes"]), where, name_of(l), "inbound_nodes")
         for call in references(l):
@@ -260,10 +275,49 @@ def read_config(path):
     return texts[0], json.loads(texts[1])
 
 
+def single_layers(model):
+    return {name_of(l): l["config"] for l in model["config"]["layers"] if l["class_name"] not in MODELS}
+
+
+def arrays_of(path):
+    """The weights of each layer of the outermost model."""
+    arrays = {}
+    if open(path, "rb").read(2) == b"PK":
+        f = h5py.File(io.BytesIO(zipfile.ZipFile(path).read("model.weights.h5")), "r")
+        for g in f["layers"].values():
+            v = g["vars"]
+            arrays[v.attrs["name"]] = [v[str(i)][()] for i in range(len(v))]
+    else:
+        g = h5py.File(path, "r")["model_weights"]
+        for l in g:
+            names = g[l].attrs["weight_names"]
+            arrays[l] = [g[l][n.decode() if isinstance(n, bytes) else n][()] for n in names]
+    return arrays
+
+
+def check_channels_first(path, model, original, found):
+    """A channels_first model is what it was: axes, shapes of inputs, weights."""
+    a, b = single_layers(model), single_layers(found)
+    rule(set(a) == set(b), path, "layers", set(a) ^ set(b))
+    for n in set(a) & set(b):
+        for key in ("data_format", "axis", "dims", "target_shape"):
+            usual = "channels_last" if key == "data_format" else None
+            was = b[n].get(key, usual)
+            was = was[0] if key == "axis" and isinstance(was, list) and len(was) == 1 else was
+            rule(a[n].get(key, usual) == was, path, n, key, a[n].get(key), "was", was)
+        shapes = [c.get("batch_shape", c.get("batch_input_shape")) for c in (a[n], b[n])]
+        rule(shapes[0] == shapes[1], path, n, "shape", shapes)
+    ours, theirs = arrays_of(path), arrays_of(original)
+    for n in set(a) & set(ours) & set(theirs):
+        rule(len(ours[n]) == len(theirs[n]) and all(np.array_equal(x, y) for x, y in zip(ours[n], theirs[n])), path, n, "weights lie otherwise")
+
+
 def check_original(path, original):
     (v, model), (found_version, found) = read_config(path), read_config(original)
     if v.startswith("3"):
         check_forms(model, version(v) < (3, 12), found, version(found_version) < (3, 12), path)
+    if found_version.startswith("3") and '"channels_first"' in json.dumps(found):
+        check_channels_first(path, model, original, found)
 
 
 # --- weights -----------------------------------------------------------------------------------------------------

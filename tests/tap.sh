@@ -21,6 +21,9 @@ thread_sanitized() { grep -q fsanitize=thread "$MILLRACE_BUILD/Makefile"; }
 # The exit status of a command whose output goes to out and err.
 status_of() { "$@" >out 2>err; echo $?; }
 
+# keras_rules FILE…: the model files keep the rules by which Keras reads them; not looked at where there is no h5py.
+keras_rules() { ! "$python" -c 'import h5py, numpy' 2>/dev/null || "$python" "$MILLRACE_SRC/tests/keras_rules.py" "$@"; }
+
 # expect STATUS TEXT COMMAND…: its exit status, and one line on standard error that holds TEXT.
 expect() {
   local want=$1 text=$2 got; shift 2

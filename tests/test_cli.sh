@@ -78,6 +78,7 @@ convert_keeps_all() {
   millrace convert --dialect keras2 base.h5 other.h5 --quiet
   millrace predict --model other.h5 --images cells/testing --quiet >2.csv
   cmp 1.csv 2.csv
+  keras_rules base.h5 base.keras=base.h5 back.h5=base.h5 other.h5
   local lion=$MILLRACE_SHARED/golden/training2/lion/end.keras
   if [ -f "$lion" ]; then
     expect 3 "optimizer state of Lion dropped" millrace convert "$lion" lion.h5

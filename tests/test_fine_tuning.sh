@@ -51,6 +51,26 @@ in_two_phases() {
   weights one.h5 two.h5 | grep '^changed' >w
   not grep -q bn w
   grep -q stem_conv w
+  keras_rules one.keras=base.h5 one.h5=base.h5 two.h5=base.h5
+}
+
+# Nested models and channels_first ones are written as they came, whatever was trained.
+files_keep_their_form() {
+  local golden=$MILLRACE_SHARED/golden
+  [ -d "$golden/matrix" ] || { echo "SKIP no ../shared/golden/matrix"; return 0; }
+  for model in "$golden/layers/nested.keras" "$golden/matrix/graph_nested_1.keras"; do
+    millrace train --data three --from "$model" --new-head --model n.h5 "${common[@]}"
+    millrace convert n.h5 n.keras --quiet
+    keras_rules "n.h5=$model" "n.keras=$model"
+  done
+  millrace train --data three --from "$golden/matrix/graph_cf_cnn.keras" --new-head --model cf.h5 "${common[@]}"
+  keras_rules cf.h5
+  "$python" - <<'END'
+import h5py, json
+layers = {l["name"]: l["config"] for l in json.loads(h5py.File("cf.h5").attrs["model_config"])["config"]["layers"]}
+assert layers["input_layer"]["batch_input_shape"] == [None, 3, 12, 11], layers["input_layer"]
+assert {c["data_format"] for c in layers.values() if "kernel_size" in c} == {"channels_first"}
+END
 }
 
 # Without a new head the data's classes must be the model's, and come in its order.
@@ -105,4 +125,4 @@ refused() {
   expect 2 "contradicts" millrace train --data three --from base.h5 --model x.h5 --new-head --rescale 1/255 "${common[@]}"
 }
 
-run_cases a_new_head in_two_phases classes_of_the_model a_stranger_learns_malaria refused
+run_cases a_new_head in_two_phases files_keep_their_form classes_of_the_model a_stranger_learns_malaria refused

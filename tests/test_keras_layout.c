@@ -217,6 +217,37 @@ static float *run(mr_model *m, size_t *count)
     return y;
 }
 
+static void expect_output(mr_model *m, const float *wanted, size_t n, const char *what)
+{
+    size_t k;
+    float *y = run(m, &k);
+    assert_int_equal(n, k);
+    if (memcmp(y, wanted, n * sizeof *y) != 0)
+        fail_msg("%s gives other numbers (%g, %g, …)", what, (double)y[0], (double)wanted[0]);
+    free(y);
+}
+
+/* Written in either format, and read as a model or as weights of the same architecture, TWIN gives WANTED;
+ * and it is the same model. */
+static void check_written(mr_model *twin, const float *wanted, size_t n)
+{
+    static const char *const names[] = {"again.h5", "again.keras"};
+    for (int i = 0; i < 2; i++) {
+        const char *path = keras_temporary(names[i]);
+        mr_error e = {0};
+        keras_save(twin, path, NULL);
+        mr_model *again = keras_load(path);
+        assert_true(json_equal(twin->graph->config, again->graph->config));
+        expect_output(again, wanted, n, path);
+        memset(again->graph->state, 0, again->graph->weights * sizeof(mr_real));
+        if (mr_model_load_weights(again, path, &e))
+            fail_msg("%s", e.message);
+        expect_output(again, wanted, n, path);
+        memset(again->graph->state, 0, again->graph->weights * sizeof(mr_real));
+        mr_model_free(again);
+    }
+}
+
 static void check_twin(const char *golden, struct form form, bool channels_first)
 {
     mr_error e = {0};
@@ -229,6 +260,7 @@ static void check_twin(const char *golden, struct form form, bool channels_first
     assert_int_equal(n, k);
     if (memcmp(a, b, n * sizeof *a) != 0)
         fail_msg("%s: the twin gives other numbers (%g, %g, …)", golden, (double)a[0], (double)b[0]);
+    check_written(twin, b, n);
     free(a);
     free(b);
     mr_model_free(m);
