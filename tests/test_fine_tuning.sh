@@ -59,11 +59,11 @@ files_keep_their_form() {
   local golden=$MILLRACE_SHARED/golden
   [ -d "$golden/matrix" ] || { echo "SKIP no ../shared/golden/matrix"; return 0; }
   for model in "$golden/layers/nested.keras" "$golden/matrix/graph_nested_1.keras"; do
-    millrace train --data three --from "$model" --new-head --model n.h5 "${common[@]}"
+    millrace train --data three --from "$model" --new-head --rescale 1/255 --model n.h5 "${common[@]}"
     millrace convert n.h5 n.keras --quiet
     keras_rules "n.h5=$model" "n.keras=$model"
   done
-  millrace train --data three --from "$golden/matrix/graph_cf_cnn.keras" --new-head --model cf.h5 "${common[@]}"
+  millrace train --data three --from "$golden/matrix/graph_cf_cnn.keras" --new-head --rescale 1/255 --model cf.h5 "${common[@]}"
   keras_rules cf.h5
   "$python" - <<'END'
 import h5py, json

@@ -285,7 +285,8 @@ static bool is_model_file(const char *name)
     bool model = false;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         model = model || ends_with(name, endings[i]);
-    return model && !ends_with(name, ".io.h5") && strcmp(name, "data.h5") != 0;
+    bool start = !strncmp(name, "start.", 6); /* like end. but for what was trained */
+    return model && !start && !ends_with(name, ".io.h5") && strcmp(name, "data.h5") != 0;
 }
 
 /* FROM: NULL, or the ending of files that are taken. */
