@@ -15,6 +15,12 @@ __attribute__((weak)) void fuzz_repair(uint8_t *data, size_t size)
     (void)size;
 }
 
+__attribute__((weak)) void fuzz_prepare(const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+}
+
 void fuzz_fail(const char *what)
 {
     fprintf(stderr, "fuzz: %s\n", what);

@@ -17,6 +17,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * default does nothing. */
 void fuzz_repair(uint8_t *data, size_t size);
 
+/* Shown an input before its mutations, where there is one. The default does nothing. */
+void fuzz_prepare(const uint8_t *data, size_t size);
+
 /* Ends the process where STATUS is a failure that E does not explain in one clear line, or the two disagree.
  * Counts. */
 void fuzz_judge(int status, const mr_error *e);

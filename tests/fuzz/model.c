@@ -2,6 +2,7 @@
 /* Whole model files, .h5 and .keras (built as fuzz_h5 and fuzz_keras, which differ in their seeds). What
  * opens is run, written again in both formats, and must open again. */
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/hdf5_sums.h"
 
 #include "io/model_file.h"
 
@@ -61,9 +62,15 @@ static void store(uint8_t *p, uint32_t value)
         p[i] = (uint8_t)(value >> (8 * i));
 }
 
+void fuzz_prepare(const uint8_t *data, size_t size)
+{
+    hdf5_sums_prepare(data, size);
+}
+
 /* The CRC of every stored member of a zip, in its central directory and its local header. */
 void fuzz_repair(uint8_t *data, size_t size)
 {
+    hdf5_sums_repair(data, size);
     for (size_t at = 0; at + 46 <= size; at++) {
         if (memcmp(data + at, "PK\1\2", 4) || data[at + 10])
             continue;

@@ -141,7 +141,10 @@ static void find_signatures(const struct input *in)
                                         "\x89HDF",  "PK\1\2",   "PK\3\4",   "PK\5\6",   "IHDR",
                                         "PLTE",     "tRNS",     "IDAT",     "acTL",     "\xff\xc0",
                                         "\xff\xc2", "\xff\xc4", "\xff\xda", "\xff\xdb", "\xff\xdd",
-                                        "\xff\xe0", "\xff\xee", "{\"",      "_names",   "_config"};
+                                        "\xff\xe0", "\xff\xee", "{\"",      "_names",   "_config",
+                                        "OCHK",     "FRHP",     "FHDB",     "FHIB",     "BTHD",
+                                        "BTIN",     "BTLF",     "FAHD",     "FADB",     "EAHD",
+                                        "EAIB",     "EASB",     "EADB"};
     marked.count = 0;
     for (size_t i = 0; i < in->size && marked.count < MAX_SIGNATURES; i++)
         for (size_t k = 0; k < sizeof marks / sizeof *marks; k++) {
@@ -251,6 +254,7 @@ static void run_mutation(uint64_t seed, long number)
         return;
     random_state = seed * 0x2545f4914f6cdd1du + (uint64_t)number;
     find_signatures(&in);
+    fuzz_prepare(in.bytes, in.size);
     size_t changes = 1 + below(MAX_CHANGES);
     while (changes--)
         change(&in);
