@@ -130,6 +130,18 @@ static hid_t open_checked(int fd, const char *path)
     return file;
 }
 
+/* The library, which opens the file once more, does not say why it could not. */
+static int fail_open(int fd, const char *path, mr_error *e)
+{
+    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0), reason = again < 0 ? errno : 0;
+    if (again < 0) {
+        H5Eclear2(H5E_DEFAULT);
+        return mr_fail_errno(e, reason, "cannot open '%s'", path);
+    }
+    close(again);
+    return mr_hdf5_fail(e, MR_EFORMAT, "libhdf5 cannot open '%s'", path);
+}
+
 int mr_hdf5_open(hid_t *file, const char *path, mr_error *e)
 {
     *file = -1;
@@ -140,7 +152,7 @@ int mr_hdf5_open(hid_t *file, const char *path, mr_error *e)
     if (!status)
         *file = open_checked(fd, path);
     if (!status && *file < 0)
-        status = mr_hdf5_fail(e, MR_EFORMAT, "'%s' is a damaged HDF5 file", path);
+        status = fail_open(fd, path, e);
     close(fd);
     return status;
 }

@@ -6,7 +6,10 @@
 #include "io/durable.h"
 #include "tests/files.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* --- attributes ----------------------------------------------------------- */
 
@@ -156,7 +159,8 @@ static void walks_end(void **state)
         bytes[address[i] + 4] = 1;
     }
     mr_hdf5_lock();
-    if (mr_hdf5_open_image(&file, bytes, size, "circles", &e) || mr_hdf5_visit(file, count_object, &objects, &e))
+    if (mr_hdf5_open_image(&file, bytes, size, "circles", &e) ||
+        mr_hdf5_visit(file, count_object, &objects, &e))
         fail_msg("%s", e.message);
     assert_int_equal(objects, DIAMONDS + 1);
     mr_hdf5_close(file, path, NULL);
@@ -175,8 +179,9 @@ static void paths_with_and_without_their_parts(void **state)
     assert_true(H5Lcreate_soft("/nowhere", file, "dangling", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     assert_true(H5Lcreate_external("/etc/passwd", "/x", file, "elsewhere", H5P_DEFAULT, H5P_DEFAULT) >= 0);
     static const char *const there[] = {"one", "one/two", "one/two/three", "/one//two/", "soft/three"},
-                             *const missing[] = {"",         "/",           "two",     "one/three", "one/two/three/four",
-                                                 "dangling", "elsewhere", "elsewhere/x", "soft/x"};
+                             *const missing[] = {
+                                 "",         "/",         "two",         "one/three", "one/two/three/four",
+                                 "dangling", "elsewhere", "elsewhere/x", "soft/x"};
     for (size_t i = 0; i < sizeof there / sizeof *there; i++)
         if (!mr_hdf5_exists(file, there[i]))
             fail_msg("'%s' is missing", there[i]);
@@ -186,6 +191,33 @@ static void paths_with_and_without_their_parts(void **state)
     assert_true(mr_hdf5_exists(group, "/one/two/three"));
     mr_hdf5_release(group);
     keras_close_file(file);
+}
+
+/* The file is opened twice, by us and by the library; a second descriptor that is not to be had is no damage.
+ */
+static void a_lack_of_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit old, low;
+    const char *path = keras_temporary("descriptors.h5");
+    keras_close_file(keras_new_file(path));
+    mr_hdf5_lock();
+    int first = open("/dev/null", O_RDONLY); /* the lowest that is free */
+    assert_true(first >= 0 && close(first) == 0 && getrlimit(RLIMIT_NOFILE, &old) == 0);
+    for (int more = 0; more < 3; more++) {
+        hid_t file;
+        mr_error e = {0};
+        low = (struct rlimit){(rlim_t)(first + more), old.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+        int status = mr_hdf5_open(&file, path, &e);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_int_equal(status, more < 2 ? MR_EIO : 0);
+        if (status && (!strstr(e.message, "Too many open files") || !strstr(e.message, path)))
+            fail_msg("%s", e.message);
+        if (!status)
+            mr_hdf5_close(file, path, NULL);
+    }
+    mr_hdf5_unlock();
 }
 
 /* --- durable writes -------------------------------------------------------------------------- */
@@ -237,6 +269,7 @@ int main(void)
                                        cmocka_unit_test(long_lists_are_split),
                                        cmocka_unit_test(walks_end),
                                        cmocka_unit_test(paths_with_and_without_their_parts),
+                                       cmocka_unit_test(a_lack_of_descriptors),
                                        cmocka_unit_test(durable_writes)};
     return cmocka_run_group_tests_name("hdf5 and durable files", tests, NULL, NULL);
 }
