@@ -124,6 +124,68 @@ static int append_strings(mr_names *out, hid_t object, const char *name, mr_erro
     return status ? status : mr_raw_attributes(&raw, object, read_strings, &r, e);
 }
 
+/* --- lists in parts --------------------------------------------------------- */
+
+struct part {
+    unsigned long number;
+    mr_names names;
+};
+
+struct parts {
+    const char *name;
+    mr_raw *raw;
+    struct part *part;
+    size_t count;
+};
+
+/* The number behind NAME, written as printf does; false where there is none. */
+static bool part_number(const char *whole, const char *name, unsigned long *number)
+{
+    size_t length = strlen(name);
+    const char *digits = whole + length;
+    size_t count = strncmp(whole, name, length) ? 0 : strspn(digits, "0123456789");
+    if (count == 0 || count > 9 || digits[count] || (count > 1 && *digits == '0'))
+        return false;
+    *number = strtoul(digits, NULL, 10);
+    return true;
+}
+
+static int read_part(void *context, const mr_raw_attribute *a, mr_error *e)
+{
+    struct parts *p = context;
+    struct part *larger;
+    unsigned long number;
+    if (!part_number(a->name, p->name, &number))
+        return 0;
+    if ((p->count & (p->count - 1)) == 0) { /* full at every power of two */
+        if (!(larger = reallocarray(p->part, p->count ? 2 * p->count : 1, sizeof *larger)))
+            return mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", a->name);
+        p->part = larger;
+    }
+    struct part *part = &p->part[p->count++];
+    *part = (struct part){.number = number};
+    int found = read_strings(&(struct reading){a->name, p->raw, &part->names}, a, e);
+    return found < 0 ? found : 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    unsigned long x = ((const struct part *)a)->number, y = ((const struct part *)b)->number;
+    return (x > y) - (x < y);
+}
+
+/* Numbers 0, 1, … as far as they go. */
+static int join_parts(mr_names *out, struct parts *p, mr_error *e)
+{
+    int status = 0;
+    if (p->count)
+        qsort(p->part, p->count, sizeof *p->part, by_number);
+    for (size_t i = 0; i < p->count && p->part[i].number == i && !status; i++)
+        for (size_t k = 0; k < p->part[i].names.count && !status; k++)
+            status = mr_names_add(out, p->part[i].names.name[k], e);
+    return status;
+}
+
 static int missing(mr_error *e, const char *name)
 {
     return mr_fail(e, MR_ENOTFOUND, "no attribute '%s'", name);
@@ -176,15 +238,23 @@ static int check_lengths(const mr_names *names, const char *attribute, mr_error 
     return 0;
 }
 
-/* NAME0, NAME1, … */
+/* NAME0, NAME1, …, in one look at the object: to look for each would take time in the square of their number.
+ */
 static int append_parts(mr_names *out, hid_t object, const char *name, mr_error *e)
 {
-    char part[128];
-    size_t i = 0;
-    int found = FOUND;
-    while (found == FOUND)
-        found = append_strings(out, object, part_name(part, sizeof part, name, i++), e);
-    return found < 0 ? found : i == 1 ? missing(e, name) : 0;
+    mr_raw raw;
+    struct parts p = {name, &raw, NULL, 0};
+    int status = mr_raw_open(&raw, object, e);
+    if (!status)
+        status = mr_raw_attributes(&raw, object, read_part, &p, e);
+    if (!status)
+        status = join_parts(out, &p, e);
+    if (!status && (p.count == 0 || p.part[0].number != 0))
+        status = missing(e, name);
+    for (size_t i = 0; i < p.count; i++)
+        mr_names_free(&p.part[i].names);
+    free(p.part);
+    return status;
 }
 
 int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e)

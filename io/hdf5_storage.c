@@ -9,7 +9,7 @@
 enum {
     PACKED = 1100,        /* deflate packs 1032 : 1 at best */
     FREE_BYTES = 1 << 26, /* that need not be in the file */
-    FREE_CHUNKS = 1 << 20
+    FREE_CHUNKS = 1 << 16
 };
 
 /* Filters as registered with the HDF Group that somebody may meet. */

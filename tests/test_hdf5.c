@@ -108,6 +108,36 @@ static void long_lists_are_split(void **state)
     mr_names_free(&back);
 }
 
+/* Parts in any order in the header; what only looks like one is none. */
+static void parts_are_joined_by_number(void **state)
+{
+    (void)state;
+    mr_names back;
+    mr_error e = {0};
+    char name[32];
+    hid_t file = keras_new_file(keras_temporary("parts.h5"));
+    for (int i = 299; i >= 0; i--) {
+        mr_names one = {0};
+        snprintf(name, sizeof name, "weight_names%d", i);
+        assert_int_equal(mr_names_add(&one, name, &e), 0);
+        assert_int_equal(mr_hdf5_write_names(file, name, &one, &e), 0);
+        mr_names_free(&one);
+    }
+    assert_int_equal(mr_hdf5_write_text(file, "weight_names007", "x", true, &e), 0);
+    assert_int_equal(mr_hdf5_write_text(file, "weight_names301", "x", true, &e), 0);
+    assert_int_equal(mr_hdf5_write_text(file, "weight_names_1", "x", true, &e), 0);
+    H5Fflush(file, H5F_SCOPE_LOCAL);
+    assert_int_equal(mr_hdf5_read_names(&back, file, "weight_names", &e), 0);
+    assert_int_equal(back.count, 300);
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "weight_names%d", i);
+        assert_string_equal(back.name[i], name);
+    }
+    mr_names_free(&back);
+    assert_int_equal(mr_hdf5_read_names(&back, file, "weight_names_", &e), MR_ENOTFOUND);
+    keras_close_file(file);
+}
+
 /* --- walking a file --------------------------------------------------------------------------- */
 
 enum { DIAMONDS = 40 };
@@ -267,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kinds_of_attributes),
                                        cmocka_unit_test(long_lists_are_split),
+                                       cmocka_unit_test(parts_are_joined_by_number),
                                        cmocka_unit_test(walks_end),
                                        cmocka_unit_test(paths_with_and_without_their_parts),
                                        cmocka_unit_test(a_lack_of_descriptors),

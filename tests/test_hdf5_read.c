@@ -4,6 +4,7 @@
  * formats from the earliest to the latest. */
 #include "tests/files.h"
 
+#include "io/array_stream.h"
 #include "io/arrays.h"
 #include "io/hdf5.h"
 #include "io/hdf5_check.h"
@@ -379,6 +380,42 @@ static void headers_of_many_pieces(void **state)
     unlink(temporary());
 }
 
+/* The elements behind the first 131,000 or so of such an array are in pages. */
+static void pages_of_an_extensible_array(void **state)
+{
+    enum { PLACE = 135000, SIZE = 140000 };
+    static const struct shape pad = {"pad", {50000, 2}, {0, 0}, {50000, 2}, "", false};
+    static const hsize_t size[1] = {SIZE}, most[1] = {FOREVER}, one[1] = {1}, place[1] = {PLACE};
+    (void)state;
+    mr_error e = {0};
+    float values[20];
+    mr_array_reader *reader;
+    mr_hdf5_lock();
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), list = H5Pcreate(H5P_DATASET_CREATE),
+          space = H5Screate_simple(1, size, most), memory = H5Screate_simple(1, one, NULL);
+    H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    H5Pset_chunk(list, 1, one);
+    hid_t file = H5Fcreate(temporary(), H5F_ACC_TRUNC, H5P_DEFAULT, access),
+          set = H5Dcreate2(file, "x", H5T_STD_I16LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+    assert_true(H5Sselect_hyperslab(space, H5S_SELECT_SET, place, NULL, one, NULL) >= 0);
+    assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, &(float){7}) >= 0);
+    write_set(file, &pad);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Sclose(memory);
+    H5Pclose(list);
+    H5Pclose(access);
+    H5Fclose(file);
+    mr_hdf5_unlock();
+    if (mr_array_reader_open(&reader, temporary(), "x", &e) ||
+        mr_array_reader_rows(reader, PLACE - 10, 20, 1, 0, values, &e))
+        fail_msg("%s", e.message);
+    for (int i = 0; i < 20; i++)
+        assert_true(values[i] == (i == 10 ? 7.0f : 0.0f));
+    mr_array_reader_close(reader);
+    unlink(temporary());
+}
+
 /* Beside what can be read a file may have what cannot. */
 static void what_cannot_be_read_is_unsupported(void **state)
 {
@@ -420,6 +457,7 @@ int main(void)
         cmocka_unit_test(files_of_other_programs),
         cmocka_unit_test(groups_nested_deep),
         cmocka_unit_test(headers_of_many_pieces),
+        cmocka_unit_test(pages_of_an_extensible_array),
         cmocka_unit_test(what_cannot_be_read_is_unsupported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
