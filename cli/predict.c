@@ -177,6 +177,8 @@ const mr_command mr_command_predict = {
         "PATHs are taken as --images takes them, after those; - is a list on standard input, and -- ends the options.\n"
         "A row per file, in the byte order of the paths; a file that cannot be used has the reason in its\n"
         "status. Folders are walked recursively, links followed; names that begin with a dot are passed "
-        "over.\n",
+        "over.\n\n"
+        "An --output that is there stays until the new one is complete: until then rows go to NAME.part.EXT beside\n"
+        "it. OUTPUT.resume says which model and options rows were made with; --resume refuses others.\n",
     .run = run,
 };

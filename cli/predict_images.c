@@ -67,6 +67,12 @@ static void resumed(void *context, const mr_predict_totals *t)
     mr_progress_stream_from(p, (int64_t)t->resumed);
 }
 
+static int handled_before(void *context, const char *path, mr_error *e)
+{
+    images *j = context;
+    return j->watch ? mr_watch_pass_over(j->watch, path, e) : 0;
+}
+
 static void rows_beside(void *context, const char *file)
 {
     images *j = context;
@@ -228,6 +234,7 @@ static int open_watch(images *j, mr_error *e)
                           .dirs = c->watch.count,
                           .selection = selection(c),
                           .avoid = j->placing.dir,
+                          .present = !c->only_new,
                           .first = j->roots ? mr_walk_source(j->walk) : (mr_source){0},
                           .stop = mr_predict_stop};
     return mr_watch_create(&j->watch, &o, e);
@@ -413,6 +420,7 @@ static int run(images *j, mr_error *e)
     mr_predict_events events = {.context = j,
                                 .resumed = resumed,
                                 .beside = rows_beside,
+                                .handled = handled_before,
                                 .batch = batch_done,
                                 .bad_input = bad_input,
                                 .row = j->gallery ? row_made : NULL,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/step_log.h"
 
-#include "nn/text.h"
 #include "io/csv.h"
+#include "io/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,22 @@ static FILE *open_old(const char *path, int64_t step)
     return file;
 }
 
+static int open_new(mr_step_log *l, const char *path, mr_error *e)
+{
+    mr_output o;
+    int fd = -1, status = mr_output_resolve(&o, path, e);
+    if (!status && o.stream)
+        status = mr_output_open_stream(&fd, &o, e);
+    else if (!status && (fd = open(o.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) < 0)
+        status = mr_fail_errno(e, errno, "cannot write %s", path);
+    if (!status && !(l->file = fdopen(fd, "w")))
+        status = mr_fail_errno(e, errno, "cannot write %s", path);
+    if (status && fd >= 0)
+        close(fd);
+    mr_output_clear(&o);
+    return status;
+}
+
 int mr_step_log_open(mr_step_log **out, const char *path, int64_t step, mr_error *e)
 {
     mr_step_log *l = *out = calloc(1, sizeof *l);
@@ -58,12 +75,13 @@ int mr_step_log_open(mr_step_log **out, const char *path, int64_t step, mr_error
     if (!path)
         return 0;
     l->path = strdup(path);
+    if (!l->path)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the step log");
     l->file = open_old(path, step);
     bool fresh = !l->file;
-    if (fresh)
-        l->file = fopen(path, "w");
-    if (!l->file || !l->path)
-        return mr_fail_errno(e, errno, "cannot write %s", path);
+    int status = fresh ? open_new(l, path, e) : 0;
+    if (status)
+        return status;
     setvbuf(l->file, NULL, _IOLBF, 0); /* a killed run's rows are there up to its last step */
     if (fresh)
         fputs("step,loss\n", l->file);

@@ -43,6 +43,7 @@ pipeline_predict_sources = \
   pipeline/dealt.c pipeline/dealt.h \
   pipeline/merge.c pipeline/merge.h \
   pipeline/path_bag.c pipeline/path_bag.h \
+  pipeline/path_set.c pipeline/path_set.h \
   pipeline/placing.c pipeline/placing.h \
   pipeline/predict.c pipeline/predict.h \
   pipeline/predict_arrays.c pipeline/predict_arrays.h \

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* An unordered run goes on with an output that was written with this many samples under way at most, or as
  * many as there are now. */
@@ -29,6 +30,8 @@ typedef struct run { /* all of it is the calling thread's, but for what the sour
     /* With placing: the rows that the output held whose files were still where they were. Their turn comes
      * again. */
     mr_text unplaced;
+    struct timespec written; /* when the last row of the past was; zero: not known */
+    mr_error failure;        /* of a row of the past */
     mr_stage_counters writing; /* rows, sinks, placing */
 } run;
 
@@ -48,6 +51,17 @@ static void count_row(mr_predict_totals *t, bool failed, int predicted)
         t->of_class[predicted]++;
 }
 
+/* A file of the same name that came after the run had ended: what had the row was moved away. */
+static bool has_come_again(const run *r, const char *path)
+{
+    const mr_predict_options *o = r->options;
+    struct stat st;
+    if (!o->unrelated || !o->placing || o->placing->way != MR_PLACE_MOVE || !r->written.tv_sec || lstat(path, &st))
+        return false;
+    return st.st_ctim.tv_sec > r->written.tv_sec ||
+           (st.st_ctim.tv_sec == r->written.tv_sec && st.st_ctim.tv_nsec > r->written.tv_nsec);
+}
+
 /* A file whose row is written but that is not in its place yet, since the run ended between the two. */
 static void take_past_row(void *context, const mr_past_row *row, bool here)
 {
@@ -56,6 +70,10 @@ static void take_past_row(void *context, const mr_past_row *row, bool here)
     r->result->totals.resumed++;
     if (r->options->budget)
         r->options->budget->errors += row->failed;
+    if (here && has_come_again(r, row->path))
+        return;
+    if (r->options->unrelated && r->events->handled && !r->failure.code)
+        r->events->handled(r->events->context, row->path, &r->failure);
     if (!r->options->placing || !here || row->predicted < 0)
         return;
     mr_text_append_bytes(&r->unplaced, &row->predicted, sizeof row->predicted);
@@ -98,12 +116,17 @@ static const char *rows_file(const run *r)
 /* Brings the source to where the output ends. */
 static int pass_over_past(run *r, mr_model *model, mr_error *e)
 {
+    struct stat st;
     int status = mr_past_open(&r->past, rows_file(r), &r->maker.schema, e);
+    if (stat(rows_file(r), &st) == 0)
+        r->written = st.st_mtim;
     if (!status && r->past && !mr_claim_is_known(r->claim))
         status = mr_predict_verify(model, r->options, &r->maker, rows_file(r), r->options->output, e);
     if (!status && r->past) {
         mr_catch_up_options how = how_to_resume(r);
         status = mr_catch_up_open(&r->resume, r->source, r->past, &how, e);
+        if (!status)
+            status = mr_fail_as(e, &r->failure);
         if (!status)
             r->source = mr_catch_up_source(r->resume);
         if (!status)

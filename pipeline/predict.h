@@ -29,6 +29,8 @@ typedef struct mr_predict_events {
     void (*resumed)(void *context,
                     const mr_predict_totals *totals); /* once, with --resume, before the first row */
     void (*beside)(void *context, const char *file);  /* once, where rows go to FILE beside the output first */
+    /* With unrelated: PATH, which the source may come upon, was handled by the run before. */
+    int (*handled)(void *context, const char *path, mr_error *e);
     /* PLACE: where the file is now */
     void (*row)(void *context, const mr_sink_row *row, const char *place, uint64_t id);
     void (*batch)(void *context, const mr_predict_totals *totals);

@@ -2,6 +2,7 @@
 #include "pipeline/predict_arrays.h"
 
 #include "io/array_stream.h"
+#include "io/claim.h"
 #include "nn/plan.h"
 #include "nn/text.h"
 
@@ -201,14 +202,19 @@ static void tear_down(job *j)
 int mr_predict_arrays(mr_model *model, mr_array_run *run, mr_error *e)
 {
     job j = {.graph = model->graph, .run = run};
-    int status = set_up(&j, e);
+    mr_claim *claim;
+    /* Only for its lock: the file is written beside its name anyway. */
+    int status = mr_claim_open(&claim, &(mr_claim_options){.output = run->output, .overwrite = true}, e);
+    if (!status)
+        status = set_up(&j, e);
     if (!status)
         status = run_batches(&j, e);
     if (!status)
         status = mr_array_writer_publish(j.writer, e);
     report(&j);
     tear_down(&j);
-    return status;
+    int closed = mr_claim_close(claim, !status, e);
+    return status ? status : closed;
 }
 
 int mr_predict_arrays_bytes(bool *out, const mr_model *model, const char *file, mr_error *e)

@@ -3,6 +3,7 @@
 
 #include "nn/text.h"
 #include "pipeline/path_bag.h"
+#include "pipeline/path_set.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ typedef struct folder {
 
 typedef struct arrived {
     struct arrived *next;
-    bool lost; /* no file: events were lost */
+    bool lost;    /* no file: events were lost */
+    bool present; /* there at the start */
     char path[];
 } arrived;
 
@@ -37,6 +39,8 @@ struct mr_watch { /* the thread that calls next() owns it */
     arrived *oldest, **newest;
     mr_path_bag
         *announced; /* files found in a folder that arrived, with their times: their event may still come */
+    mr_path_set *handled; /* what is passed over among the files present */
+    bool starting;        /* the folders are being looked through for the first time */
     mr_text text;
     uint64_t items;
     dev_t avoid_device;
@@ -132,6 +136,7 @@ static int add_arrived(mr_watch *w, const char *path, bool lost, mr_error *e)
         return no_memory(e);
     a->next = NULL;
     a->lost = lost;
+    a->present = w->starting;
     memcpy(a->path, path, size);
     *w->newest = a;
     w->newest = &a->next;
@@ -320,6 +325,66 @@ static int take_events(mr_watch *w, mr_error *e)
     return status;
 }
 
+/* --- what is there at the start --------------------------------------------------------------- */
+
+static int by_path(const void *a, const void *b)
+{
+    return strcmp((*(arrived *const *)a)->path, (*(arrived *const *)b)->path);
+}
+
+/* The system lists a folder in no order. */
+static int sort_arrived(mr_watch *w, mr_error *e)
+{
+    size_t count = 0, i = 0;
+    for (const arrived *a = w->oldest; a; a = a->next)
+        count++;
+    arrived **all = calloc(count + 1, sizeof *all);
+    if (!all)
+        return no_memory(e);
+    for (arrived *a = w->oldest; a; a = a->next)
+        all[i++] = a;
+    qsort(all, count, sizeof *all, by_path);
+    w->newest = &w->oldest;
+    for (i = 0; i < count; i++) {
+        *w->newest = all[i];
+        w->newest = &all[i]->next;
+    }
+    *w->newest = NULL;
+    free(all);
+    return 0;
+}
+
+static int watch_all(mr_watch *w, mr_error *e)
+{
+    const mr_watch_options *o = &w->options;
+    int status = 0;
+    w->starting = true;
+    for (int i = 0; i < o->dirs && !status; i++)
+        status = watch_tree(w, o->dir[i], strlen(o->dir[i]), o->present, 0, e);
+    w->starting = false;
+    return status ? status : sort_arrived(w, e);
+}
+
+int mr_watch_pass_over(mr_watch *w, const char *path, mr_error *e)
+{
+    return w->options.present ? mr_path_set_add(w->handled, path, e) : 0;
+}
+
+static arrived *take_oldest(mr_watch *w)
+{
+    arrived *a = w->oldest;
+    w->oldest = a->next;
+    if (!w->oldest)
+        w->newest = &w->oldest;
+    return a;
+}
+
+static void drop_handled(mr_watch *w)
+{
+    while (w->oldest && w->oldest->present && mr_path_set_has(w->handled, w->oldest->path))
+        free(take_oldest(w));
+}
+
 /* --- the source ------------------------------------------------------------------------------- */
 
 static bool ended(const mr_watch *w)
@@ -333,6 +398,7 @@ static bool ready(void *context, int milliseconds)
     const mr_source *first = &w->options.first;
     if (first->next)
         return !first->ready || first->ready(first->context, milliseconds);
+    drop_handled(w);
     if (w->oldest || w->failure.code || ended(w))
         return true;
     struct pollfd p = {.fd = w->fd, .events = POLLIN};
@@ -343,19 +409,16 @@ static bool ready(void *context, int milliseconds)
 
 static int give(mr_watch *w, mr_source_item *out, mr_error *e)
 {
-    arrived *a = w->oldest;
-    char *path = strdup(a->path);
+    char *path = strdup(w->oldest->path);
     if (!path)
         return no_memory(e);
+    arrived *a = take_oldest(w);
     *out = (mr_source_item){.path = path, .label = -1, .id = w->items++};
     if (a->lost) {
         mr_error_clear(&w->lost);
         mr_fail(&w->lost, MR_ELIMIT, "files came faster than they could be noted: some are missing here");
         out->failure = &w->lost;
     }
-    w->oldest = a->next;
-    if (!w->oldest)
-        w->newest = &w->oldest;
     free(a);
     return 1;
 }
@@ -372,7 +435,8 @@ static int next_of_first(mr_watch *w, mr_source_item *out, mr_error *e)
     if (first->release)
         first->release(first->context, given);
     w->items++;
-    return out->path ? 1 : no_memory(e);
+    status = out->path ? mr_watch_pass_over(w, out->path, e) : no_memory(e);
+    return status ? status : 1;
 }
 
 static int next(void *context, mr_source_item *out, mr_error *e)
@@ -382,6 +446,7 @@ static int next(void *context, mr_source_item *out, mr_error *e)
     if (status)
         return status;
     w->options.first.next = NULL;
+    drop_handled(w);
     while (!w->oldest && !w->failure.code && !ended(w))
         ready(w, TURN);
     if (w->oldest)
@@ -416,8 +481,10 @@ int mr_watch_create(mr_watch **out, const mr_watch_options *options, mr_error *e
     int status = w->fd < 0 ? mr_fail_errno(e, errno, "cannot watch folders") : 0;
     if (!status)
         status = mr_path_bag_create(&w->announced, ANNOUNCED, e);
-    for (int i = 0; i < options->dirs && !status; i++)
-        status = watch_tree(w, options->dir[i], strlen(options->dir[i]), false, 0, e);
+    if (!status)
+        status = mr_path_set_create(&w->handled, e);
+    if (!status)
+        status = watch_all(w, e);
     if (status) {
         mr_watch_free(w);
         *out = NULL;
@@ -438,6 +505,7 @@ void mr_watch_free(mr_watch *w)
         free(a);
     }
     mr_path_bag_destroy(w->announced);
+    mr_path_set_free(w->handled);
     mr_text_destroy(&w->text);
     free(w->folders);
     free(w);

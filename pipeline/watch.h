@@ -14,6 +14,7 @@ typedef struct mr_watch_options {
     int dirs;
     mr_selection selection;
     const char *avoid; /* a folder that is not watched; NULL: none */
+    bool present;      /* files that are there at the start arrive too, in the byte order of their paths */
     mr_source first;   /* comes before what arrives (which waits meanwhile); .next NULL: nothing does */
     bool (*stop)(void *context); /* true: the end. Called by the thread that calls next() */
     void *context;
@@ -24,6 +25,9 @@ typedef struct mr_watch mr_watch;
 /* From now on nothing that arrives is missed. Errors: MR_ENOTFOUND, MR_EIO, MR_ELIMIT (more folders than the
  * system lets a user watch). */
 int mr_watch_create(mr_watch **out, const mr_watch_options *options, mr_error *e);
+/* The file PATH was handled before: found at the start, it does not arrive. (What the first source gives out counts as
+ * handled.) Before the first next(). */
+int mr_watch_pass_over(mr_watch *w, const char *path, mr_error *e);
 /* Ends when stop() says so, or when all folders have gone. Where the system loses track of what arrives, an
  * item with a failure says so. */
 mr_source mr_watch_source(mr_watch *w);

@@ -170,6 +170,41 @@ no_temporary_file_is_left() {
   [ "$(stat -c %a tmp/m.h5)" = 640 ]
 }
 
+# A signal that ends the program takes its temporary files away.
+killed_without_a_trace() {
+  local rc=0
+  mkdir traces; mkfifo unread.keras
+  TMPDIR=$PWD/traces "$MILLRACE_BUILD/millrace" convert m1.h5 unread.keras --quiet & run=$!
+  for _ in $(seq 200); do [ -n "$(ls -A traces)" ] && break; sleep .1; done
+  sleep .5
+  kill -TERM $run; wait $run || rc=$?
+  [ $rc = 143 ]
+  [ -z "$(ls -A traces)" ]
+}
+
+# Nobody reads the log: the rows are written all the same.
+closed_log() {
+  { cat paths; echo nowhere.jpg; } | millrace predict --model m1.h5 --max-errors 5 --images - --output log.csv 2> >(exec 0<&-) || [ $? = 3 ]
+  [ "$(wc -l <log.csv)" = $(($(wc -l <paths) + 2)) ]
+}
+
+arrays_have_one_writer() {
+  /usr/bin/python3 -c "
+import h5py, numpy as np
+h5py.File('a.h5', 'w')['input_0'] = np.zeros((6, 8, 8, 3), np.float32)"
+  millrace predict --model m1.h5 --quiet --arrays a.h5 --output arrays.h5
+  exec 8>arrays.h5.resume
+  /usr/bin/python3 -c "
+import fcntl, struct, subprocess, sys
+fcntl.fcntl(8, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0)) # F_OFD_SETLK
+sys.exit(subprocess.call(sys.argv[1:], close_fds=False))" bash -c '"$@" 2>err; echo $? >rc' - "$MILLRACE_BUILD/millrace" predict --model m1.h5 --quiet --arrays a.h5 --output arrays.h5
+  exec 8>&-
+  [ "$(cat rc)" = 1 ]
+  grep -q 'another process is writing arrays.h5' err
+  millrace predict --model m1.h5 --quiet --arrays a.h5 --output arrays.h5
+  [ "$(echo arrays.h5*)" = arrays.h5 ]
+}
+
 spreadsheets_see_no_formula() {
   mkdir sheet; for n in =1+1.jpg +a.jpg -b.jpg @c.jpg "'d.jpg" e.jpg; do cp "$(head -1 paths)" "sheet/$n"; done
   (cd sheet; millrace predict --model ../m1.h5 --quiet --csv-safe --batch-size 1 -- *.jpg | cut -d, -f1 | tail -n +2 | sort | tr '\n' ' ') >got
@@ -197,4 +232,5 @@ results_go_elsewhere() {
 }
 
 run_cases another_model_is_refused rows_without_a_record_are_checked one_writer a_finished_output_stays links_are_written_through \
-  streams_are_written unread_pipes_end_by_a_signal no_temporary_file_is_left spreadsheets_see_no_formula results_go_elsewhere
+  streams_are_written unread_pipes_end_by_a_signal no_temporary_file_is_left \
+  killed_without_a_trace closed_log arrays_have_one_writer spreadsheets_see_no_formula results_go_elsewhere

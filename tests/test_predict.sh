@@ -236,14 +236,57 @@ positional_inputs() {
 watch_predicts_what_arrives() {
   mkdir -p drop/old; cp "$(head -1 paths)" drop/old/before.jpg; local rc=0
   "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch drop --output watched.csv & local pid=$!
-  until_rows 1 watched.csv
+  until_rows 2 watched.csv
   cp "$(head -1 paths)" drop/one.jpg; ln "$(head -1 paths)" drop/two.jpg
   mkdir -p drop/new/deep; cp "$(head -1 paths)" drop/new/deep/three.jpg; cp "$(head -1 paths)" tmp.jpg; mv tmp.jpg drop/four.jpg
-  until_rows 5 watched.csv
+  until_rows 6 watched.csv
   kill -TERM $pid; wait $pid || rc=$?
   [ "$rc" = 143 ]
   tail -n +2 watched.csv | cut -d, -f1 | sort | tr '\n' ' ' >got
-  [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/one.jpg drop/two.jpg " ]
+  [ "$(cat got)" = "drop/four.jpg drop/new/deep/three.jpg drop/old/before.jpg drop/one.jpg drop/two.jpg " ]
+  expect 1 'watched.csv exists already' predict --watch drop --output watched.csv
+}
+
+# started_watch FILE LINES OPTIONS…: in $pid, once FILE has so many lines.
+started_watch() {
+  local file=$1 lines=$2; shift 2
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet "$@" & pid=$!
+  until_rows "$lines" "$file"
+}
+ended() { local rc=0; kill -TERM $pid; wait $pid || rc=$?; [ "$rc" = 143 ]; }
+
+# What came while nobody watched is not passed over, and nothing is handled twice.
+watch_catches_up() {
+  local p; p=$(head -1 paths)
+  mkdir -p gap/deep; cp "$p" gap/1.jpg; cp "$p" gap/deep/2.jpg
+  started_watch gap.csv 3 --watch gap --output gap.csv
+  cp "$p" gap/3.jpg; until_rows 4 gap.csv; ended
+  cp "$p" gap/0.jpg; cp "$p" gap/deep/4.jpg
+  started_watch gap.csv 6 --watch ./gap --output gap.csv --resume # by another path to the same folder
+  cp "$p" gap/5.jpg; until_rows 7 gap.csv; ended
+  [ "$(tail -n +2 gap.csv | cut -d, -f1 | tr '\n' ' ')" = "gap/1.jpg gap/deep/2.jpg gap/3.jpg ./gap/0.jpg ./gap/deep/4.jpg ./gap/5.jpg " ]
+  started_watch new.csv 1 --watch gap --output new.csv --only-new
+  cp "$p" gap/6.jpg; until_rows 2 new.csv; ended
+  [ "$(tail -n +2 new.csv | cut -d, -f1)" = gap/6.jpg ]
+  started_watch both.csv 8 --images gap/deep --watch gap --output both.csv
+  ended; tail -n +2 both.csv | cut -d, -f1 | sort | uniq -d | cmp - /dev/null
+}
+
+# With --move-to: no output is needed to know what is still to be done, and a name that comes again is a new file.
+watch_moves_what_came() {
+  local p; p=$(head -1 paths)
+  mkdir post; cp "$p" post/a.jpg; cp "$p" post/b.jpg
+  moved() { for _ in $(seq 150); do [ "$(find sorted_post -type f 2>/dev/null | wc -l)" = "$1" ] && return 0; sleep .2; done; echo "not $1 files moved"; return 1; }
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch post --move-to sorted_post >/dev/null & pid=$!
+  moved 2; ended
+  cp "$p" post/c.jpg
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch post --move-to sorted_post --output post.csv & pid=$!
+  moved 3; ended
+  cp "$p" post/c.jpg
+  "$MILLRACE_BUILD/millrace" predict --model m.h5 --quiet --watch post --move-to sorted_post --output post.csv --resume & pid=$!
+  moved 4; ended
+  [ "$(tail -n +2 post.csv | cut -d, -f1 | tr '\n' ' ')" = "post/c.jpg post/c.jpg " ]
+  [ -z "$(find post -type f)" ]
 }
 
 # Rows of earlier runs stay, whether their files do or not; what they put nowhere yet goes to its folder.
@@ -349,5 +392,5 @@ PY
 run_cases rows_in_path_order evaluate_and_predict_agree threads_do_not_matter names_of_any_bytes lists_of_any_kind odd_trees kinds_are_named \
   every_odd_file_has_a_row budget_holds killed_csv killed_jsonl killed_h5 resume_from_any_cut unordered_loses_nothing \
   moved_and_linked thresholds_and_top layers_are_written broken_pipe_is_quiet signals_end_it empty_names positional_inputs \
-  watch_predicts_what_arrives watch_goes_on watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
+  watch_predicts_what_arrives watch_catches_up watch_moves_what_came watch_goes_on watch_ends_with_its_folder contract_is_obeyed bf16_predicts_nearly_the_same \
   arrays_of_every_input a_terminal_says_how_many

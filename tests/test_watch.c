@@ -240,6 +240,58 @@ static void it_ends_with_its_last_folder(void **state)
     mr_watch_free(w);
 }
 
+/* --- at the start --------------------------------------------------------------------------------------- */
+
+/* What is there arrives in the order of the paths, but for what was handled before, whatever path that had. */
+static void files_at_the_start_arrive(void **state)
+{
+    (void)state;
+    static const char *const dirs[] = {"p"}, *const want[] = {"p/a.jpg", "p/d/c.jpg", "p/e.jpg", "p/b.jpg"};
+    mr_error e = {0};
+    mr_source_item item;
+    write_text("p/e.jpg", "");
+    write_text("p/b.jpg", "");
+    write_text("p/d/c.jpg", "");
+    write_text("p/d/done.jpg", "");
+    write_text("p/a.jpg", "");
+    mr_watch *w = watch(dirs, 1, (mr_watch_options){.present = true});
+    assert_int_equal(mr_watch_pass_over(w, "p/b.jpg", &e) | mr_watch_pass_over(w, "./p/d/../d/done.jpg", &e), 0);
+    assert_int_equal(mr_watch_pass_over(w, "gone/e.jpg", &e), 0);
+    mr_source s = mr_watch_source(w);
+    for (int i = 0; i < 4; i++) {
+        if (i == 3)
+            write_text("p/b.jpg", "written again");
+        assert_true(s.ready(s.context, 0) || s.ready(s.context, 0));
+        assert_int_equal(s.next(s.context, &item, &e), 1);
+        assert_string_equal(item.path, want[i]);
+        s.release(s.context, item.path);
+    }
+    ARRIVALS(w, NOTHING);
+    mr_watch_free(w);
+}
+
+/* Nothing is left to wait for where all that is there was handled. */
+static void handled_files_are_not_announced(void **state)
+{
+    (void)state;
+    static const char *const dirs[] = {"k"}, *const list[] = {"k/one.jpg"};
+    list_source first = list_of(list, 1);
+    mr_source_item item;
+    mr_error e = {0};
+    write_text("k/one.jpg", "");
+    mr_watch *w = watch(dirs, 1, (mr_watch_options){.present = true, .first = face_of(&first)});
+    mr_source s = mr_watch_source(w);
+    assert_int_equal(s.next(s.context, &item, &e), 1);
+    assert_string_equal(item.path, "k/one.jpg");
+    s.release(s.context, item.path);
+    write_text("k/two.jpg", "");
+    assert_int_equal(s.next(s.context, &item, &e), 1); /* the list's end, and on */
+    assert_string_equal(item.path, "k/two.jpg");
+    s.release(s.context, item.path);
+    ARRIVALS(w, NOTHING);
+    mr_watch_free(w);
+}
+
 /* --- before, and trouble ------------------------------------------------------------------------------- */
 
 static void what_comes_first_comes_first(void **state)
@@ -373,6 +425,8 @@ int main(void)
         cmocka_unit_test(folders_that_go_are_forgotten),
         cmocka_unit_test(a_renamed_folder_arrives_anew),
         cmocka_unit_test(it_ends_with_its_last_folder),
+        cmocka_unit_test(files_at_the_start_arrive),
+        cmocka_unit_test(handled_files_are_not_announced),
         cmocka_unit_test(what_comes_first_comes_first),
         cmocka_unit_test(what_cannot_be_watched_is_named),
         cmocka_unit_test(lost_events_are_told),
