@@ -8,6 +8,7 @@
 #include "io/model_file.h"
 #include "io/processors.h"
 #include "nn/plan.h"
+#include "pipeline/model_task.h"
 
 #include <locale.h>
 #include <stdio.h>
@@ -202,6 +203,14 @@ static void print_held_out(const mr_model *m)
                       (long long)json_integer_value(json_object_get(r, "images")));
 }
 
+static const char *outputs_text(const mr_model *m, char *text, size_t size)
+{
+    mr_output_task task;
+    mr_error unused = {0};
+    mr_model_task(&task, m, MR_TARGETS_UNKNOWN, MR_GIVEN_NOTHING, &unused);
+    return mr_task_text(&task, text, size);
+}
+
 static void print_rest(const mr_model *m, const struct totals *t)
 {
     char text[160];
@@ -211,6 +220,7 @@ static void print_rest(const mr_model *m, const struct totals *t)
     mr_print_line(stdout, "Non-trainable params: %lld", (long long)t->frozen);
     print_memory(m->graph);
     print_training(m);
+    mr_print_line(stdout, "Outputs: %s", outputs_text(m, text, sizeof text));
     mr_print_line(stdout, "Preprocessing: %s",
                   m->has_preprocess ? mr_cli_contract_text(&m->preprocess, text, sizeof text) : "not in the file");
     print_classes(m);

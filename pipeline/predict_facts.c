@@ -96,6 +96,12 @@ static void threshold(mr_text *out, const asked *a)
             mr_text_format(out, " %s=%.9g", a->schema->class_names[i], (double)t->of_class[i]);
 }
 
+static void outputs(mr_text *out, const asked *a)
+{
+    char text[128];
+    mr_text_append(out, mr_task_text(&a->options->task, text, sizeof text));
+}
+
 static void top(mr_text *out, const asked *a)
 {
     mr_text_format(out, "%d", a->schema->top);
@@ -125,6 +131,7 @@ static const struct {
     const char *name;
     void (*value)(mr_text *out, const asked *a);
 } table[] = {{"classes", classes},
+             {"--activation", outputs},
              {"--precision", precision},
              {"model architecture", architecture},
              {"model weights", weights},

@@ -277,6 +277,23 @@ for name, y in dict(few=[0, 1, 0, 1, 9, 0], beyond=[0, 1, 10, 3, 4, 5], negative
   expect 1 'class index 0.5 does not fit' millrace evaluate --model ten.h5 --arrays halves.h5
 }
 
+summary_says_what_outputs_are() {
+  keras three.h5 bias=1,1.2,-2 "loss=$(from_logits SparseCategoricalCrossentropy)"
+  keras age.h5 bias=35.2 'loss="mse"'
+  millrace summary three.h5 | grep -q '^Outputs: one of 3 classes, logits (softmax makes them probabilities)$'
+  millrace summary age.h5 | grep -q '^Outputs: 1 number$'
+}
+
+# Rows of probabilities are not continued with rows of labels.
+resuming_keeps_the_meaning() {
+  keras linear.h5 bias=1,1.2,-2
+  find cells -name '*.jpg' | LC_ALL=C sort >list
+  head -3 list | millrace predict --model linear.h5 --images - --rescale 1/255 --activation softmax --output r.csv --quiet
+  cp r.csv before.csv
+  expect 1 'its rows are not what this model and these options give' millrace predict --model linear.h5 --images - --rescale 1/255 --activation sigmoid --output r.csv --resume --quiet <list
+  cmp r.csv before.csv
+}
+
 # The same run, the same picture, at whatever time.
 pictures_are_the_same_bytes() {
   millrace train --data cells --image-size 32x32 --stages 1 --filters 4,8 --epochs 2 --model p.h5 --quiet --threads 1 --plot 1.svg
@@ -293,4 +310,4 @@ pictures_are_the_same_bytes() {
 if [ $# -gt 0 ]; then run_cases "$@"; exit; fi
 run_cases folders_must_be_the_outputs names_do_not_reach_the_terminal class_names_do_not_reach_the_terminal \
   logits_become_probabilities evaluate_decides_by_logits unknown_outputs_are_numbers training_agrees_with_its_file \
-  regression_has_no_class labels_have_their_own_figures labels_of_any_value pictures_are_the_same_bytes
+  regression_has_no_class labels_have_their_own_figures labels_of_any_value summary_says_what_outputs_are resuming_keeps_the_meaning pictures_are_the_same_bytes

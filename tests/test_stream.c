@@ -323,6 +323,71 @@ static void precision_may_be_chosen(void **state)
     mr_stream_close(s);
 }
 
+/* --- what the numbers are ------------------------------------------------------------------- */
+
+/* A network without last activation, compiled with LOSS; LOGITS: from_logits. */
+static void save_linear(const char *file, const char *loss, bool logits)
+{
+    mr_error e = {0};
+    mr_model *m;
+    json_t *config = json_pack(
+        "{s:s, s:{s:s, s:[{s:s, s:s, s:{s:s, s:[n,i,i,i]}}, {s:s, s:s, s:{s:s}}, {s:s, s:s, s:{s:s, s:i}}]}}",
+        "class_name", "Sequential", "config", "name", "s", "layers", "class_name", "InputLayer", "name", "in",
+        "config", "name", "in", "batch_shape", 8, 8, 3, "class_name", "Flatten", "name", "flat", "config", "name",
+        "flat", "class_name", "Dense", "name", "d", "config", "name", "d", "units", 3);
+    assert_non_null(config);
+    must(mr_model_from_config(&m, config, &e), &e);
+    must(mr_graph_initialize(m->graph, 7, &e), &e);
+    m->training = json_pack("{s:{s:s, s:{s:b}}}", "loss", "class_name", loss, "config", "from_logits", logits);
+    m->has_preprocess = true;
+    m->preprocess = mr_preprocess_default();
+    m->preprocess.height = m->preprocess.width = 8;
+    m->preprocess.rescale = 1 / 255.;
+    must(mr_model_save(m, file, NULL, &e), &e);
+    mr_model_free(m);
+}
+
+static mr_result *first_result(const char *loss, bool logits)
+{
+    mr_error e = {0};
+    mr_stream *s;
+    const char *file = below(folder, "linear.h5");
+    save_linear(file, loss, logits);
+    must(mr_stream_open(&s, file, NULL, &e), &e);
+    push(s, (mr_input){.path = paths[0]});
+    mr_stream_finish(s);
+    mr_result *r = receive(s);
+    assert_int_equal(r->error, 0);
+    assert_int_equal(mr_stream_classes(s), r->classes);
+    mr_stream_close(s);
+    return r;
+}
+
+static void logits_become_probabilities(void **state)
+{
+    (void)state;
+    mr_result *r = first_result("SparseCategoricalCrossentropy", true);
+    const float *z = r->output[0].value;
+    double sum = exp((double)z[0]) + exp((double)z[1]) + exp((double)z[2]);
+    assert_int_equal(r->classes, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs((double)r->probability[i] - exp((double)z[i]) / sum) < 1e-6);
+    assert_true(r->predicted >= 0 && r->confidence == r->probability[r->predicted]);
+    mr_result_free(r);
+    r = first_result("BinaryCrossentropy", true); /* labels: each for itself */
+    assert_int_equal(r->classes, 3);
+    assert_int_equal(r->predicted, -1);
+    assert_null(r->class_name);
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs((double)r->probability[i] - 1 / (1 + exp(-(double)r->output[0].value[i]))) < 1e-6);
+    mr_result_free(r);
+    r = first_result("MeanSquaredError", false); /* numbers */
+    assert_int_equal(r->classes, 0);
+    assert_int_equal(r->predicted, -1);
+    assert_int_equal(r->output[0].count, 3);
+    mr_result_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +401,7 @@ int main(void)
         cmocka_unit_test(bad_options_are_refused),
         cmocka_unit_test(layers_come_along),
         cmocka_unit_test(precision_may_be_chosen),
+        cmocka_unit_test(logits_become_probabilities),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }
