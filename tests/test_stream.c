@@ -338,7 +338,8 @@ static void save_linear(const char *file, const char *loss, bool logits)
     assert_non_null(config);
     must(mr_model_from_config(&m, config, &e), &e);
     must(mr_graph_initialize(m->graph, 7, &e), &e);
-    m->training = json_pack("{s:{s:s, s:{s:b}}}", "loss", "class_name", loss, "config", "from_logits", logits);
+    m->training = json_pack("{s:{s:s, s:{s:b}}, s:{s:s, s:{s:f}}}", "loss", "class_name", loss, "config", "from_logits",
+                            logits, "optimizer_config", "class_name", "SGD", "config", "learning_rate", .1);
     m->has_preprocess = true;
     m->preprocess = mr_preprocess_default();
     m->preprocess.height = m->preprocess.width = 8;
