@@ -54,6 +54,7 @@ void mr_graph_free(mr_graph *g)
     free(g->param);
     free(g->name);
     mr_state_free(g->state);
+    json_decref(g->index);
     json_decref(g->config);
     free(g);
 }
@@ -105,10 +106,8 @@ int mr_graph_extend_state(mr_graph *g, size_t count, size_t *offset, mr_error *e
 
 mr_layer *mr_graph_layer(const mr_graph *g, const char *name)
 {
-    for (int i = 0; i < g->layers; i++)
-        if (!strcmp(g->layer[i]->name, name))
-            return g->layer[i];
-    return NULL;
+    const json_t *number = json_object_get(g->index, name);
+    return number ? g->layer[json_integer_value(number)] : NULL;
 }
 
 void mr_layer_set_trainable(mr_layer *l, bool trainable)

@@ -16,6 +16,8 @@
 
 #include "nn/layer.h"
 
+enum { MR_MAX_LAYERS = 20000, MR_MAX_CALLS = 60000 }; /* of one model, nested ones counted in */
+
 typedef struct mr_node { /* one call of a layer; it has one output tensor, of the same number */
     mr_layer *layer;
     int inputs;
@@ -27,6 +29,7 @@ typedef struct mr_node { /* one call of a layer; it has one output tensor, of th
 typedef struct mr_graph {
     json_t *config; /* canonical, a reference of ours */
     char *name;
+    json_t *index; /* path of a layer → its number */
     int layers;
     mr_layer *
         *layer; /* in Keras's order: that of the configuration, nested models expanded in place; each once */

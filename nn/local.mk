@@ -13,7 +13,8 @@ nn_core_sources = \
   nn/gemm.c nn/gemm.h \
   nn/graph.c nn/graph.h \
   nn/moving_statistics.c nn/moving_statistics.h \
-  nn/graph_build.c \
+  nn/graph_build.c nn/graph_build.h \
+  nn/graph_calls.c \
   nn/initializer.c nn/initializer.h \
   nn/loss.c nn/loss.h \
   nn/optimizer.c nn/optimizer.h \

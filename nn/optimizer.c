@@ -6,6 +6,7 @@
  * over pieces are taken in their order, so an update gives the same bytes for any number of threads. */
 #include "nn/optimizer.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,12 +217,35 @@ double mr_optimizer_rate(const mr_optimizer *o)
 /* --- slots
  * --------------------------------------------------------------------------------------------------- */
 
-static const mr_slot *find_slot(const mr_slot *found, int count, const char *name, const mr_param *param)
+/* Slots by variable and name. */
+struct slot_index {
+    const mr_slot **slot; /* sorted */
+    int count;
+};
+
+static int compare_slots(const void *a, const void *b)
 {
+    const mr_slot *s = *(const mr_slot *const *)a, *t = *(const mr_slot *const *)b;
+    uintptr_t p = (uintptr_t)s->param, q = (uintptr_t)t->param;
+    return p != q ? (p < q ? -1 : 1) : strcmp(s->name, t->name);
+}
+
+static int index_slots(struct slot_index *x, const mr_slot *slot, int count, mr_error *e)
+{
+    *x = (struct slot_index){calloc((size_t)count + 1, sizeof *x->slot), count};
+    if (!x->slot)
+        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
     for (int i = 0; i < count; i++)
-        if (found[i].param == param && !strcmp(found[i].name, name))
-            return &found[i];
-    return NULL;
+        x->slot[i] = &slot[i];
+    qsort(x->slot, (size_t)count, sizeof *x->slot, compare_slots);
+    return 0;
+}
+
+static const mr_slot *find_slot(const struct slot_index *x, const char *name, const mr_param *param)
+{
+    const mr_slot key = {.name = name, .param = param}, *wanted = &key;
+    const mr_slot *const *found = bsearch(&wanted, x->slot, (size_t)x->count, sizeof *x->slot, compare_slots);
+    return found ? *found : NULL;
 }
 
 /* Keras 3's order of files: the first two slots variable by variable where interleaved, the others slot by
@@ -254,19 +278,19 @@ static void initialise_slot(const mr_optimizer *o, mr_graph *g, const mr_slot *s
         g->state[s->offset + i] = value;
 }
 
-static int place_slots(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, const char *const *name,
+static int place_slots(mr_optimizer *o, mr_graph *g, const struct slot_index *found, const char *const *name,
                        int per_param, bool *restored, mr_error *e)
 {
     size_t missing = 0, offset = 0;
     for (int i = 0; i < o->slots; i++)
-        if (!find_slot(found, count, o->slot[i].name, o->slot[i].param))
+        if (!find_slot(found, o->slot[i].name, o->slot[i].param))
             missing += slot_size(&o->slot[i]);
     if (restored)
         *restored = missing == 0;
     int status = missing ? mr_graph_extend_state(g, missing, &offset, e) : 0;
     for (int i = 0; i < o->slots && !status; i++) {
         mr_slot *s = &o->slot[i];
-        const mr_slot *old = find_slot(found, count, s->name, s->param);
+        const mr_slot *old = find_slot(found, s->name, s->param);
         s->offset = old ? old->offset : offset;
         if (old)
             continue;
@@ -278,6 +302,7 @@ static int place_slots(mr_optimizer *o, mr_graph *g, const mr_slot *found, int c
 
 static int cut_pieces(mr_optimizer *o, const mr_graph *g, int per_param, const char *const *name, mr_error *e)
 {
+    struct slot_index slots;
     struct mr_update_work *w = o->work = calloc(1, sizeof *w);
     if (!w)
         return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
@@ -287,8 +312,9 @@ static int cut_pieces(mr_optimizer *o, const mr_graph *g, int per_param, const c
     w->piece = calloc((size_t)count + 1, sizeof *w->piece);
     if (!w->piece)
         return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+    int status = index_slots(&slots, o->slot, o->slots, e);
     w->slots_per_param = per_param;
-    for (int i = 0; i < g->params; i++)
+    for (int i = 0; i < g->params && !status; i++)
         for (size_t first = 0; first < g->param[i]->count; first += PIECE) {
             struct piece *p = &w->piece[w->pieces++];
             size_t rest = g->param[i]->count - first;
@@ -296,9 +322,10 @@ static int cut_pieces(mr_optimizer *o, const mr_graph *g, int per_param, const c
             p->first = first;
             p->count = rest < PIECE ? rest : PIECE;
             for (int k = 0; p->param->trainable && k < per_param; k++)
-                p->slot[k] = find_slot(o->slot, o->slots, name[k], p->param);
+                p->slot[k] = find_slot(&slots, name[k], p->param);
         }
-    return 0;
+    free(slots.slot);
+    return status;
 }
 
 int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int count, bool *restored,
@@ -310,7 +337,11 @@ int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int 
     if (!o->slot)
         return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
     order_slots(o, g, per_param, name);
-    int status = place_slots(o, g, found, count, name, per_param, restored, e);
+    struct slot_index there;
+    int status = index_slots(&there, found, count, e);
+    if (!status)
+        status = place_slots(o, g, &there, name, per_param, restored, e);
+    free(there.slot);
     return status ? status : cut_pieces(o, g, per_param, name, e);
 }
 

@@ -21,6 +21,7 @@ typedef struct mr_value {
     float low, high; /* lazy: the activation; -INFINITY, INFINITY: none */
     int maker;       /* stored: the operation that writes it; -1: a model input */
     size_t sample;   /* numbers of one sample */
+    int readers;     /* inputs of calls that it is, and outputs of the model */
     bool half;       /* it, and the gradient by it, is in bf16 */
     int channels;
     int buffer;      /* stored; -1: a model input */

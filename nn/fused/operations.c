@@ -159,6 +159,7 @@ static int list_readers(struct mr_role_scan *s, mr_error *e)
         s->info[i].readers = 0;
         s->info[i].fold = s->info[i].add = s->info[i].lazy_source = s->info[i].lazy_norm = -1;
         s->info[i].tail = i;
+        s->info[i].head = -1;
         s->info[i].low = -INFINITY;
         s->info[i].high = INFINITY;
     }
@@ -167,8 +168,12 @@ static int list_readers(struct mr_role_scan *s, mr_error *e)
             struct mr_role_info *n = &s->info[s->g->node[i].input[k]];
             n->reader[n->readers++] = i;
         }
-    for (int i = 0; i < s->p->outputs; i++)
+    for (int i = 0; i < nodes; i++)
+        s->p->value[i].readers = s->info[i].readers;
+    for (int i = 0; i < s->p->outputs; i++) {
         s->info[s->p->output[i]].output = true;
+        s->p->value[s->p->output[i]].readers++;
+    }
     return 0;
 }
 

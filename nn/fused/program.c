@@ -45,24 +45,13 @@ void mr_program_reads_again(mr_program *p, int op, int v)
         mr_program_live(p, p->value[mr_stored(p, v)].buffer, mr_backward_time(p, op));
 }
 
-static int forward_readers(const mr_program *p, int node)
-{
-    int readers = 0;
-    for (int i = 0; i < p->graph->nodes; i++)
-        for (int k = 0; k < p->graph->node[i].inputs; k++)
-            readers += p->graph->node[i].input[k] == node;
-    for (int i = 0; i < p->outputs; i++)
-        readers += p->output[i] == node;
-    return readers;
-}
-
 /* May OP write its output over value V? Only where nobody else wants V's numbers, neither now nor in
  * backward. */
 static bool may_overwrite(const mr_program *p, const mr_op *op, int v)
 {
     if (v < 0 || v >= p->graph->nodes || p->value[v].role != MR_ROLE_STORED || p->value[v].maker < 0 ||
         p->value[v].sample != p->value[op->out].sample || p->value[v].half != p->value[op->out].half ||
-        forward_readers(p, v) != 1)
+        p->value[v].readers != 1)
         return false;
     return !p->training || (op->class == &mr_op_conv && p->op[p->value[v].maker].class != &mr_op_layer);
 }

@@ -193,6 +193,14 @@ static bool is_clamp(const struct mr_role_scan *s, int node, float *low, float *
     return a && mr_activation_is_clamp(a, low, high);
 }
 
+/* NEXT is done by the convolution N. */
+static void append_tail(struct mr_role_scan *s, struct mr_role_info *n, int next)
+{
+    s->info[n->tail].taken = true;
+    s->info[next].head = (int)(n - s->info);
+    n->tail = next;
+}
+
 static void take_up_clamp(struct mr_role_scan *s, struct mr_role_info *n)
 {
     float low, high;
@@ -201,8 +209,7 @@ static void take_up_clamp(struct mr_role_scan *s, struct mr_role_info *n)
         return;
     n->low = low;
     n->high = high;
-    s->info[n->tail].taken = true;
-    n->tail = next;
+    append_tail(s, n, next);
 }
 
 static void take_up_norm(struct mr_role_scan *s, struct mr_role_info *n)
@@ -211,8 +218,7 @@ static void take_up_norm(struct mr_role_scan *s, struct mr_role_info *n)
     if (next < 0 || mr_role_is_clamped(n->low, n->high) || !mr_role_is_norm(s, next))
         return;
     n->fold = next;
-    s->info[n->tail].taken = true;
-    n->tail = next;
+    append_tail(s, n, next);
 }
 
 /* The convolution whose operation ends in NODE and can still add something; -1. */
@@ -245,18 +251,17 @@ static void take_up_add(struct mr_role_scan *s, int add)
         return;
     struct mr_role_info *n = &s->info[best];
     n->add = add;
-    s->info[n->tail].taken = true;
-    n->tail = add;
+    append_tail(s, n, add);
     if (!s->p->training)
         take_up_clamp(s, n);
 }
 
 int mr_role_conv_ending_in(const struct mr_role_scan *s, int node)
 {
-    for (int c = node; c >= 0; c--)
-        if (s->info[c].conv && s->info[c].tail == node)
-            return c;
-    return -1;
+    int head = s->info[node].head;
+    if (s->info[node].conv && s->info[node].tail == node)
+        return node;
+    return head >= 0 && s->info[head].tail == node ? head : -1;
 }
 
 /* ---- lazy values ----------------------------------------------------------- */

@@ -20,6 +20,7 @@ struct mr_role_info {
     float low, high; /* conv: activation of its own, or taken up behind it */
     int fold, add;   /* conv: nodes taken up; -1 */
     int tail;        /* conv: the last node of its operation */
+    int head;        /* the convolution that took this node up last; -1 */
     int lazy_source; /* of a lazy value: the node under it; -1: not lazy */
     int lazy_norm;   /* its BatchNormalization; -1: an activation alone */
 };
