@@ -25,14 +25,19 @@ static const struct constant *constant_at(const char *text, size_t left)
     return NULL;
 }
 
-/* One pass over the text outside of strings: finds the deepest nesting and copies it to OUT (when not NULL)
- * with the constants replaced. Returns the length of the copy. */
-static size_t scan(const char *text, size_t size, char *out, int *deepest)
+struct extent {
+    int deepest;   /* nesting */
+    size_t values; /* at most: commas and brackets that open */
+};
+
+/* One pass over the text outside of strings: measures it and copies it to OUT (when not NULL) with the
+ * constants replaced. Returns the length of the copy. */
+static size_t scan(const char *text, size_t size, char *out, struct extent *x)
 {
     size_t n = 0;
     int depth = 0;
     bool quoted = false;
-    *deepest = 0;
+    *x = (struct extent){0, 1};
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
         const struct constant *k =
@@ -55,8 +60,11 @@ static size_t scan(const char *text, size_t size, char *out, int *deepest)
         } else if (c == '"') {
             quoted = !quoted;
         } else if (!quoted && (c == '[' || c == '{')) {
-            if (++depth > *deepest)
-                *deepest = depth;
+            x->values++;
+            if (++depth > x->deepest)
+                x->deepest = depth;
+        } else if (!quoted && c == ',') {
+            x->values++;
         } else if (!quoted && (c == ']' || c == '}')) {
             depth--;
         }
@@ -69,14 +77,16 @@ int mr_json_parse(json_t **out, const char *text, size_t size, const char *what,
     *out = NULL;
     if (size > MR_JSON_MAX_BYTES)
         return mr_fail(e, MR_ELIMIT, "%s: %zu bytes of JSON, more than %d", what, size, MR_JSON_MAX_BYTES);
-    int depth;
-    size_t length = scan(text, size, NULL, &depth);
-    if (depth > MR_JSON_MAX_DEPTH)
+    struct extent x;
+    size_t length = scan(text, size, NULL, &x);
+    if (x.values > MR_JSON_MAX_VALUES)
+        return mr_fail(e, MR_ELIMIT, "%s: more than %d values of JSON", what, MR_JSON_MAX_VALUES);
+    if (x.deepest > MR_JSON_MAX_DEPTH)
         return mr_fail(e, MR_ELIMIT, "%s: JSON nested more than %d deep", what, MR_JSON_MAX_DEPTH);
     char *copy = malloc(length + 1);
     if (!copy)
         return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
-    scan(text, size, copy, &depth);
+    scan(text, size, copy, &x);
     json_error_t error;
     *out = json_loadb(copy, length, JSON_ALLOW_NUL, &error);
     free(copy);
@@ -154,8 +164,7 @@ static void put_object(struct buffer *b, const json_t *v)
     json_t *member;
     bool first = true;
     put_text(b, "{");
-    json_object_foreach((json_t *)v, key, member)
-    {
+    json_object_foreach ((json_t *)v, key, member) {
         put_text(b, first ? "" : ", ");
         put_string(b, key, strlen(key));
         put_text(b, ": ");

@@ -12,6 +12,7 @@
 
 enum {
     MR_JSON_MAX_BYTES = 64 << 20, /* no architecture is larger: MobileNetV3's is 200 KiB */
+    MR_JSON_MAX_VALUES = 6 << 20, /* 20,000 layers of Keras 3 have about 3 million */
     MR_JSON_MAX_DEPTH = 200       /* brackets inside brackets; every nested model takes four */
 };
 

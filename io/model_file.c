@@ -99,14 +99,14 @@ static int read_all(int fd, char *text, size_t size, const char *file, mr_error 
 static int read_text(char **text, size_t *size, const char *file, mr_error *e)
 {
     struct stat info;
-    int fd = open(file, O_RDONLY | O_CLOEXEC), status = 0;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK), status = 0;
     *text = NULL;
     if (fd < 0)
         return mr_fail_errno(e, errno, "cannot open '%s'", file);
     if (fstat(fd, &info))
         status = mr_fail_errno(e, errno, "cannot read '%s'", file);
     else if (!S_ISREG(info.st_mode))
-        status = mr_fail(e, MR_EINVAL, "'%s' is not a file", file);
+        status = mr_fail(e, MR_EINVAL, "'%s' is not a regular file", file);
     else if (info.st_size > MR_JSON_MAX_BYTES)
         status = mr_fail(e, MR_ELIMIT, "'%s': %lld bytes, too many for an architecture", file,
                          (long long)info.st_size);
@@ -147,9 +147,10 @@ int mr_model_from_json_file(mr_model **out, const char *file, mr_error *e)
 
 /* --- reading -------------------------------------------------------------- */
 
-static bool is_zip(const mr_model_source *s)
+/* 1, 0, or an error. */
+static int is_zip(const mr_model_source *s, mr_error *e)
 {
-    return s->bytes ? s->size >= 4 && !memcmp(s->bytes, "PK\3\4", 4) : mr_keras_is_zip(s->name);
+    return s->bytes ? s->size >= 4 && !memcmp(s->bytes, "PK\3\4", 4) : mr_keras_is_zip(s->name, e);
 }
 
 /* What was found wrong inside a file is said with the file's name. */
@@ -168,10 +169,12 @@ static int name_source(int status, const char *name, mr_error *e)
 static int load(mr_model **out, const mr_model_source *s, mr_error *e)
 {
     mr_model *m = NULL;
-    int status = model_create(&m, e);
+    int status = model_create(&m, e), zip = status ? status : is_zip(s, e);
     mr_hdf5_lock();
-    if (!status)
-        status = is_zip(s) ? mr_model_read_zip(m, s, e) : mr_model_read_h5(m, s, e);
+    if (zip < 0)
+        status = zip;
+    else
+        status = zip ? mr_model_read_zip(m, s, e) : mr_model_read_h5(m, s, e);
     mr_hdf5_unlock();
     return finish(out, m, name_source(status, s->name, e));
 }
@@ -205,8 +208,10 @@ int mr_model_read_provenance(json_t **out, const char *file, mr_error *e)
 int mr_model_load_weights(mr_model *m, const char *file, mr_error *e)
 {
     mr_model_source s = {.name = file};
+    int status = is_zip(&s, e);
     mr_hdf5_lock();
-    int status = is_zip(&s) ? mr_model_read_weights_zip(m, &s, e) : mr_model_read_weights_h5(m, &s, e);
+    if (status >= 0)
+        status = status ? mr_model_read_weights_zip(m, &s, e) : mr_model_read_weights_h5(m, &s, e);
     mr_hdf5_unlock();
     return name_source(status, file, e);
 }

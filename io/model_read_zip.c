@@ -20,17 +20,20 @@
 
 /* metadata.json: who wrote it. Missing or odd, it changes nothing but the era, which the configuration tells
  * too. */
-static void read_metadata(mr_model *m, mr_keras_zip *zip)
+static int read_metadata(mr_model *m, mr_keras_zip *zip, mr_error *e)
 {
     char *text;
     size_t size;
     json_t *v = NULL;
-    if (mr_keras_zip_read(&text, &size, zip, "metadata.json", 1 << 20, NULL))
-        return;
+    mr_error why = {0};
+    int status = mr_keras_zip_read(&text, &size, zip, "metadata.json", 1 << 20, &why);
+    if (status)
+        return status == MR_ENOMEM || status == MR_EIO ? mr_fail_as(e, &why) : 0;
     if (!mr_json_parse(&v, text, size, "metadata.json", NULL) && mr_json_text(v, "keras_version"))
         m->keras_version = strdup(mr_json_text(v, "keras_version"));
     json_decref(v);
     free(text);
+    return 0;
 }
 
 static int read_config(mr_model *m, mr_keras_origin *origin, mr_keras_zip *zip, const mr_model_source *s,
@@ -72,8 +75,9 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     hid_t file = -1;
     char *bytes = NULL;
     int status = mr_keras_zip_open(&zip, s->name, s->bytes, s->size, e);
+    if (!status)
+        status = read_metadata(m, zip, e);
     if (!status) {
-        read_metadata(m, zip);
         origin.era = mr_keras_era(m->keras_version);
         origin.lists = mr_keras_version_from(m->keras_version, 3, 12);
         status = open_weights(&file, &bytes, zip, s->name, e);

@@ -18,8 +18,9 @@ static int open_container(struct container *c, const char *file, mr_error *e)
 {
     size_t size = 0;
     *c = (struct container){.hdf5 = -1};
-    if (!mr_keras_is_zip(file))
-        return mr_hdf5_open(&c->hdf5, file, e);
+    int zip = mr_keras_is_zip(file, e);
+    if (zip <= 0)
+        return zip ? zip : mr_hdf5_open(&c->hdf5, file, e);
     int status = mr_keras_zip_open(&c->zip, file, NULL, 0, e);
     if (!status)
         status = mr_keras_zip_read(&c->bytes, &size, c->zip, "model.weights.h5", MAX_WEIGHT_BYTES, e);
