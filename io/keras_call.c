@@ -4,6 +4,7 @@
  * serialises anything. */
 #include "io/keras_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct call {
@@ -187,72 +188,100 @@ int mr_keras_ends(json_t **out, mr_dialect *d, const json_t *ends, const char *k
  * counts them from 0 in inbound_nodes, but still from 1 in output_layers where the nested model is a
  * Functional one. */
 
-struct target { /* a layer that is called more or less than once, and how it is referred to */
-    const char *name;
+struct target { /* how a layer is referred to */
     json_int_t calls, base, output_base, highest;
+    bool counted; /* from 0 and more than once: its numbers are right */
 };
 
-static json_t *reference_number(json_t *ref)
+struct numbering {
+    json_t *model, *index; /* name of a layer → its number among the targets */
+    struct target *target;
+};
+
+static struct target *target_of(const struct numbering *n, const json_t *ref)
 {
-    return json_array_get(ref, 1);
+    ptrdiff_t number = mr_keras_index_find(n->index, json_string_value(json_array_get(ref, 0)));
+    return number < 0 ? NULL : &n->target[number];
 }
 
-/* Calls VISIT on every reference of MODEL to layer NAME (as input or as output). */
-static void each_reference(json_t *model, struct target *t,
+/* Calls VISIT on every reference of the model, as input or as output. */
+static void each_reference(const struct numbering *n,
                            void (*visit)(struct target *t, json_t *ref, bool output))
 {
-    json_t *config = json_object_get(model, "config"), *layer, *call, *ref;
-    size_t i, k, n;
+    json_t *config = json_object_get(n->model, "config"), *layer, *call, *ref;
+    size_t i, k, m;
     json_array_foreach (json_object_get(config, "layers"), i, layer)
         json_array_foreach (json_object_get(layer, "inbound_nodes"), k, call)
-            json_array_foreach (call, n, ref)
-                if (mr_json_is(json_array_get(ref, 0), t->name))
-                    visit(t, ref, false);
+            json_array_foreach (call, m, ref)
+                if (target_of(n, ref))
+                    visit(target_of(n, ref), ref, false);
     json_array_foreach (json_object_get(config, "output_layers"), i, ref)
-        if (mr_json_is(json_array_get(ref, 0), t->name))
-            visit(t, ref, true);
+        if (target_of(n, ref))
+            visit(target_of(n, ref), ref, true);
+}
+
+static json_int_t number_in(const json_t *ref)
+{
+    return json_integer_value(json_array_get(ref, 1));
 }
 
 static void find_highest(struct target *t, json_t *ref, bool output)
 {
     (void)output;
-    if (json_integer_value(reference_number(ref)) > t->highest)
-        t->highest = json_integer_value(reference_number(ref));
+    if (number_in(ref) > t->highest)
+        t->highest = number_in(ref);
 }
 
+/* A new number each: json_pack shares its arguments. */
 static void subtract_base(struct target *t, json_t *ref, bool output)
 {
-    json_int_t number = json_integer_value(reference_number(ref)) - (output ? t->output_base : t->base);
+    json_int_t number = number_in(ref) - (output ? t->output_base : t->base);
     if (t->calls <= 1) /* whatever the writer counted, there is only one */
         number = 0;
-    json_integer_set(reference_number(ref), number);
+    if (!t->counted)
+        json_array_set_new(ref, 1, json_integer(number));
 }
 
-/* json_pack shares its arguments: every reference gets a number of its own before any is changed. */
-static void own_number(struct target *t, json_t *ref, bool output)
+static int numbering_open(struct numbering *n, mr_dialect *d, json_t *model)
 {
-    (void)t;
-    (void)output;
-    json_array_set_new(ref, 1, json_integer(json_integer_value(reference_number(ref))));
+    json_t *layers = json_object_get(json_object_get(model, "config"), "layers"), *layer;
+    size_t i;
+    *n = (struct numbering){model, mr_keras_index(layers),
+                            calloc(json_array_size(layers) + 1, sizeof *n->target)};
+    if (!n->index || !n->target)
+        return mr_fail(d->e, MR_ENOMEM, "out of memory");
+    json_array_foreach (layers, i, layer) {
+        struct target *t = &n->target[i];
+        t->calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"));
+        t->counted = t->calls > 1 && !mr_keras_is_model(layer);
+    }
+    return 0;
+}
+
+static void find_bases(struct numbering *n, int era)
+{
+    json_t *layer;
+    size_t i;
+    json_array_foreach (json_object_get(json_object_get(n->model, "config"), "layers"), i, layer) {
+        struct target *t = &n->target[i];
+        bool nested = mr_keras_is_model(layer);
+        if (nested && era < 3)
+            t->base = t->output_base = t->highest >= t->calls;
+        else if (nested)
+            t->output_base = !mr_keras_is_sequential(layer);
+    }
 }
 
 int mr_keras_renumber(mr_dialect *d, json_t *model)
 {
-    json_t *layer;
-    size_t i;
-    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
-        bool nested = mr_keras_is_model(layer);
-        struct target t = {.name = mr_keras_name(layer),
-                           .calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"))};
-        if (t.calls > 1 && !nested)
-            continue;
-        each_reference(model, &t, own_number);
-        each_reference(model, &t, find_highest);
-        if (nested && d->era < 3)
-            t.base = t.output_base = t.highest >= t.calls;
-        else if (nested)
-            t.output_base = !mr_keras_is_sequential(layer);
-        each_reference(model, &t, subtract_base);
+    struct numbering n;
+    int status = numbering_open(&n, d, model);
+    if (!status) {
+        each_reference(&n, find_highest);
+        find_bases(&n, d->era);
+        each_reference(&n, subtract_base);
     }
-    return 0;
+    json_decref(n.index);
+    free(n.target);
+    return status;
 }

@@ -3,6 +3,7 @@
  * io/keras_layer.c; calls: io/keras_call.c. */
 #include "io/keras_internal.h"
 #include "io/keras_layout.h"
+#include "nn/graph.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,25 @@ char *mr_keras_path(const char *prefix, const char *name)
 {
     char *path = NULL;
     return asprintf(&path, "%s%s%s", prefix, *prefix ? "/" : "", name) < 0 ? NULL : path;
+}
+
+json_t *mr_keras_index(const json_t *layers)
+{
+    json_t *index = json_object(), *layer;
+    size_t i;
+    json_array_foreach (layers, i, layer)
+        if (index && !json_object_get(index, mr_keras_name(layer)) &&
+            json_object_set_new(index, mr_keras_name(layer), json_integer((json_int_t)i))) {
+            json_decref(index);
+            index = NULL;
+        }
+    return index;
+}
+
+ptrdiff_t mr_keras_index_find(const json_t *index, const char *name)
+{
+    const json_t *number = name ? json_object_get(index, name) : NULL;
+    return number ? (ptrdiff_t)json_integer_value(number) : -1;
 }
 
 int mr_keras_era(const char *keras_version)
@@ -350,14 +370,30 @@ static int bring_up_to_date(mr_dialect *d, json_t **made, json_t *layouts)
     return status;
 }
 
+/* Adds the layers of MODEL and of the models in it: before anything is made of them. */
+static void count_layers(const json_t *model, int depth, size_t *count)
+{
+    const json_t *layer;
+    size_t i;
+    *count += json_array_size(found_layers(model));
+    if (depth < MR_KERAS_MAX_NESTING && *count <= MR_MAX_LAYERS)
+        json_array_foreach (found_layers(model), i, layer)
+            if (found_model(layer))
+                count_layers(layer, depth + 1, count);
+}
+
 int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t *root, mr_error *e)
 {
+    size_t layers = 0;
     *canonical = NULL;
     if (!json_is_object(root) || !*mr_keras_class(root))
         return mr_fail(e, MR_EFORMAT, "model configuration: no object with a class_name");
     if (!found_model(root))
         return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model",
                        mr_keras_name(root), mr_keras_class(root));
+    count_layers(root, 0, &layers);
+    if (layers > MR_MAX_LAYERS)
+        return mr_fail(e, MR_ELIMIT, "model configuration: more than %d layers", MR_MAX_LAYERS);
     fill_origin(origin, root);
     mr_dialect d = {.era = origin->era, .theano = origin->theano, .lists = origin->lists, .e = e};
     json_t *made = NULL;

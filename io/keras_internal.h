@@ -64,10 +64,34 @@ bool mr_keras_keeps_lists(const json_t *model);
 /* Calls of anything count from 0, in whatever way the writer counted them. */
 int mr_keras_renumber(mr_dialect *d, json_t *model);
 
-/* Puts one layer before or after LAYER, which is an entry of MODEL's list: its calls are led through
- * (io/keras_rewrite.c). ADDED is taken over. */
-int mr_keras_insert_before(mr_dialect *d, json_t *model, const json_t *layer, json_t *added);
-int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, json_t *added);
+/* name → number of each layer of the list; the first one counts where a name stands twice. A new reference,
+ * NULL when out of memory. */
+json_t *mr_keras_index(const json_t *layers);
+/* The number that INDEX has for NAME, or -1. */
+ptrdiff_t mr_keras_index_find(const json_t *index, const char *name);
+
+typedef struct mr_keras_call {
+    size_t layer, call; /* its number in the list; which of its calls */
+} mr_keras_call;
+
+/* All calls of a Functional model's LAYERS, inputs before what needs them (io/keras_order.c); an InputLayer
+ * counts as one call. *OUT is malloc'ed. MR_EFORMAT where one refers to nothing or to itself. */
+int mr_keras_call_order(mr_keras_call **out, size_t *count, json_t *layers, mr_error *e);
+
+/* Layers to be put into one model (io/keras_rewrite.c): noted one by one, and all put in at once, which takes
+ * time in proportion to the model, not to the model for each. {0} is ready for use. */
+typedef struct mr_keras_insertions {
+    json_t *before, *after; /* layer's name → the layers that go there, in order */
+    json_t *instead;        /* layer's name → what refers to it shall refer to that one */
+} mr_keras_insertions;
+
+/* Notes one layer to be put before or after LAYER, which is an entry of the model's list, or was noted
+ * itself: its calls are led through. ADDED is taken over. */
+int mr_keras_insert_before(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added);
+int mr_keras_insert_after(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added);
+/* Puts them into MODEL and leaves *IN empty. */
+int mr_keras_insert_all(mr_dialect *d, mr_keras_insertions *in, json_t *model);
+void mr_keras_insertions_free(mr_keras_insertions *in);
 /* What older Keras meant differently is said in Keras 3's words: hard_sigmoid, Theano's 'same'. MODEL and
  * those in it. */
 int mr_keras_modernize(mr_dialect *d, json_t *model);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_TAGS = 4 * MR_MAX_CALLS };
+
 /* How the original holds a tensor that we hold in our way. */
 enum order {
     UNKNOWN, /* not computed yet */
@@ -34,6 +36,7 @@ struct entry {
     struct tag
         first; /* of its first call's first input: all calls must agree, as the layer is changed once */
     bool changed;
+    size_t changed_as; /* which call that was */
 };
 
 struct scope {
@@ -42,6 +45,8 @@ struct scope {
     const char *prefix;
     struct entry *entry;
     size_t entries;
+    json_t *index; /* name → number of the entry */
+    mr_keras_insertions inserted;
     int depth;
 };
 
@@ -132,13 +137,13 @@ static json_t *permute(struct pass *p, const json_t *layer, const char *suffix, 
     return made;
 }
 
-/* A Flatten, or another that looks at the order of a vector's elements: from now on that Flatten gets the
- * original's order, by a Permute before it, and all starts over. */
+/* A layer that looks at the order of a vector's elements: the next walk gives the Flatten that made it the
+ * original's order, by a Permute before it. This one goes on only to find more of them. */
 static int unfold(struct pass *p, const char *flatten)
 {
     mr_keras_set(p->d, p->unfolded, flatten, json_true());
     p->again = true;
-    return MR_ECANCELED;
+    return 0;
 }
 
 static int flatten(struct scope *s, const json_t *layer, struct tag *out)
@@ -152,7 +157,8 @@ static int flatten(struct scope *s, const json_t *layer, struct tag *out)
     if (!status && turns) {
         *out = (struct tag){SAME, NULL};
     } else if (!status && json_object_get(p->unfolded, path)) {
-        status = mr_keras_insert_before(p->d, s->model, layer, permute(p, layer, "channels_first", 3, 1, 2));
+        status =
+            mr_keras_insert_before(p->d, &s->inserted, layer, permute(p, layer, "channels_first", 3, 1, 2));
         *out = (struct tag){SAME, NULL};
     } else if (!status) {
         mr_keras_append(p->d, p->flattens, json_string(path));
@@ -169,10 +175,12 @@ static int reshape(struct scope *s, const json_t *layer, enum order in, struct t
     struct pass *p = s->p;
     int status = 0;
     if (in == CHW)
-        status = mr_keras_insert_before(p->d, s->model, layer, permute(p, layer, "channels_first", 3, 1, 2));
+        status =
+            mr_keras_insert_before(p->d, &s->inserted, layer, permute(p, layer, "channels_first", 3, 1, 2));
     *out = (struct tag){SAME, NULL};
     if (!status && json_array_size(json_object_get(config_of(layer), "target_shape")) == 3) {
-        status = mr_keras_insert_after(p->d, s->model, layer, permute(p, layer, "channels_last", 2, 3, 1));
+        status =
+            mr_keras_insert_after(p->d, &s->inserted, layer, permute(p, layer, "channels_last", 2, 3, 1));
         out->order = CHW;
     }
     return status;
@@ -222,11 +230,12 @@ static int elementwise(struct scope *s, const json_t *layer, struct tag in, stru
 static int merge(struct scope *s, const json_t *layer, const struct tag *in, size_t inputs, struct tag *out)
 {
     bool concatenate = !strcmp(mr_keras_class(layer), "Concatenate");
-    *out = in[0];
+    enum order first = in[0].order == FLAT ? SAME : in[0].order; /* as in the walk that counts */
+    *out = (struct tag){first, NULL};
     for (size_t i = 0; i < inputs; i++) {
         if (in[i].order == FLAT)
-            return unfold(s->p, in[i].flatten);
-        if (in[i].order != in[0].order)
+            unfold(s->p, in[i].flatten);
+        if ((in[i].order == FLAT ? SAME : in[i].order) != first)
             return refuse(s->p, layer, "merged with a tensor that is not");
     }
     if (concatenate && in[0].order == CHW)
@@ -283,20 +292,19 @@ static int call_model(struct scope *s, struct entry *en, size_t call, const stru
     struct tag *out = NULL;
     size_t outputs = 0;
     int status = path ? 0 : mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
-    if (!status && en->changed) /* changed for its first call: the others are alike */
-        memcpy(&en->tag[call * en->outputs], en->tag, en->outputs * sizeof *en->tag);
-    else if (!status)
+    if (!status)
         status = walk_model(s->p, en->json, path, in, inputs, &out, &outputs, s->depth + 1);
-    if (!status && out) {
-        struct tag *larger = realloc(en->tag, (en->calls * outputs + 1) * sizeof *larger);
-        if (larger) {
-            memset(larger, 0, (en->calls * outputs + 1) * sizeof *larger);
-            memcpy(larger, out, outputs * sizeof *larger);
-            en->tag = larger;
-            en->outputs = outputs;
-        } else {
-            status = mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
-        }
+    if (!status && outputs > MAX_TAGS / en->calls)
+        status = mr_fail(s->p->d->e, MR_ELIMIT, "layer '%s': too many calls of a model with too many outputs",
+                         mr_keras_name(en->json));
+    struct tag *larger = status ? NULL : calloc(en->calls * outputs + 1, sizeof *larger);
+    if (!status && !larger)
+        status = mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+    if (!status) {
+        memcpy(larger + call * outputs, out, outputs * sizeof *larger);
+        free(en->tag);
+        en->tag = larger;
+        en->outputs = outputs;
     }
     free(out);
     free(path);
@@ -318,12 +326,15 @@ static int call_entry(struct scope *s, struct entry *en, size_t call, const stru
     int status = 0;
     if (en->changed && (in[0].order != en->first.order || in[0].flatten != en->first.flatten))
         return refuse(s->p, en->json, "called on tensors of both kinds");
-    if (mr_keras_is_model(en->json))
+    if (en->changed) /* for another call: this one is like it */
+        memcpy(&en->tag[call * en->outputs], &en->tag[en->changed_as * en->outputs],
+               en->outputs * sizeof *en->tag);
+    else if (mr_keras_is_model(en->json))
         status = call_model(s, en, call, in, inputs);
-    else if (en->changed)
-        en->tag[call] = en->tag[0];
     else
         status = change_layer(s, en->json, in, inputs, &en->tag[call]);
+    if (!en->changed)
+        en->changed_as = call;
     if (!status)
         note_order(s, en->json, en->tag[call].order);
     en->first = in[0];
@@ -333,10 +344,8 @@ static int call_entry(struct scope *s, struct entry *en, size_t call, const stru
 
 static struct entry *find_entry(struct scope *s, const json_t *name)
 {
-    for (size_t i = 0; i < s->entries; i++)
-        if (mr_json_is(name, mr_keras_name(s->entry[i].json)))
-            return &s->entry[i];
-    return NULL;
+    ptrdiff_t number = mr_keras_index_find(s->index, json_string_value(name));
+    return number < 0 ? NULL : &s->entry[number];
 }
 
 /* The tag that [name, call, tensor] refers to; UNKNOWN where it is not there, or not yet. */
@@ -355,7 +364,8 @@ static int open_scope(struct scope *s)
     json_t *layers = json_object_get(config_of(s->model), "layers"), *layer;
     size_t i;
     s->entry = calloc(json_array_size(layers) + 1, sizeof *s->entry);
-    if (!s->entry)
+    s->index = mr_keras_index(layers);
+    if (!s->entry || !s->index)
         return mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
     json_array_foreach (layers, i, layer) {
         struct entry *en = &s->entry[s->entries++];
@@ -375,6 +385,8 @@ static void close_scope(struct scope *s)
         free(s->entry[i].tag);
     }
     free(s->entry);
+    json_decref(s->index);
+    mr_keras_insertions_free(&s->inserted);
 }
 
 /* An image input of the outermost model is channels_first as the model is. */
@@ -413,55 +425,52 @@ static int walk_sequence(struct scope *s)
     return status;
 }
 
-/* Makes one call if its inputs are known: 1, 0 where they are not. */
-static int try_call(struct scope *s, struct entry *en, size_t call, const json_t *refs)
+static int make_call(struct scope *s, struct entry *en, size_t call, const json_t *refs)
 {
     size_t inputs = json_array_size(refs);
     struct tag *in = calloc(inputs + 1, sizeof *in);
-    int status = in && inputs ? 1
+    int status = in && inputs ? 0
                               : mr_fail(s->p->d->e, in ? MR_EFORMAT : MR_ENOMEM,
                                         "model configuration: a call without inputs");
-    for (size_t i = 0; i < inputs && status > 0; i++) {
+    for (size_t i = 0; i < inputs && !status; i++) {
         in[i] = tag_of(s, json_array_get(refs, i));
         if (in[i].order == UNKNOWN)
-            status = 0;
+            status = mr_fail(s->p->d->e, MR_EFORMAT, "layer '%s': it refers to an output that does not exist",
+                             mr_keras_name(en->json));
     }
-    if (status > 0) {
+    if (!status)
         status = call_entry(s, en, call, in, inputs);
-        status = status ? status : 1;
-    }
     free(in);
     return status;
 }
 
-/* The calls as they were: layers that are put in meanwhile lead them elsewhere, without a change of order. */
+/* The calls as they were: layers that are to be put in lead some of them elsewhere. */
 static int walk_calls(struct scope *s)
 {
-    bool progress = true;
-    json_t *calls = json_array();
-    int status = 0;
-    for (size_t i = 0; i < s->entries; i++)
-        mr_keras_append(s->p->d, calls, json_deep_copy(json_object_get(s->entry[i].json, "inbound_nodes")));
-    while (progress && status >= 0) {
-        progress = false;
-        for (size_t i = 0; i < s->entries && status >= 0; i++) {
-            struct entry *en = &s->entry[i];
-            for (size_t k = 0; k < json_array_size(json_array_get(calls, i)) && status >= 0; k++) {
-                if (en->tag[k * en->outputs].order != UNKNOWN)
-                    continue;
-                status = try_call(s, en, k, json_array_get(json_array_get(calls, i), k));
-                progress = progress || status > 0;
-            }
-        }
+    json_t *layers = json_object_get(config_of(s->model), "layers"), *calls = json_array();
+    mr_keras_call *order = NULL;
+    size_t count = 0;
+    for (size_t i = 0; i < s->entries; i++) {
+        json_t *found = json_object_get(s->entry[i].json, "inbound_nodes");
+        mr_keras_append(s->p->d, calls, found ? json_incref(found) : json_null());
     }
+    int status = mr_keras_call_order(&order, &count, layers, s->p->d->e);
+    for (size_t i = 0; i < count && !status; i++) {
+        struct entry *en = &s->entry[order[i].layer];
+        if (!mr_keras_is_input(en->json))
+            status = make_call(s, en, order[i].call,
+                               json_array_get(json_array_get(calls, order[i].layer), order[i].call));
+    }
+    free(order);
     json_decref(calls);
-    return status < 0 ? status : 0;
+    return status;
 }
 
 /* What the model gives. A vector whose elements are in another order than the original's is not what it
  * gives. */
-static int collect(struct scope *s, json_t *ends, struct tag **out, size_t *outputs)
+static int collect(struct scope *s, struct tag **out, size_t *outputs)
 {
+    const json_t *ends = json_object_get(config_of(s->model), "output_layers");
     bool sequential = mr_keras_is_sequential(s->model);
     const struct entry *last = &s->entry[s->entries - 1];
     *outputs = sequential ? last->outputs : json_array_size(ends);
@@ -471,7 +480,7 @@ static int collect(struct scope *s, json_t *ends, struct tag **out, size_t *outp
     for (size_t i = 0; i < *outputs; i++) {
         (*out)[i] = sequential ? last->tag[i] : tag_of(s, json_array_get(ends, i));
         if (s->depth == 0 && (*out)[i].order == FLAT)
-            return unfold(s->p, (*out)[i].flatten);
+            unfold(s->p, (*out)[i].flatten);
     }
     return 0;
 }
@@ -480,16 +489,16 @@ static int walk_model(struct pass *p, json_t *model, const char *prefix, const s
                       struct tag **out, size_t *outputs, int depth)
 {
     struct scope s = {.p = p, .model = model, .prefix = prefix, .depth = depth};
-    json_t *ends = json_deep_copy(json_object_get(config_of(model), "output_layers"));
     int status = open_scope(&s);
     if (!status)
         status = bind_inputs(&s, in, inputs);
     if (!status)
         status = mr_keras_is_sequential(model) ? walk_sequence(&s) : walk_calls(&s);
     if (!status)
-        status = collect(&s, ends, out, outputs);
+        status = collect(&s, out, outputs);
+    if (!status)
+        status = mr_keras_insert_all(p->d, &s.inserted, model);
     close_scope(&s);
-    json_decref(ends);
     return status;
 }
 
@@ -525,16 +534,21 @@ static int walk_once(struct pass *p, json_t **changed, const json_t *original)
 
 int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t *orders)
 {
+    enum { MOST_WALKS = 50 };
     struct pass p = {
         .d = d, .notes = notes, .orders = orders, .flattens = json_array(), .unfolded = json_object()};
     json_t *changed = NULL;
     int status = 0;
     if (says_channels_first(*model, 0)) {
         status = walk_once(&p, &changed, *model);
-        while (p.again && !d->failed) { /* each time one Flatten more is unfolded */
+        for (int walks = 1; p.again && !d->failed && walks < MOST_WALKS; walks++) {
             json_decref(changed);
+            if (d->e && status != MR_ENOMEM) /* what a walk refuses that was given up is no refusal yet */
+                mr_error_clear(d->e);
             status = walk_once(&p, &changed, *model);
         }
+        if (!status && p.again)
+            status = mr_fail(d->e, MR_ELIMIT, "model configuration: channels_first, too many Flatten layers");
         if (!status) {
             json_decref(*model);
             *model = changed;

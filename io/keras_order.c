@@ -5,11 +5,10 @@
  * with weights of that order takes the k-th group of the file; so what we write, and what we count slots by,
  * must be in it. */
 #include "io/keras_internal.h"
+#include "nn/graph.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_CALLS = 60000 };
 
 struct call_node {
     int layer;
@@ -53,8 +52,9 @@ static int count_calls(struct order *o)
         if (json_object_set_new(o->index, mr_keras_name(layer), json_integer((json_int_t)i)))
             return mr_fail(o->e, MR_ENOMEM, "out of memory");
         o->first_call[i] = o->calls;
-        if (calls > MAX_CALLS - (size_t)o->calls)
-            return mr_fail(o->e, MR_ELIMIT, "model configuration: more than %d calls of layers", MAX_CALLS);
+        if (calls > MR_MAX_CALLS - (size_t)o->calls)
+            return mr_fail(o->e, MR_ELIMIT, "model configuration: more than %d calls of layers",
+                           MR_MAX_CALLS);
         o->calls += (int)calls;
     }
     o->first_call[o->count] = o->calls;
@@ -159,6 +159,25 @@ static void find_depths(struct order *o)
                 input->depth = n->depth + 1;
         }
     }
+}
+
+int mr_keras_call_order(mr_keras_call **out, size_t *count, json_t *layers, mr_error *e)
+{
+    struct order o;
+    *out = NULL;
+    *count = 0;
+    int status = order_open(&o, layers, e);
+    for (int i = 0; !status && i < o.calls; i++)
+        status = walk_from(&o, i);
+    if (!status && !(*out = calloc((size_t)o.calls + 1, sizeof **out)))
+        status = mr_fail(e, MR_ENOMEM, "out of memory");
+    for (int i = 0; !status && i < o.finished_count; i++) {
+        int layer = o.node[o.finished[i]].layer;
+        (*out)[i] = (mr_keras_call){(size_t)layer, (size_t)(o.finished[i] - o.first_call[layer])};
+    }
+    *count = status ? 0 : (size_t)o.finished_count;
+    order_close(&o);
+    return status;
 }
 
 struct place {

@@ -12,14 +12,6 @@ static json_t *layers_of(const json_t *model)
     return json_object_get(json_object_get(model, "config"), "layers");
 }
 
-static size_t position(const json_t *layers, const json_t *layer)
-{
-    size_t i = 0;
-    while (i < json_array_size(layers) && json_array_get(layers, i) != layer)
-        i++;
-    return i;
-}
-
 /* [[[NAME, 0, 0, {}]], [[NAME, 1, 0, {}]], …]: one call for each of CALLS, on the same call of NAME. */
 static json_t *follow(mr_dialect *d, const char *name, size_t calls)
 {
@@ -29,47 +21,100 @@ static json_t *follow(mr_dialect *d, const char *name, size_t calls)
     return list;
 }
 
-static int insert(mr_dialect *d, json_t *layers, size_t at, json_t *added)
+/* Adds LAYER to the list at (*LISTS)[NAME]. */
+static int note(mr_dialect *d, json_t **lists, const char *name, json_t *layer)
 {
-    if (json_array_insert_new(layers, at, added))
-        d->failed = true;
+    if (!*lists)
+        *lists = json_object();
+    json_t *list = json_object_get(*lists, name);
+    if (!list) {
+        list = json_array();
+        mr_keras_set(d, *lists, name, list);
+    }
+    mr_keras_append(d, list, layer);
     return d->failed ? mr_fail(d->e, MR_ENOMEM, "out of memory") : 0;
 }
 
-int mr_keras_insert_before(mr_dialect *d, json_t *model, const json_t *layer, json_t *added)
+int mr_keras_insert_before(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added)
 {
-    json_t *layers = layers_of(model), *calls = json_object_get(layer, "inbound_nodes");
+    json_t *calls = json_object_get(layer, "inbound_nodes");
     if (calls) {
         mr_keras_set(d, added, "inbound_nodes", json_incref(calls));
         mr_keras_set(d, (json_t *)layer, "inbound_nodes",
                      follow(d, mr_keras_name(added), json_array_size(calls)));
     }
-    return insert(d, layers, position(layers, layer), added);
+    return note(d, &in->before, mr_keras_name(layer), added);
 }
 
-/* References to FROM become such to TO. */
-static void redirect(mr_dialect *d, json_t *list, const char *from, const char *to)
+int mr_keras_insert_after(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added)
+{
+    json_t *calls = json_object_get(layer, "inbound_nodes");
+    if (calls)
+        mr_keras_set(d, added, "inbound_nodes", follow(d, mr_keras_name(layer), json_array_size(calls)));
+    if (!in->instead)
+        in->instead = json_object();
+    mr_keras_set(d, in->instead, mr_keras_name(layer), json_string(mr_keras_name(added)));
+    return note(d, &in->after, mr_keras_name(layer), added);
+}
+
+/* References in LIST to a layer with others behind it become such to the last of those. */
+static void redirect(mr_dialect *d, const mr_keras_insertions *in, json_t *list)
 {
     json_t *ref;
     size_t i;
-    json_array_foreach (list, i, ref)
-        if (mr_json_is(json_array_get(ref, 0), from) && json_array_set_new(ref, 0, json_string(to)))
+    json_array_foreach (list, i, ref) {
+        const char *name = json_string_value(json_array_get(ref, 0)), *next = name;
+        while (next && mr_json_text(in->instead, next))
+            next = mr_json_text(in->instead, next);
+        if (next != name && json_array_set_new(ref, 0, json_string(next)))
             d->failed = true;
+    }
 }
 
-int mr_keras_insert_after(mr_dialect *d, json_t *model, const json_t *layer, json_t *added)
+static void redirect_calls(mr_dialect *d, const mr_keras_insertions *in, const json_t *layer)
 {
-    json_t *layers = layers_of(model), *calls = json_object_get(layer, "inbound_nodes"), *other, *call;
-    size_t i, k;
-    if (calls) {
-        json_array_foreach (layers, i, other)
-            json_array_foreach (json_object_get(other, "inbound_nodes"), k, call)
-                redirect(d, call, mr_keras_name(layer), mr_keras_name(added));
-        redirect(d, json_object_get(json_object_get(model, "config"), "output_layers"), mr_keras_name(layer),
-                 mr_keras_name(added));
-        mr_keras_set(d, added, "inbound_nodes", follow(d, mr_keras_name(layer), json_array_size(calls)));
+    json_t *call;
+    size_t i;
+    json_array_foreach (json_object_get(layer, "inbound_nodes"), i, call)
+        redirect(d, in, call);
+}
+
+/* Appends to LIST what comes after LAYER, and after that. */
+static void append_after(mr_dialect *d, const mr_keras_insertions *in, json_t *list, const json_t *layer)
+{
+    json_t *added;
+    size_t i;
+    json_array_foreach (json_object_get(in->after, mr_keras_name(layer)), i, added) {
+        mr_keras_append(d, list, json_incref(added));
+        append_after(d, in, list, added);
     }
-    return insert(d, layers, position(layers, layer) + 1, added);
+}
+
+int mr_keras_insert_all(mr_dialect *d, mr_keras_insertions *in, json_t *model)
+{
+    json_t *config = json_object_get(model, "config"), *list = json_array(), *layer, *added;
+    size_t i, k;
+    json_array_foreach (layers_of(model), i, layer) {
+        json_array_foreach (json_object_get(in->before, mr_keras_name(layer)), k, added) {
+            redirect_calls(d, in, added);
+            mr_keras_append(d, list, json_incref(added));
+        }
+        redirect_calls(d, in, layer);
+        mr_keras_append(d, list, json_incref(layer));
+        append_after(d, in, list, layer);
+    }
+    redirect(d, in, json_object_get(config, "output_layers"));
+    mr_keras_set(d, config, "layers", list);
+    mr_keras_insertions_free(in);
+    return d->failed ? mr_fail(d->e, MR_ENOMEM, "out of memory") : 0;
+}
+
+void mr_keras_insertions_free(mr_keras_insertions *in)
+{
+    json_decref(in->before);
+    json_decref(in->after);
+    json_decref(in->instead);
+    memset(in, 0, sizeof *in);
 }
 
 /* A layer named after another one. CONFIG is taken over. */
@@ -86,7 +131,7 @@ static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, 
 /* --- hard_sigmoid: clip(0.2 x + 0.5) up to Keras 2, relu6(x + 3) / 6 in Keras 3
  * The old one of x is the new one of 1.2 x; so LAYER becomes linear, and a Rescaling and an Activation
  * follow. */
-static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
+static int split_hard_sigmoid(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
 {
     json_t *config = json_object_get(layer, "config");
     mr_keras_set(d, config, "activation", json_string("linear"));
@@ -94,8 +139,8 @@ static int split_hard_sigmoid(mr_dialect *d, json_t *model, json_t *layer)
         companion(d, layer, "Rescaling", "rescaling", json_pack("{s:f, s:f}", "scale", 1.2, "offset", 0.0));
     json_t *sigmoid =
         companion(d, layer, "Activation", "hard_sigmoid", json_pack("{s:s}", "activation", "hard_sigmoid"));
-    int status = mr_keras_insert_after(d, model, layer, scale);
-    return status ? status : mr_keras_insert_after(d, model, scale, sigmoid);
+    int status = mr_keras_insert_after(d, in, layer, scale);
+    return status ? status : mr_keras_insert_after(d, in, scale, sigmoid);
 }
 
 /* --- Theano's 'same' ------------------------------------------------------
@@ -121,7 +166,7 @@ static json_t *theano_padding(const json_int_t kernel[2], const json_int_t dilat
                      "data_format", "channels_last");
 }
 
-static int pad_as_theano(mr_dialect *d, json_t *model, json_t *layer)
+static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
 {
     json_t *config = json_object_get(layer, "config");
     const char *class = mr_keras_class(layer);
@@ -141,25 +186,28 @@ static int pad_as_theano(mr_dialect *d, json_t *model, json_t *layer)
                        mr_keras_name(layer), class);
     mr_keras_set(d, config, "padding", json_string("valid"));
     return mr_keras_insert_before(
-        d, model, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation)));
+        d, in, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation)));
 }
 
 int mr_keras_modernize(mr_dialect *d, json_t *model)
 {
-    json_t *list = json_copy(layers_of(model)), *layer; /* a copy: the list grows meanwhile */
+    mr_keras_insertions in = {0};
+    json_t *layer;
     size_t i;
     int status = 0;
-    json_array_foreach (list, i, layer) {
+    json_array_foreach (layers_of(model), i, layer) {
         const json_t *activation = json_object_get(json_object_get(layer, "config"), "activation");
         if (mr_keras_is_model(layer))
             status = mr_keras_modernize(d, layer);
         else if (d->theano && d->era < 3)
-            status = pad_as_theano(d, model, layer);
+            status = pad_as_theano(d, &in, layer);
         if (!status && d->era < 3 && mr_json_is(activation, "hard_sigmoid"))
-            status = split_hard_sigmoid(d, model, layer);
+            status = split_hard_sigmoid(d, &in, layer);
         if (status)
             break;
     }
-    json_decref(list);
+    if (!status && (in.before || in.after))
+        status = mr_keras_insert_all(d, &in, model);
+    mr_keras_insertions_free(&in);
     return status;
 }

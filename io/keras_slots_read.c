@@ -3,11 +3,17 @@
 #include "io/keras_slots.h"
 #include "io/seal.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { UNNAMED = MR_MAX_SLOTS };
+
+struct place { /* of a variable in the writer's order */
+    const mr_param *param;
+    int number;
+};
 
 /* What the optimizer wants, and which array of the file is what. */
 struct state {
@@ -15,6 +21,7 @@ struct state {
     const char *slot[MR_MAX_SLOTS];
     int slots;              /* per variable */
     const mr_param **param; /* trainable ones, in the writer's order */
+    struct place *place;    /* the same, sorted by address */
     int params;
     const char **array; /* [slots * params] dataset of slot s of variable p at s * params + p */
     const char *iterations, *scalar;
@@ -70,6 +77,7 @@ static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g,
 static void state_close(struct state *s)
 {
     free(s->param);
+    free(s->place);
     free(s->array);
 }
 
@@ -227,14 +235,31 @@ static int slot_number(const struct state *s, const char *name)
     return i;
 }
 
+static int compare_places(const void *a, const void *b)
+{
+    uintptr_t p = (uintptr_t)((const struct place *)a)->param,
+              q = (uintptr_t)((const struct place *)b)->param;
+    return p < q ? -1 : p > q;
+}
+
+static int sort_places(struct state *s, mr_error *e)
+{
+    s->place = calloc((size_t)s->params + 1, sizeof *s->place);
+    if (!s->place)
+        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+    for (int i = 0; i < s->params; i++)
+        s->place[i] = (struct place){s->param[i], i};
+    qsort(s->place, (size_t)s->params, sizeof *s->place, compare_places);
+    return 0;
+}
+
 static const char *array_of(const struct state *s, const mr_slot *slot)
 {
+    const struct place key = {slot->param, 0}, *found;
     if (!slot->param)
         return s->scalar;
-    for (int p = 0; p < s->params; p++)
-        if (s->param[p] == slot->param)
-            return s->array[slot_number(s, slot->name) * s->params + p];
-    return NULL;
+    found = bsearch(&key, s->place, (size_t)s->params, sizeof key, compare_places);
+    return found ? s->array[slot_number(s, slot->name) * s->params + found->number] : NULL;
 }
 
 static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hid_t group,
@@ -248,8 +273,8 @@ static int read_slot(const struct state *s, mr_graph *g, const mr_slot *slot, hi
     return mr_hdf5_read_floats(g->state + slot->offset, 1, group, array, e);
 }
 
-/* Slots that make no sense: another writer's are left out, but a file of ours, which is sealed, is damaged. What
- * memory or the disk keep us from reading is never left out. */
+/* Slots that make no sense: another writer's are left out, but a file of ours, which is sealed, is damaged.
+ * What memory or the disk keep us from reading is never left out. */
 static int leave_out(hid_t group, const mr_error *why, mr_error *e)
 {
     hid_t file = H5Iget_file_id(group);
@@ -287,8 +312,10 @@ static bool shapes_fit(const struct state *s, hid_t group, const mr_keras_origin
 static int read_values(struct state *s, mr_model *m, mr_optimizer *o, hid_t group,
                        const mr_keras_origin *origin, mr_error *e)
 {
-    int status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
+    int status = sort_places(s, e);
     mr_error why = {0};
+    if (!status)
+        status = mr_optimizer_attach(o, m->graph, NULL, 0, NULL, e);
     for (int i = 0; !status && i < o->slots; i++)
         if (read_slot(s, m->graph, &o->slot[i], group, origin, &why))
             return leave_out(group, &why, e);

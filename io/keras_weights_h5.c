@@ -75,7 +75,14 @@ struct load {
     mr_graph *g;
     const mr_keras_origin *origin;
     mr_keras_filled filled;
+    json_t *index; /* name → number of an entry of the outermost model */
     mr_error *e;
+};
+
+/* Targets by a name of theirs: those of one name are a chain. */
+struct lookup {
+    json_t *first;   /* name → number of a target, -1 at the end */
+    ptrdiff_t *next; /* [targets.count] */
 };
 
 struct group {
@@ -83,54 +90,78 @@ struct group {
     const char *name; /* in @layer_names */
     mr_names weights; /* in @weight_names */
     mr_keras_targets targets;
+    struct lookup by_path, by_local;
     ptrdiff_t *choice; /* [weights.count] the target of each; -1: none yet */
 };
+
+static void lookup_free(struct lookup *l)
+{
+    json_decref(l->first);
+    free(l->next);
+}
 
 static void group_close(struct group *gr)
 {
     mr_hdf5_release(gr->id);
     mr_names_free(&gr->weights);
+    lookup_free(&gr->by_path);
+    lookup_free(&gr->by_local);
     mr_keras_targets_free(&gr->targets);
     free(gr->choice);
 }
 
-/* How well the array's STEM names the layer at PATH: 3 its path, 2 its own name, 1 its name behind some
- * scope, 0 not. */
-static int match(const char *stem, const char *path)
+static const char *local_name(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *local = slash ? slash + 1 : path;
-    size_t n = strlen(stem), m;
-    if (!strcmp(stem, path))
-        return 3;
-    if (!strcmp(stem, local))
-        return 2;
-    m = strlen(path);
-    if (n > m && stem[n - m - 1] == '/' && !strcmp(stem + n - m, path))
-        return 1;
-    m = strlen(local);
-    return n > m && stem[n - m - 1] == '/' && !strcmp(stem + n - m, local);
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
 }
 
-/* The best target for one array by name; -1 where none or two fit as well. */
-static ptrdiff_t find_target(const struct group *gr, const struct parsed *name)
+static int lookup_open(struct lookup *l, const mr_keras_targets *t, bool local, mr_error *e)
 {
-    ptrdiff_t best = -1;
-    int best_match = 0;
-    bool doubt = false;
-    for (size_t i = 0; i < gr->targets.count; i++) {
-        const mr_keras_target *t = &gr->targets.target[i];
-        if (t->taken || !same_kind(t->param, name->kind))
-            continue;
-        int m = *t->path ? match(name->stem, t->path) : 1; /* a layer by itself: its group says who it is */
-        if (m > best_match) {
-            best = (ptrdiff_t)i;
-            best_match = m;
-            doubt = false;
-        } else if (m && m == best_match) {
-            doubt = true;
-        }
+    l->first = json_object();
+    l->next = calloc(t->count + 1, sizeof *l->next);
+    if (!l->first || !l->next)
+        return mr_fail(e, MR_ENOMEM, "out of memory");
+    for (size_t i = t->count; i-- > 0;) {
+        const char *name = local ? local_name(t->target[i].path) : t->target[i].path;
+        const json_t *first = json_object_get(l->first, name);
+        l->next[i] = first ? (ptrdiff_t)json_integer_value(first) : -1;
+        if (json_object_set_new(l->first, name, json_integer((json_int_t)i)))
+            return mr_fail(e, MR_ENOMEM, "out of memory");
     }
-    return doubt ? -1 : best;
+    return 0;
+}
+
+/* The one target of this NAME and KIND that is not taken; -1 where there is none, -2 where there are two.
+ * Taken ones leave the chain. */
+static ptrdiff_t find_sole(const struct group *gr, struct lookup *l, const char *name, const char *kind)
+{
+    json_t *first = json_object_get(l->first, name);
+    ptrdiff_t found = -1, before = -1;
+    for (ptrdiff_t i = first ? (ptrdiff_t)json_integer_value(first) : -1; i >= 0; i = l->next[i]) {
+        if (!gr->targets.target[i].taken) {
+            before = i;
+            if (same_kind(gr->targets.target[i].param, kind))
+                found = found == -1 ? i : -2;
+        } else if (before >= 0) {
+            l->next[before] = l->next[i];
+        } else {
+            json_integer_set(first, l->next[i]);
+        }
+        if (found == -2)
+            break;
+    }
+    return found;
+}
+
+/* The target for one array by name: the one whose path it has, or the only one whose layer is called like
+ * the last part of that; negative where none or two fit as well. A layer by itself has the path "": its group
+ * says who it is. */
+static ptrdiff_t find_target(struct group *gr, const struct parsed *name)
+{
+    bool alone = json_object_get(gr->by_path.first, "") != NULL;
+    ptrdiff_t exact = find_sole(gr, &gr->by_path, alone ? "" : name->stem, name->kind);
+    return exact >= 0 || alone ? exact : find_sole(gr, &gr->by_local, local_name(name->stem), name->kind);
 }
 
 static bool choose_by_name(struct group *gr)
@@ -216,6 +247,10 @@ static int load_group(struct load *l, hid_t root, const char *name, const json_t
     if (!status)
         status = mr_keras_targets_of(&gr.targets, l->g, entry, "", l->e);
     drop_seed_states(&gr.weights);
+    if (!status)
+        status = lookup_open(&gr.by_path, &gr.targets, false, l->e);
+    if (!status)
+        status = lookup_open(&gr.by_local, &gr.targets, true, l->e);
     if (!status) {
         gr.choice = calloc(gr.weights.count + 1, sizeof *gr.choice);
         status = gr.choice ? 0 : mr_fail(l->e, MR_ENOMEM, "out of memory");
@@ -234,14 +269,11 @@ static int load_group(struct load *l, hid_t root, const char *name, const json_t
 
 /* --- all of them ---------------------------------------------------------- */
 
-static const json_t *find_entry(const json_t *config, const char *name)
+static const json_t *find_entry(const struct load *l, const char *name)
 {
-    const json_t *layer;
-    size_t i;
-    json_array_foreach (json_object_get(json_object_get(config, "config"), "layers"), i, layer)
-        if (!strcmp(mr_keras_name(layer), name))
-            return layer;
-    return NULL;
+    const json_t *layers = json_object_get(json_object_get(l->g->config, "config"), "layers");
+    ptrdiff_t number = mr_keras_index_find(l->index, name);
+    return number < 0 ? NULL : json_array_get(layers, (size_t)number);
 }
 
 static bool has_weights(hid_t root, const char *name)
@@ -274,7 +306,7 @@ static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
 {
     int status = 0;
     for (size_t i = 0; i < layers->count && !status; i++) {
-        const json_t *entry = find_entry(l->g->config, layers->name[i]);
+        const json_t *entry = find_entry(l, layers->name[i]);
         if (!has_weights(root, layers->name[i]))
             continue;
         status = entry ? load_group(l, root, layers->name[i], entry)
@@ -303,7 +335,7 @@ static int load_by_order(struct load *l, hid_t root, const mr_names *layers)
 static bool all_known(const struct load *l, hid_t root, const mr_names *layers)
 {
     for (size_t i = 0; i < layers->count; i++)
-        if (!find_entry(l->g->config, layers->name[i]) && has_weights(root, layers->name[i]))
+        if (!find_entry(l, layers->name[i]) && has_weights(root, layers->name[i]))
             return false;
     return true;
 }
@@ -322,7 +354,9 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
 {
     struct load l = {.g = g, .origin = origin, .e = e};
     mr_names layers = {0};
-    int status = mr_hdf5_read_names(&layers, group, "layer_names", e);
+    l.index = mr_keras_index(json_object_get(json_object_get(g->config, "config"), "layers"));
+    int status = l.index ? mr_hdf5_read_names(&layers, group, "layer_names", e)
+                         : mr_fail(e, MR_ENOMEM, "out of memory");
     if (!status)
         status = mr_keras_filled_open(&l.filled, g, e);
     if (!status)
@@ -334,6 +368,7 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
         status = mr_keras_filled_check(&l.filled, e);
     mr_keras_filled_close(&l.filled);
     mr_names_free(&layers);
+    json_decref(l.index);
     return status;
 }
 

@@ -23,10 +23,9 @@ struct load {
 
 /* The layers of one model in the file. */
 struct level {
-    char *path;      /* of the container: "layers", "layers/functional/layers" */
-    bool twice;      /* layers with weights count twice */
-    mr_names names;  /* of layers, where groups say them, and … */
-    mr_names groups; /* … of their groups */
+    char *path;    /* of the container: "layers", "layers/functional/layers" */
+    bool twice;    /* layers with weights count twice */
+    json_t *noted; /* name of a layer → its group, where groups say it */
 };
 
 static char *join(const struct load *l, const char *a, const char *b)
@@ -122,8 +121,7 @@ static int noted_name(char **name, const struct load *l, const char *group)
 static void level_close(struct level *v)
 {
     free(v->path);
-    mr_names_free(&v->names);
-    mr_names_free(&v->groups);
+    json_decref(v->noted);
 }
 
 /* Opens the level below GROUP ("" for the outermost model). */
@@ -143,15 +141,16 @@ static int level_open(struct level *v, const struct load *l, const char *group)
     }
     if (!v->path)
         return mr_fail(l->e, MR_EFORMAT, "the weights hold no layers below '%s'", *group ? group : "/");
-    int status = list_groups(&all, l, v->path);
+    v->noted = json_object();
+    int status = v->noted ? list_groups(&all, l, v->path) : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    if (status)
+        return status;
     for (size_t i = 0; i < all.count && !status; i++) {
         char *name;
         status = noted_name(&name, l, all.name[i]);
-        if (name) {
-            status = mr_names_add(&v->names, name, l->e);
-            if (!status)
-                status = mr_names_add(&v->groups, all.name[i], l->e);
-        }
+        if (name && !json_object_get(v->noted, name) &&
+            json_object_set_new(v->noted, name, json_string(all.name[i])))
+            status = mr_fail(l->e, MR_EFORMAT, "weights '%s': a name that is not UTF-8", all.name[i]);
         free(name);
     }
     mr_names_free(&all);
@@ -211,9 +210,8 @@ static char *group_of(const struct load *l, const struct level *v, mr_keras_coun
     int step = v->twice && has_weights(l, entry, prefix) ? 2 : 1;
     if (mr_keras_counter_next(c, mr_keras_class(entry), step, counted, sizeof counted) < 0)
         return NULL;
-    ptrdiff_t at = mr_names_find(&v->names, mr_keras_name(entry));
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each of the names has its group */
-    return at >= 0 ? strdup(v->groups.name[at]) : join(l, v->path, counted);
+    const char *noted = mr_json_text(v->noted, mr_keras_name(entry));
+    return noted ? strdup(noted) : join(l, v->path, counted);
 }
 
 static int read_entry(struct load *l, const struct level *v, mr_keras_counter *c, const json_t *entry,

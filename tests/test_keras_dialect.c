@@ -5,6 +5,7 @@
 #include "io/json_tree.h"
 #include "io/keras_dialect.h"
 #include "nn/graph.h"
+#include "nn/text.h"
 
 /* The canonical form of TEXT, whose apostrophes stand for quotes. */
 static json_t *canonical(const char *text, mr_keras_origin *origin)
@@ -455,6 +456,123 @@ static void numbers_read_back(void **state)
     json_decref(v);
 }
 
+/* A Functional model: an input and COUNT activations behind one another; the last one, where ADDS is not 0,
+ * is followed by an Add of it, that often. */
+static char *chain(int count, int adds)
+{
+    mr_text t = {0};
+    mr_text_append(&t, "{'class_name': 'Model', 'config': {'name': 'm', 'layers': [{'class_name': "
+                       "'InputLayer', 'name': 'a0', "
+                       "'config': {'name': 'a0', 'batch_input_shape': [null, 2]}, 'inbound_nodes': []}");
+    for (int i = 1; i <= count; i++)
+        mr_text_format(
+            &t,
+            ", {'class_name': 'Activation', 'name': 'a%d', 'config': {'name': 'a%d', 'activation': 'relu'}, "
+            "'inbound_nodes': [[['a%d', 0, 0, {}]]]}",
+            i, i, i - 1);
+    if (adds)
+        mr_text_append(
+            &t, ", {'class_name': 'Add', 'name': 'sum', 'config': {'name': 'sum'}, 'inbound_nodes': [[");
+    for (int i = 0; i < adds; i++)
+        mr_text_format(&t, "%s['a%d', 0, 0, {}]", i ? ", " : "", count);
+    mr_text_append(&t, adds ? "]]}]" : "]");
+    mr_text_format(&t, ", 'input_layers': [['a0', 0, 0]], 'output_layers': [['%s%.0d', 0, 0]]}}",
+                   adds ? "sum" : "a", adds ? 0 : count);
+    assert_false(t.failed);
+    return t.data;
+}
+
+static void limits_come_first(void **state)
+{
+    (void)state;
+    char *text = chain(MR_MAX_LAYERS, 0);
+    assert_non_null(strstr(refused(text, MR_ELIMIT), "more than 20000 layers"));
+    free(text);
+    text = chain(9000, 0); /* takes minutes where layers are looked for one after the other */
+    mr_graph *g;
+    mr_error e = {0};
+    json_t *config = canonical(text, NULL);
+    assert_int_equal(mr_graph_create(&g, config, NULL, &e), 0);
+    assert_int_equal(g->nodes, 9001);
+    assert_string_equal(mr_graph_layer(g, "a4321")->name, "a4321");
+    mr_graph_free(g);
+    json_decref(config);
+    free(text);
+}
+
+static void sums_of_very_many(void **state)
+{
+    (void)state;
+    mr_graph *g;
+    mr_error e = {0};
+    char *text = chain(1, 1025);
+    json_t *config = canonical(text, NULL);
+    assert_int_equal(mr_graph_create(&g, config, NULL, &e), MR_EUNSUPPORTED);
+    assert_string_equal(e.message,
+                        "layer 'sum' (Add): called on 1025 tensors, more than 1024 are not supported");
+    json_decref(config);
+    free(text);
+}
+
+/* A nested model without calls inside, called very often: work that makes no node. */
+static void calls_that_make_nothing(void **state)
+{
+    (void)state;
+    mr_graph *g;
+    mr_error e = {0};
+    mr_text t = {0};
+    mr_text_append(
+        &t, "{'class_name': 'Model', 'config': {'name': 'm', 'layers': [{'class_name': 'InputLayer', 'name': "
+            "'x', "
+            "'config': {'name': 'x', 'batch_input_shape': [null, 2]}, 'inbound_nodes': []}, {'class_name': "
+            "'Model', 'name': 'n', 'config': {'name': 'n', 'layers': [{'class_name': 'InputLayer', 'name': "
+            "'y', 'config': {'name': 'y', 'batch_input_shape': [null, 2]}, 'inbound_nodes': []}");
+    for (int i = 0; i < 5000; i++)
+        mr_text_format(
+            &t,
+            ", {'class_name': 'Activation', 'name': 'a%d', 'config': {'name': 'a%d', 'activation': "
+            "'relu'}, 'inbound_nodes': []}",
+            i, i);
+    mr_text_append(&t,
+                   "], 'input_layers': [['y', 0, 0]], 'output_layers': [['y', 0, 0]]}, 'inbound_nodes': [");
+    for (int i = 0; i < 20000; i++)
+        mr_text_format(&t, "%s[['x', 0, 0, {}]]", i ? ", " : "");
+    mr_text_append(&t, "]}], 'input_layers': [['x', 0, 0]], 'output_layers': [['n', 0, 0]]}}");
+    json_t *config = canonical(t.data, NULL);
+    assert_int_equal(mr_graph_create(&g, config, NULL, &e), MR_ELIMIT);
+    json_decref(config);
+    mr_text_destroy(&t);
+}
+
+/* channels_first, and the second call of a shared layer can be made before its first one; a Flatten whose
+ * order is seen behind another one. */
+static void calls_out_of_order(void **state)
+{
+    (void)state;
+    mr_graph *g;
+    mr_error e = {0};
+    json_t *config = canonical(
+        "{'class_name': 'Model', 'config': {'name': 'm', 'layers': ["
+        "{'class_name': 'InputLayer', 'name': 'x', 'config': {'name': 'x', 'batch_input_shape': [null, 2, 4, "
+        "4]}, "
+        "'inbound_nodes': []},"
+        "{'class_name': 'Activation', 'name': 'shared', 'config': {'name': 'shared', 'activation': 'relu'}, "
+        "'inbound_nodes': [[['pool', 0, 0, {}]], [['x', 0, 0, {}]]]},"
+        "{'class_name': 'MaxPooling2D', 'name': 'pool', 'config': {'name': 'pool', 'pool_size': [2, 2], "
+        "'data_format': 'channels_first'}, 'inbound_nodes': [[['shared', 1, 0, {}]]]},"
+        "{'class_name': 'Flatten', 'name': 'f', 'config': {'name': 'f'}, 'inbound_nodes': [[['shared', 0, 0, "
+        "{}]]]},"
+        "{'class_name': 'Reshape', 'name': 'r', 'config': {'name': 'r', 'target_shape': [8, 1]}, "
+        "'inbound_nodes': "
+        "[[['f', 0, 0, {}]]]}"
+        "], 'input_layers': [['x', 0, 0]], 'output_layers': [['r', 0, 0], ['f', 0, 0]]}}",
+        NULL);
+    assert_int_equal(mr_graph_create(&g, config, NULL, &e), 0);
+    assert_non_null(mr_graph_layer(g, "f_channels_first"));
+    mr_graph_free(g);
+    json_decref(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +588,10 @@ int main(void)
         cmocka_unit_test(refused_calls),
         cmocka_unit_test(pythons_json),
         cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(limits_come_first),
+        cmocka_unit_test(sums_of_very_many),
+        cmocka_unit_test(calls_that_make_nothing),
+        cmocka_unit_test(calls_out_of_order),
     };
     return cmocka_run_group_tests_name("keras dialects", tests, NULL, NULL);
 }
