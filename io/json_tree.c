@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/json_tree.h"
 
+#include "io/json_python.h"
+
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,76 +11,10 @@
 
 /* --- reading -------------------------------------------------------------- */
 
-/* What Python writes for numbers that JSON does not have, and what is put in their place. */
-static const struct constant {
-    const char *text, *value;
-} constants[] = {
-    {"-Infinity", "-1.7976931348623157e308"}, {"Infinity", "1.7976931348623157e308"}, {"NaN", "null"}};
-
-static const struct constant *constant_at(const char *text, size_t left)
+static int parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e)
 {
-    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
-        size_t n = strlen(constants[i].text);
-        if (left >= n && !memcmp(text, constants[i].text, n))
-            return &constants[i];
-    }
-    return NULL;
-}
-
-struct extent {
-    int deepest;   /* nesting */
-    size_t values; /* at most: commas and brackets that open */
-};
-
-/* One pass over the text outside of strings: measures it and copies it to OUT (when not NULL) with the
- * constants replaced. Returns the length of the copy. */
-static size_t scan(const char *text, size_t size, char *out, struct extent *x)
-{
-    size_t n = 0;
-    int depth = 0;
-    bool quoted = false;
-    *x = (struct extent){0, 1};
-    for (size_t i = 0; i < size; i++) {
-        char c = text[i];
-        const struct constant *k =
-            !quoted && (c == '-' || c == 'I' || c == 'N') ? constant_at(text + i, size - i) : NULL;
-        if (k) {
-            if (out)
-                memcpy(out + n, k->value, strlen(k->value));
-            n += strlen(k->value);
-            i += strlen(k->text) - 1;
-            continue;
-        }
-        if (out)
-            out[n] = c;
-        n++;
-        if (quoted && c == '\\' && i + 1 < size) {
-            if (out)
-                out[n] = text[i + 1];
-            n++;
-            i++;
-        } else if (c == '"') {
-            quoted = !quoted;
-        } else if (!quoted && (c == '[' || c == '{')) {
-            x->values++;
-            if (++depth > x->deepest)
-                x->deepest = depth;
-        } else if (!quoted && c == ',') {
-            x->values++;
-        } else if (!quoted && (c == ']' || c == '}')) {
-            depth--;
-        }
-    }
-    return n;
-}
-
-int mr_json_parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e)
-{
-    *out = NULL;
-    if (size > MR_JSON_MAX_BYTES)
-        return mr_fail(e, MR_ELIMIT, "%s: %zu bytes of JSON, more than %d", what, size, MR_JSON_MAX_BYTES);
-    struct extent x;
-    size_t length = scan(text, size, NULL, &x);
+    mr_json_extent x;
+    size_t length = mr_json_plain(NULL, text, size, &x);
     if (x.values > MR_JSON_MAX_VALUES)
         return mr_fail(e, MR_ELIMIT, "%s: more than %d values of JSON", what, MR_JSON_MAX_VALUES);
     if (x.deepest > MR_JSON_MAX_DEPTH)
@@ -86,14 +22,30 @@ int mr_json_parse(json_t **out, const char *text, size_t size, const char *what,
     char *copy = malloc(length + 1);
     if (!copy)
         return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
-    scan(text, size, copy, &x);
+    mr_json_plain(copy, text, size, &x);
     json_error_t error;
-    *out = json_loadb(copy, length, JSON_ALLOW_NUL, &error);
+    *out = json_loadb(copy, length, JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
     free(copy);
-    if (!*out)
-        return mr_fail(e, MR_EFORMAT, "%s: not JSON, line %d column %d: %s", what, error.line, error.column,
-                       error.text);
-    return 0;
+    if (*out)
+        return 0;
+    if (json_error_code(&error) == json_error_out_of_memory)
+        return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
+    return mr_fail(e, MR_EFORMAT, "%s: not JSON, line %d column %d: %s", what, error.line, error.column,
+                   error.text);
+}
+
+int mr_json_parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e)
+{
+    char *decoded = NULL;
+    size_t skip = 0;
+    *out = NULL;
+    if (size > MR_JSON_MAX_BYTES)
+        return mr_fail(e, MR_ELIMIT, "%s: %zu bytes of JSON, more than %d", what, size, MR_JSON_MAX_BYTES);
+    int status = mr_json_decode(&decoded, &size, &skip, text, what, e);
+    if (!status)
+        status = parse(out, decoded ? decoded : text + skip, size, what, e);
+    free(decoded);
+    return status;
 }
 
 /* --- writing -------------------------------------------------------------- */

@@ -16,7 +16,8 @@ enum {
     MR_JSON_MAX_DEPTH = 200       /* brackets inside brackets; every nested model takes four */
 };
 
-/* Parses SIZE bytes. NaN becomes null, ±Infinity ±DBL_MAX. WHAT names the text in errors ("model_config of
+/* Parses SIZE bytes of any value that Python's json.loads takes (io/json_python.h). NaN becomes null, ±Infinity
+ * ±DBL_MAX. WHAT names the text in errors ("model_config of
  * x.h5"). MR_EFORMAT with line and column, MR_ELIMIT where it is too large or too deep. *OUT is a new
  * reference. */
 int mr_json_parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e);

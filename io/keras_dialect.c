@@ -80,6 +80,11 @@ bool mr_keras_version_from(const char *keras_version, int major, int minor)
            (found[0] > major || (found[0] == major && found[1] >= minor));
 }
 
+bool mr_keras_crops_at_inference(const char *keras_version)
+{
+    return keras_version && !mr_keras_version_from(keras_version, 3, 8);
+}
+
 void mr_keras_origin_clear(mr_keras_origin *origin)
 {
     json_decref(origin->layouts);
@@ -395,7 +400,11 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     if (layers > MR_MAX_LAYERS)
         return mr_fail(e, MR_ELIMIT, "model configuration: more than %d layers", MR_MAX_LAYERS);
     fill_origin(origin, root);
-    mr_dialect d = {.era = origin->era, .theano = origin->theano, .lists = origin->lists, .e = e};
+    mr_dialect d = {.era = origin->era,
+                    .theano = origin->theano,
+                    .crops = origin->crops || origin->era < 3,
+                    .lists = origin->lists,
+                    .e = e};
     json_t *made = NULL;
     int status = convert_model(&made, &d, root, 0);
     if (!status && !origin->layouts && !(origin->layouts = json_object()))
@@ -420,9 +429,14 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
 int mr_keras_parse_config(json_t **canonical, mr_keras_origin *origin, const char *text, size_t size,
                           const char *what, mr_error *e)
 {
-    json_t *root;
+    json_t *root, *inner;
     *canonical = NULL;
     int status = mr_json_parse(&root, text, size, what, e);
+    if (!status && json_is_string(root)) { /* json.dump(model.to_json()): JSON in a string of JSON */
+        status = mr_json_parse(&inner, json_string_value(root), json_string_length(root), what, e);
+        json_decref(root);
+        root = inner;
+    }
     if (!status)
         status = mr_keras_canonical(canonical, origin, root, e);
     json_decref(root);

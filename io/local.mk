@@ -71,6 +71,7 @@ io_keras_sources = \
   io/hdf5_raw.c io/hdf5_raw.h \
   io/hdf5_storage.c io/hdf5_storage.h \
   io/hdf5_tree.c \
+  io/json_python.c io/json_python.h \
   io/json_tree.c io/json_tree.h \
   io/keras_call.c io/keras_internal.h \
   io/keras_defaults.c \
