@@ -124,6 +124,7 @@ static inline mr_real gelu_tanh(mr_real x)
 
 static inline mr_real gelu_approximate_slope(mr_real x)
 {
+    x = clip(x, -100, 100); /* beyond, nothing changes but that squares overflow */
     mr_real t = gelu_tanh(x);
     return R(0.5) * (1 + t) +
            R(0.5) * x * (1 - t * t) * R(0.7978845608028654) * (1 + R(3 * 0.044715) * x * x);
@@ -237,9 +238,9 @@ static void log_softmax_forward(const mr_activation *a, const mr_real *x, mr_rea
         mr_real shift = row_maximum(x + r, row), sum = 0;
         for (size_t i = 0; i < row; i++)
             sum += mr_exp_negative(x[r + i] - shift);
-        shift += MR_REAL(log)(sum);
+        const mr_real rest = MR_REAL(log)(sum); /* added to a large SHIFT it would be rounded away */
         for (size_t i = 0; i < row; i++)
-            y[r + i] = x[r + i] - shift;
+            y[r + i] = x[r + i] - shift - rest;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #ifdef MR_REAL_DOUBLE
+#define MR_SIGMOID_END 708.0
 static inline double mr_exp_negative(double x)
 {
     return exp(x);
@@ -18,6 +19,7 @@ static inline double mr_tanh(double x)
     return tanh(x);
 }
 #else
+#define MR_SIGMOID_END 87.3f
 /* exp(x) for x <= 0; below -87.3 it stays at the smallest normal number. NaN stays NaN. */
 static inline float mr_exp_negative(float x)
 {
@@ -57,9 +59,11 @@ static inline float mr_tanh(float x)
 }
 #endif
 
+/* 0 below -87.3, so that x * sigmoid(x) is 0 there too, whatever x. */
 static inline mr_real mr_sigmoid(mr_real x)
 {
-    mr_real e = mr_exp_negative(-MR_REAL(fabs)(x));
+    mr_real a = MR_REAL(fabs)(x), e = mr_exp_negative(-a);
+    e = a > MR_SIGMOID_END ? 0 : e;
     mr_real r = 1 / (1 + e);
     return x < 0 ? e * r : r;
 }

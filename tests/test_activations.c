@@ -112,6 +112,26 @@ static int read_activation(const char *json, mr_activation *out, mr_error *e)
     return status;
 }
 
+/* What an underflow or rounding must not hide. */
+static void huge_numbers(void **state)
+{
+    (void)state;
+    static const char *const fades[] = {"silu", "mish", "gelu", "hard_silu"};
+    mr_real x[2] = {(mr_real)-3e38, (mr_real)-1e30}, y[2], dy[2] = {1, 1}, dx[2];
+    for (size_t i = 0; i < sizeof fades / sizeof *fades; i++) {
+        const mr_activation *a = mr_activation_find(fades[i]);
+        a->forward(a, x, y, 2, 2);
+        a->backward(a, x, y, dy, dx, 2, 2);
+        for (int k = 0; k < 2; k++)
+            if (y[k] != 0 || dx[k] != 0)
+                fail_msg("%s(%g): %g, slope %g", fades[i], (double)x[k], (double)y[k], (double)dx[k]);
+    }
+    const mr_activation *a = mr_activation_find("log_softmax");
+    mr_real large[2] = {(mr_real)1e6, (mr_real)1e6};
+    a->forward(a, large, y, 2, 2);
+    assert_true(fabs((double)y[0] + 0.69314718) < 1e-6);
+}
+
 static void names_in_configurations(void **state)
 {
     (void)state;
@@ -164,6 +184,7 @@ int main(void)
         cmocka_unit_test(values),
         cmocka_unit_test(not_a_number),
         cmocka_unit_test(softmax_of_large_numbers),
+        cmocka_unit_test(huge_numbers),
         cmocka_unit_test(refusals),
         cmocka_unit_test(names_in_configurations),
     };

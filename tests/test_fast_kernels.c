@@ -355,6 +355,45 @@ static void pooling_equals_reference(void **state)
     }
 }
 
+/* A NaN at (H, W) of channel 1 comes out of each window that holds it, and of no other. */
+static void check_nan_at(const mr_conv *d, int h, int w, bool places, mr_team *team)
+{
+    mr_pool p = {.window = *d};
+    struct sizes z = sizes_of(d);
+    float *x = numbers(z.in), *y = numbers(z.out);
+    uint8_t *place = malloc(z.out);
+    void *scratch = numbers(mr_pool_scratch(&p, mr_team_size(team)) / sizeof(float));
+    mr_conv_input in = {x, NULL, NULL, -INFINITY, INFINITY};
+    x[(h * d->w + w) * d->c + 1] = NAN;
+    mr_pool_forward(&p, team, &in, y, places ? place : NULL, NULL, scratch);
+    for (int i = 0; i < d->p; i++)
+        for (int j = 0; j < d->q; j++)
+            for (int c = 0; c < d->c; c++) {
+                int row = h - i * d->stride_h + d->pad_top, column = w - j * d->stride_w + d->pad_left;
+                bool inside = row >= 0 && row < d->r && column >= 0 && column < d->s;
+                size_t at = (size_t)((i * d->q + j) * d->c + c);
+                assert_int_equal(!!isnan(y[at]), inside && c == 1);
+                if (inside && c == 1 && places)
+                    assert_int_equal(place[at], row * d->s + column);
+            }
+    free(x), free(y), free(place), free(scratch);
+}
+
+static void maxima_pass_nan_on(void **state)
+{
+    for (int t = 0; t < TABLES; t++) {
+        if (!mr_kernels_use(tables[t]))
+            continue;
+        for (int c = 3; c <= 19; c += 16) {
+            mr_conv same = shape(1, 7, 6, c, c, 3, 2, true), valid = shape(1, 7, 6, c, c, 2, 1, false);
+            for (int i = 0; i < 7 * 6; i++) {
+                check_nan_at(&same, i / 6, i % 6, i % 2, *state);
+                check_nan_at(&valid, i / 6, i % 6, i % 3 == 0, *state);
+            }
+        }
+    }
+}
+
 /* The bytes must not depend on the number of threads. */
 static void same_bytes_for_any_team(void **state)
 {
@@ -406,9 +445,8 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forward_equals_reference),
-        cmocka_unit_test(backward_equals_reference),
-        cmocka_unit_test(pooling_equals_reference),
+        cmocka_unit_test(forward_equals_reference), cmocka_unit_test(backward_equals_reference),
+        cmocka_unit_test(pooling_equals_reference), cmocka_unit_test(maxima_pass_nan_on),
         cmocka_unit_test(same_bytes_for_any_team),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -6,34 +6,44 @@
 #include "nn/kernels/simd.h"
 #include "nn/kernels/table.h"
 
+/* PLACES: where the maximum is, is wanted too; in inference it is not. */
 MR_INLINE void max_window(const struct mr_pool_row *p, const float *x, size_t k, part n, float *y,
-                          uint8_t *place)
+                          uint8_t *place, const bool places)
 {
     vec best = v_load_part(x + k, n), at = v_zero();
     float tap = 0;
     for (int r = 0; r < p->r; r++)
         for (int s = 0; s < p->s; s++, tap += 1) {
             vec v = v_load_part(x + r * p->row + s * p->column + (ptrdiff_t)k, n);
-            at = v_greater(v, best, v_set(tap), at);
+            if (places)
+                at = v_greater(v, best, v_set(tap), at);
             best = v_greater(v, best, v, best);
         }
     v_store_part(y + k, best, n);
-    if (place)
+    if (places)
         v_store_bytes(place + k, at, n);
 }
 
-static void max_row(const struct mr_pool_row *p)
+MR_INLINE void max_pixels(const struct mr_pool_row *p, const bool places)
 {
     for (int i = 0; i < p->columns; i++) {
         const float *x = p->x + i * p->x_step;
         float *y = p->y + (size_t)i * p->c;
-        uint8_t *place = p->places ? p->places + (size_t)i * p->c : NULL;
+        uint8_t *place = places ? p->places + (size_t)i * p->c : NULL;
         size_t k = 0;
         for (; k + LANES <= p->c; k += LANES)
-            max_window(p, x, k, v_part(LANES), y, place);
+            max_window(p, x, k, v_part(LANES), y, place, places);
         if (k < p->c)
-            max_window(p, x, k, v_part(p->c - k), y, place);
+            max_window(p, x, k, v_part(p->c - k), y, place, places);
     }
+}
+
+static void max_row(const struct mr_pool_row *p)
+{
+    if (p->places)
+        max_pixels(p, true);
+    else
+        max_pixels(p, false);
 }
 
 static void mean_row(const struct mr_pool_row *p)

@@ -101,7 +101,8 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 /* X where A > B or A is NaN, else Y. */
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
-    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ), x);
+    const __mmask16 number = _mm512_cmp_ps_mask(b, b, _CMP_ORD_Q);
+    return _mm512_mask_mov_ps(y, _mm512_mask_cmp_ps_mask(number, a, b, _CMP_NLE_UQ), x);
 }
 MR_INLINE part v_part(size_t n)
 {
@@ -186,7 +187,8 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 }
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
-    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_NLE_UQ));
+    const vec number = _mm256_cmp_ps(b, b, _CMP_ORD_Q);
+    return _mm256_blendv_ps(y, x, _mm256_and_ps(number, _mm256_cmp_ps(a, b, _CMP_NLE_UQ)));
 }
 MR_INLINE part v_part(size_t n)
 {
@@ -287,7 +289,7 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 }
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
-    return v_choose(~(a <= b), x, y);
+    return v_choose((b == b) & ~(a <= b), x, y);
 }
 MR_INLINE part v_part(size_t n)
 {
