@@ -25,6 +25,7 @@ static const struct {
     {"SpatialDropout", "data_format", "\"channels_last\""},
     {"Global", "keepdims", "false"},
     {"Random", "data_format", "\"channels_last\""},
+    {"RandomCrop", "passes_at_inference", "true"}, /* ours: the version that is written says it */
     {"Resizing", "pad_to_aspect_ratio", "false"},
     {"Resizing", "fill_mode", "\"constant\""},
     {"Resizing", "fill_value", "0.0"},

@@ -12,6 +12,7 @@
 /* Who wrote a model, as far as that changes what its configuration and weights mean. */
 typedef struct mr_keras_origin {
     int era;         /* 1, 2 (Keras 2 and tf.keras) or 3; 0: to be told from the configuration */
+    bool crops;      /* Keras up to 3.7: RandomCrop cuts at inference too, later it passes images unchanged */
     bool sorted;     /* Keras 1 and 2.0: optimizers kept their weights sorted by name */
     bool lists;      /* Keras 3.12 and later: [["x", 0, 0]] is a list of one tensor, and not a tensor alone */
     bool theano;     /* convolution kernels are flipped, 'same' pads symmetrically */
@@ -25,6 +26,8 @@ void mr_keras_origin_clear(mr_keras_origin *origin);
 int mr_keras_era(const char *keras_version);
 /* Whether that is version MAJOR.MINOR or a later one. */
 bool mr_keras_version_from(const char *keras_version, int major, int minor);
+/* KERAS_VERSION is known to be below 3.8. */
+bool mr_keras_crops_at_inference(const char *keras_version);
 
 /* ROOT: what stands in model_config, config.json or to_json(). *CANONICAL is a new reference. Fills what
  * ORIGIN leaves open. MR_EUNSUPPORTED: one line naming layer and class; MR_EFORMAT: not a model. */

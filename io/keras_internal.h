@@ -11,6 +11,7 @@ typedef struct mr_dialect {
     int era;
     bool theano;
     bool lists;  /* as mr_keras_origin */
+    bool crops; /* RandomCrop at inference */
     bool failed; /* out of memory while building JSON: looked at once, at the end */
     mr_error *e;
 } mr_dialect;

@@ -220,6 +220,8 @@ static int finish(mr_dialect *d, const char *class, const char *name, json_t *co
         join_kernel_size(d, config, old);
     if (!strcmp(class, "ZeroPadding2D"))
         pad_pairs(d, config);
+    if (!strcmp(class, "RandomCrop") && !d->crops)
+        mr_keras_set(d, config, "passes_at_inference", json_true());
     if (!strcmp(class, "BatchNormalization"))
         return check_normalization(d, name, old);
     return 0;

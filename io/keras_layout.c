@@ -336,7 +336,7 @@ static int call_entry(struct scope *s, struct entry *en, size_t call, const stru
     if (!en->changed)
         en->changed_as = call;
     if (!status)
-        note_order(s, en->json, en->tag[call].order);
+        note_order(s, en->json, en->tag[call * en->outputs].order);
     en->first = in[0];
     en->changed = true;
     return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras_internal.h"
 #include "io/keras_slots.h"
+#include "io/keras_training.h"
 #include "io/seal.h"
 
 #include <stdint.h>
@@ -24,7 +25,7 @@ struct state {
     struct place *place;    /* the same, sorted by address */
     int params;
     const char **array; /* [slots * params] dataset of slot s of variable p at s * params + p */
-    const char *iterations, *scalar;
+    const char *iterations, *scalar, *rate;
 };
 
 /* --- variables in the writer's order -------------------------------------- */
@@ -169,9 +170,11 @@ static bool is_counter(const char *name, size_t position)
  * the optimizer inside. */
 static void take_scalar(struct state *s, const char *name, size_t position)
 {
-    if (is_counter(name, position))
+    if (strstr(name, "learning_rate"))
+        s->rate = name;
+    else if (is_counter(name, position))
         s->iterations = name;
-    else if (s->o->class->scalar && !strstr(name, "learning_rate") && !s->scalar)
+    else if (s->o->class->scalar && !s->scalar)
         s->scalar = name; /* m_schedule, momentum_cache, u_product, "variable" */
 }
 
@@ -326,6 +329,15 @@ static int read_values(struct state *s, mr_model *m, mr_optimizer *o, hid_t grou
     return status ? status : keep_slots(m, o, e);
 }
 
+/* A learning rate that stands among the variables is what training goes on at, whatever the configuration
+ * says ("adam" alone, often); a schedule has none there. */
+static void take_rate(mr_model *m, hid_t group, const char *name)
+{
+    double rate;
+    if (name && !mr_hdf5_read_double(&rate, group, name, NULL))
+        mr_keras_training_set_rate(m->training, rate);
+}
+
 /* Where the variables' order is in doubt, the shapes decide. */
 static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
                        const mr_keras_origin *origin, mr_error *e)
@@ -334,7 +346,10 @@ static int read_arrays(mr_model *m, mr_optimizer *o, hid_t group, const mr_names
     int status = state_open(&s, o, m->graph, e);
     if (!status && origin->sorted)
         status = sort_by_name(&s, origin, e);
-    if (!status && sort_arrays(&s, group, names) && shapes_fit(&s, group, origin))
+    bool whole = !status && sort_arrays(&s, group, names) && shapes_fit(&s, group, origin);
+    if (!status)
+        take_rate(m, group, s.rate);
+    if (whole)
         status = read_values(&s, m, o, group, origin, e);
     state_close(&s);
     return status;
@@ -427,18 +442,35 @@ static size_t counter_among(hid_t group, const mr_names *names, size_t count)
     return count ? count - 1 : 0;
 }
 
-/* iteration, learning_rate (unless it is a schedule, and not in every version), then the slots; the last
- * scalar is the optimizer's own. */
+/* The numbers in front: iteration and learning_rate (unless it is a schedule, and not in every version). */
+struct front {
+    size_t count, iterations;
+    const char *rate;
+};
+
+static struct front front_of(hid_t group, const mr_names *names)
+{
+    enum { MOST = 8 };
+    struct front f = {0};
+    while (f.count < names->count && f.count < MOST && is_scalar(group, names->name[f.count]))
+        f.count++;
+    f.iterations = counter_among(group, names, f.count);
+    if (f.count > f.iterations + 1)
+        f.rate = names->name[f.iterations + 1];
+    return f;
+}
+
+/* What is in front, then the slots; the last scalar is the optimizer's own. */
 static int read_numbers(mr_model *m, mr_optimizer *o, hid_t group, const mr_names *names,
                         const mr_keras_origin *origin, mr_error *e)
 {
     mr_error why = {0};
-    size_t at = 1;
-    while (at < names->count && is_scalar(group, names->name[at]) && names->count - at > (size_t)o->slots)
-        at++;
-    if (names->count - at != (size_t)o->slots)
+    struct front front = front_of(group, names);
+    size_t slots = (size_t)o->slots, at = names->count >= slots ? names->count - slots : 0;
+    take_rate(m, group, front.rate);
+    if (at == 0 || at > front.count)
         return 0;
-    if (mr_hdf5_read_int(&m->iterations, group, names->name[counter_among(group, names, at)], &why))
+    if (mr_hdf5_read_int(&m->iterations, group, names->name[front.iterations], &why))
         return leave_out(group, &why, e);
     for (int i = 0; i < o->slots; i++) {
         const mr_slot *s = &o->slot[i];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keras 3's own layout of weights (model.weights.h5, *.weights.h5): a group per layer, named after its class
  * and counted in the order of the model's layers, "layers/conv2d_1/vars/0"; nested models hold the same
- * again. Seen besides: tf.keras 2.13 has "_layer_checkpoint_dependencies" for "layers" and counts layers with
- * weights twice; tf.keras on Windows joins with a backslash instead of '/'. */
+ * again. Seen besides: tf.keras 2.12 to 2.15 have "_layer_checkpoint_dependencies" for "layers", and up to
+ * 2.13.1 count layers with weights twice; tf.keras on Windows joins with a backslash instead of '/'. */
 #ifndef MR_IO_KERAS_STORE_H
 #define MR_IO_KERAS_STORE_H
 

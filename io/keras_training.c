@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras_training.h"
 
+#include "io/csv.h"
 #include "io/json_tree.h"
 #include "nn/optimizer.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -160,6 +163,18 @@ json_t *mr_keras_training(const json_t *found, int era)
             strcmp(key, "sample_weight_mode") != 0)
             json_object_set_new(training, key, plain(v, 0));
     return training;
+}
+
+void mr_keras_training_set_rate(json_t *training, double rate)
+{
+    json_t *config = json_object_get(json_object_get(training, "optimizer_config"), "config");
+    const json_t *have = json_object_get(config, "learning_rate");
+    char text[MR_NUMBER_SIZE];
+    if (!json_is_object(config) || json_is_object(have) || !isfinite(rate) || rate < 0 ||
+        (json_is_number(have) && (float)json_number_value(have) == (float)rate))
+        return;
+    mr_format_float(text, (float)rate); /* 1e-4, not 9.99999974737875e-05 */
+    json_object_set_new(config, "learning_rate", json_real(strtod(text, NULL)));
 }
 
 /* --- writing -------------------------------------------------------------- */

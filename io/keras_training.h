@@ -13,6 +13,10 @@
  * an optimizer or loss. */
 json_t *mr_keras_training(const json_t *found, int era);
 
+/* The learning rate as it stands among the optimizer's variables, for a canonical TRAINING whose rate is no
+ * schedule. */
+void mr_keras_training_set_rate(json_t *training, double rate);
+
 /* For the .h5: keys that Keras 2.3 and 3 both take (see the file). For the .keras: as Keras 3 has it. New
  * references. */
 json_t *mr_keras_training_h5(const json_t *training);

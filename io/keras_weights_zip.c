@@ -26,6 +26,7 @@ struct level {
     char *path;    /* of the container: "layers", "layers/functional/layers" */
     bool twice;    /* layers with weights count twice */
     json_t *noted; /* name of a layer → its group, where groups say it */
+    json_t *there; /* the groups' paths */
 };
 
 static char *join(const struct load *l, const char *a, const char *b)
@@ -122,6 +123,7 @@ static void level_close(struct level *v)
 {
     free(v->path);
     json_decref(v->noted);
+    json_decref(v->there);
 }
 
 /* Opens the level below GROUP ("" for the outermost model). */
@@ -142,12 +144,15 @@ static int level_open(struct level *v, const struct load *l, const char *group)
     if (!v->path)
         return mr_fail(l->e, MR_EFORMAT, "the weights hold no layers below '%s'", *group ? group : "/");
     v->noted = json_object();
-    int status = v->noted ? list_groups(&all, l, v->path) : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    v->there = json_object();
+    int status =
+        v->noted && v->there ? list_groups(&all, l, v->path) : mr_fail(l->e, MR_ENOMEM, "out of memory");
     if (status)
         return status;
     for (size_t i = 0; i < all.count && !status; i++) {
         char *name;
         status = noted_name(&name, l, all.name[i]);
+        json_object_set_new_nocheck(v->there, all.name[i], json_true());
         if (name && !json_object_get(v->noted, name) &&
             json_object_set_new(v->noted, name, json_string(all.name[i])))
             status = mr_fail(l->e, MR_EFORMAT, "weights '%s': a name that is not UTF-8", all.name[i]);
@@ -202,6 +207,34 @@ static bool has_weights(const struct load *l, const json_t *entry, const char *p
     return some;
 }
 
+/* Whether tf.keras up to 2.13.1 wrote the old layout, which counts layers with weights twice, and not 2.14 or
+ * 2.15, which count all once: then every group that it would have is there. */
+static int counts_twice(bool *twice, const struct load *l, const struct level *v, const json_t *model,
+                        const char *prefix)
+{
+    const json_t *entry;
+    mr_keras_counter counter = {0};
+    char counted[120];
+    size_t i;
+    int status = 0;
+    *twice = true;
+    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, entry) {
+        if (status || (mr_keras_is_sequential(model) && mr_keras_is_input(entry)))
+            continue;
+        bool weights = has_weights(l, entry, prefix);
+        int number =
+            mr_keras_counter_next(&counter, mr_keras_class(entry), weights ? 2 : 1, counted, sizeof counted);
+        char *path = number < 0 ? NULL : join(l, v->path, counted);
+        if (!path)
+            status = mr_fail(l->e, MR_ENOMEM, "out of memory");
+        else if (weights && !json_object_get(v->there, path))
+            *twice = false;
+        free(path);
+    }
+    mr_keras_counter_free(&counter);
+    return status;
+}
+
 /* The group of ENTRY, by its noted name or by count; malloc'ed. */
 static char *group_of(const struct load *l, const struct level *v, mr_keras_counter *c, const json_t *entry,
                       const char *prefix)
@@ -235,6 +268,8 @@ static int read_model(struct load *l, const json_t *model, const char *prefix, c
     struct level v;
     size_t i;
     int status = level_open(&v, l, group);
+    if (!status && v.twice)
+        status = counts_twice(&v.twice, l, &v, model, prefix);
     json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, entry) {
         if (status)
             break;

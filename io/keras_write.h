@@ -29,6 +29,7 @@
 #define MR_KERAS_VERSION "3.3.0"
 #define MR_KERAS_VERSION_OF_LISTS                                                                            \
     "3.12.0" /* from which on a list of one tensor is another thing than the tensor */
+#define MR_KERAS_VERSION_OF_CROPS "3.8.0" /* from which on RandomCrop does nothing at inference */
 #define MR_KERAS_2_VERSION "2.3.1"
 #define MR_KERAS_BACKEND "tensorflow" /* kernels are as TensorFlow has them: nobody flips anything */
 

@@ -19,12 +19,22 @@ static int write_json(hid_t file, const char *name, const json_t *value, mr_erro
     return status;
 }
 
+/* A RandomCrop that passes images unchanged at inference. */
+static bool passes_crops(const mr_graph *g)
+{
+    for (int i = 0; i < g->layers; i++)
+        if (json_is_true(json_object_get(g->layer[i]->config, "passes_at_inference")))
+            return true;
+    return false;
+}
+
 const char *mr_keras_version_of(const mr_keras_output *o)
 {
     if (o->dialect == MR_DIALECT_KERAS_2)
         return MR_KERAS_2_VERSION;
-    return mr_keras_keeps_lists(mr_keras_written_config(o->model->graph)) ? MR_KERAS_VERSION_OF_LISTS
-                                                                          : MR_KERAS_VERSION;
+    if (mr_keras_keeps_lists(mr_keras_written_config(o->model->graph)))
+        return MR_KERAS_VERSION_OF_LISTS;
+    return passes_crops(o->model->graph) ? MR_KERAS_VERSION_OF_CROPS : MR_KERAS_VERSION;
 }
 
 static int write_writer(hid_t group, const mr_keras_output *o, mr_error *e)

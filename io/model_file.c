@@ -198,9 +198,10 @@ int mr_model_read_provenance(json_t **out, const char *file, mr_error *e)
 {
     mr_model_source s = {.name = file};
     *out = NULL;
+    int status = is_zip(&s, e);
     mr_hdf5_lock();
-    int status =
-        is_zip(&s) ? mr_model_read_provenance_zip(out, &s, e) : mr_model_read_provenance_h5(out, &s, e);
+    if (status >= 0)
+        status = status ? mr_model_read_provenance_zip(out, &s, e) : mr_model_read_provenance_h5(out, &s, e);
     mr_hdf5_unlock();
     return name_source(status, file, e);
 }

@@ -27,6 +27,12 @@ static int open_file(hid_t *file, const mr_model_source *s, mr_error *e)
     return status;
 }
 
+static int weights_alone(const char *path, mr_error *e)
+{
+    return mr_hint(e, mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", path),
+                   "give --arch FILE.json and --weights %s", path);
+}
+
 /* The group with @layer_names, whose version and backend count: /model_weights, or / itself. */
 static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *e)
 {
@@ -36,6 +42,9 @@ static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *
         return listed;
     if (!listed && mr_hdf5_is_group(file, "model_weights"))
         return mr_hdf5_open_group(weights, file, "model_weights", e);
+    int store = listed ? 0 : mr_keras_has_store(file, e);
+    if (store)
+        return store < 0 ? store : weights_alone(path, e);
     if (!listed)
         return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
                        path);
@@ -55,6 +64,7 @@ static int read_origin(mr_keras_origin *origin, mr_model *m, hid_t file, hid_t w
         status = mr_hdf5_find_text(&m->backend, NULL, file, "backend", e);
     origin->era = mr_keras_era(m->keras_version);
     origin->lists = mr_keras_version_from(m->keras_version, 3, 12);
+    origin->crops = mr_keras_crops_at_inference(m->keras_version);
     int listed = status || m->keras_version ? 0 : mr_hdf5_has_names(weights, "layer_names", e);
     if (listed == 1)
         origin->era = 1; /* the first versions wrote none */
@@ -79,9 +89,7 @@ static int read_config(mr_model *m, mr_keras_origin *origin, hid_t file, const m
     snprintf(what, sizeof what, "model_config of '%s'", s->name);
     int status = mr_hdf5_find_text(&text, &size, file, "model_config", e);
     if (!status && !text)
-        status =
-            mr_hint(e, mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", s->name),
-                    "give --arch FILE.json and --weights %s", s->name);
+        status = weights_alone(s->name, e);
     if (!status)
         status = mr_keras_parse_config(&config, origin, text, size, what, e);
     if (!status)

@@ -80,6 +80,7 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     if (!status) {
         origin.era = mr_keras_era(m->keras_version);
         origin.lists = mr_keras_version_from(m->keras_version, 3, 12);
+        origin.crops = mr_keras_crops_at_inference(m->keras_version);
         status = open_weights(&file, &bytes, zip, s->name, e);
     }
     if (!status)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/fused/program.h"
 
+#include "nn/layers/layers.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -104,6 +106,9 @@ int mr_plan_create(mr_plan **out, mr_graph *g, mr_team *team, mr_plan_options op
     p->team = team;
     p->options = options;
     int status = set_up_outputs(p, e);
+    for (int i = 0; options.kind == MR_PLAN_TRAINING && i < g->nodes && !status; i++)
+        if (g->node[i].inputs && !g->node[i].inference)
+            status = mr_random_crop_check_training(g->node[i].layer, &g->node[g->node[i].input[0]].shape, e);
     if (!status)
         status = allocate_gradients(p, e);
     if (!status && !options.plain)

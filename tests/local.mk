@@ -274,8 +274,8 @@ tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 # Inference through the program. check-long (above) kills many more runs than check does.
 TESTS += tests/test_output_files.sh
 EXTRA_DIST += tests/test_output_files.sh
-TESTS += tests/test_predict.sh tests/test_meaning.sh
-EXTRA_DIST += tests/test_predict.sh tests/test_meaning.sh tests/keras_file.py
+TESTS += tests/test_predict.sh tests/test_meaning.sh tests/test_keras_reading.sh
+EXTRA_DIST += tests/test_predict.sh tests/test_meaning.sh tests/keras_file.py tests/test_keras_reading.sh tests/keras_store.py
 # Checkpoints: runs that are killed, disks that fail.
 check_LTLIBRARIES += tests/fault_shim.la
 tests_fault_shim_la_SOURCES = tests/fault_shim.c

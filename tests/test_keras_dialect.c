@@ -482,6 +482,27 @@ static char *chain(int count, int adds)
     return t.data;
 }
 
+/* json.dump(model.to_json()): a string of JSON that holds JSON. */
+static void json_in_a_string(void **state)
+{
+    (void)state;
+    mr_error e = {0};
+    mr_keras_origin origin = {0};
+    char *text = chain(2, 0);
+    for (char *c = text; *c; c++)
+        if (*c == '\'')
+            *c = '"';
+    json_t *string = json_string(text), *config;
+    char *quoted = json_dumps(string, JSON_ENCODE_ANY);
+    assert_int_equal(mr_keras_parse_config(&config, &origin, quoted, strlen(quoted), "test", &e), 0);
+    assert_string_equal(mr_json_text(layer(config, 2), "name"), "a2");
+    mr_keras_origin_clear(&origin);
+    json_decref(config);
+    json_decref(string);
+    free(quoted);
+    free(text);
+}
+
 static void limits_come_first(void **state)
 {
     (void)state;
@@ -599,6 +620,7 @@ int main(void)
         cmocka_unit_test(refused_calls),
         cmocka_unit_test(pythons_json),
         cmocka_unit_test(numbers_read_back),
+        cmocka_unit_test(json_in_a_string),
         cmocka_unit_test(limits_come_first),
         cmocka_unit_test(sums_of_very_many),
         cmocka_unit_test(calls_that_make_nothing),

@@ -85,8 +85,8 @@ static void layers_from_keras(void **state)
     check_layers(".keras");
 }
 
-/* Files of golden/matrix with ENDING: millrace refuses, by name, what it cannot compute; what it opens gives Keras's
- * outputs. */
+/* Files of golden/matrix with ENDING: millrace refuses, by name, what it cannot compute; what it opens gives
+ * Keras's outputs. */
 static void check_matrix(const char *ending)
 {
     const char *folder = shared_or_skip("golden/matrix");
@@ -94,8 +94,7 @@ static void check_matrix(const char *ending)
     DIR *d = opendir(folder);
     assert_non_null(d);
     for (struct dirent *entry; (entry = readdir(d));)
-        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5") &&
-            !strstr(entry->d_name, "RandomCrop")) { /* crops at inference, as Keras did up to 3.7 */
+        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5")) {
             int result = check_matrix_file(folder, entry->d_name, ending);
             opened += result == OPENED;
             wrong += result == WRONG;

@@ -38,4 +38,7 @@ extern const mr_layer_class mr_layer_random_flip, mr_layer_random_rotation, mr_l
 extern const mr_layer_class mr_layer_add, mr_layer_subtract, mr_layer_multiply, mr_layer_average,
     mr_layer_maximum, mr_layer_minimum, mr_layer_concatenate;
 
+/* Refuses to train a RandomCrop whose output has another size in training than at inference; 0 for all other layers. */
+int mr_random_crop_check_training(const mr_layer *l, const mr_shape *in, mr_error *e);
+
 #endif

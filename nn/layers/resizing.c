@@ -8,6 +8,7 @@ struct resizing {
     int64_t size[2]; /* UpSampling2D: factors; else the output's height and width */
     int interpolation;
     bool crop;
+    bool passes; /* RandomCrop: images go through unchanged when not training */
 };
 
 /* The part of the input that becomes the output. */
@@ -88,6 +89,13 @@ static int configure_resizing(mr_layer *l, const json_t *c, mr_error *e)
     return status ? status : refuse_true(l, c, "antialias", e);
 }
 
+static int configure_random_crop(mr_layer *l, const json_t *c, mr_error *e)
+{
+    struct resizing *p = l->impl;
+    int status = read_size(l, c, e);
+    return status ? status : mr_config_bool(l, c, "passes_at_inference", false, &p->passes, e);
+}
+
 /* --- shapes ---------------------------------------------------------------- */
 
 static int enlarged_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -112,6 +120,31 @@ static int resized_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_s
     return mr_layer_check_output(l, out, e);
 }
 
+/* One that passes images has the shape of its input: it can be run, and trained where it would cut nothing.
+ */
+static int random_crop_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
+{
+    const struct resizing *p = l->impl;
+    int status = resized_shape(l, in, inputs, out, e);
+    if (!status && p->passes)
+        *out = *in;
+    return status;
+}
+
+int mr_random_crop_check_training(const mr_layer *l, const mr_shape *in, mr_error *e)
+{
+    const struct resizing *p = l->impl;
+    if (l->class != &mr_layer_random_crop || !p->passes ||
+        (in->dim[1] == p->size[0] && in->dim[2] == p->size[1]))
+        return 0;
+    return mr_hint(
+        e,
+        mr_layer_refuse(l, e,
+                        "training with images of another size than inference, as Keras 3.8 and later do, "
+                        "is not supported"),
+        "crop the images beforehand, with --image-size");
+}
+
 /* --- windows --------------------------------------------------------------- */
 
 static void whole(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
@@ -134,13 +167,15 @@ static void centre(const mr_call *c, const mr_image_size *in, mr_extent *rows, m
     *columns = (mr_extent){(in->w - w) / 2, w};
 }
 
-/* In training one place for the whole batch, as Keras does; else (and where the image is no larger) the
- * largest window of the aspect ratio, resized. */
+/* In training one place for the whole batch, as Keras does; else, as up to Keras 3.7, (and where the image is
+ * no larger) the largest window of the aspect ratio, resized. */
 static void drawn(const mr_call *c, const mr_image_size *in, mr_extent *rows, mr_extent *columns)
 {
     const struct resizing *p = c->layer->impl;
     size_t h = (size_t)p->size[0], w = (size_t)p->size[1];
     mr_philox g;
+    if (p->passes)
+        return;
     if (!c->training || in->h <= h || in->w <= w) {
         mr_crop_to_aspect(in, h, w, rows, columns);
         return;
@@ -201,9 +236,10 @@ const mr_layer_class mr_layer_center_crop = {.name = "CenterCrop",
                                              .backward = backward_centre,
                                              COMMON};
 const mr_layer_class mr_layer_random_crop = {.name = "RandomCrop",
-                                             .config_keys = "height width seed data_format",
-                                             .configure = read_size,
-                                             .output_shape = resized_shape,
+                                             .config_keys =
+                                                 "height width seed data_format passes_at_inference",
+                                             .configure = configure_random_crop,
+                                             .output_shape = random_crop_shape,
                                              .forward = forward_drawn,
                                              .backward = backward_drawn,
                                              COMMON};
