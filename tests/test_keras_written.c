@@ -140,7 +140,7 @@ static json_t *config_in(const char *path)
     size_t size = 0;
     json_t *config;
     hid_t file;
-    if (mr_keras_is_zip(path)) {
+    if (mr_keras_is_zip(path, &e) == 1) {
         text = member(path, "config.json", &size);
     } else {
         mr_hdf5_lock();
