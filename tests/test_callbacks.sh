@@ -77,7 +77,7 @@ killed_runs_decide_alike() {
     rm -f part.h5
     "$MILLRACE_BUILD/millrace" train "${run[@]}" --model part.h5 --checkpoint-dir kb --resume --history part.csv --tensorboard ktb >>log 2>&1 &
     pid=$!
-    [ "$i" = 25 ] || { sleep "0.$((20 + 17 * i % 50))"; kill -9 $pid 2>/dev/null; }
+    [ "$i" = 25 ] || { sleep "0.$((20 + 17 * i % 50))"; kill -9 $pid 2>/dev/null || true; }
     status=0; wait $pid || status=$?
     [ $status = 0 ] && break
     kills=$((kills + 1))

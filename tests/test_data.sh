@@ -76,12 +76,12 @@ record_survives() {
   millrace train --data cells/training --validation-split 0.25 --seed 7 --checkpoint-dir ck --resume "${small[@]}" --epochs 2 --model r.h5 --quiet
   evaluated $held --model r.h5
   # another split of the same images
-  status_of millrace train --from split.h5 --data cells/training --validation-split 0.25 --seed 8 --model o.h5 --epochs 1 --quiet
+  status_of millrace train --from split.h5 --learning-rate 0.001 --data cells/training --validation-split 0.25 --seed 8 --model o.h5 --epochs 1 --quiet
   grep -q 'may have been trained on .*--validation-split 0.25 --seed 7 holds out the same' err
-  status_of millrace train --from split.h5 --data cells/training --validation-split 0.25 --seed 7 --model o.h5 --epochs 1 --quiet
+  status_of millrace train --from split.h5 --learning-rate 0.001 --data cells/training --validation-split 0.25 --seed 7 --model o.h5 --epochs 1 --quiet
   not grep -q 'may have been trained' err
   # trained on all of it since: nothing is held out any more
-  millrace train --from split.h5 --data cells/training --model all.h5 --epochs 1 --quiet
+  millrace train --from split.h5 --learning-rate 0.001 --data cells/training --model all.h5 --epochs 1 --quiet
   evaluated "$all" --model all.h5
   expect 1 "does not know which images were held out" millrace evaluate --data cells/training --model all.h5 --part validation
   expect 2 "unknown part" millrace evaluate --data cells/training --model split.h5 --part some
