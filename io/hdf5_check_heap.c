@@ -102,7 +102,9 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     h->huge_tree = mr_h5_get(&c, 8);
     mr_h5_skip(&c, 2 * 8);
     h->used = mr_h5_get(&c, 8);
-    mr_h5_skip(&c, 7 * 8);
+    mr_h5_skip(&c, 4 * 8);
+    uint64_t huge = mr_h5_get(&c, 8);
+    mr_h5_skip(&c, 2 * 8);
     uint64_t width = mr_h5_get(&c, 2), start = mr_h5_get(&c, 8), most = mr_h5_get(&c, 8),
              bits = mr_h5_get(&c, 2);
     mr_h5_get(&c, 2);
@@ -111,8 +113,11 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     mr_h5_drop(&p);
     if (filters && version == 0)
         return mr_h5_unsupported(h->w, "a fractal heap with filters");
-    bool right = version == 0 && id_length == h->id_length && set_table(h, width, start, most, bits) &&
-                 *rows <= h->rows;
+    bool right =
+        version == 0 && id_length == h->id_length && set_table(h, width, start, most, bits) &&
+        *rows <= h->rows &&
+        /* where a tree lists no object the library would delete it, and not get over that it cannot */
+        (h->huge_tree == MR_H5_UNDEFINED) == (huge == 0);
     return right ? 0 : bad(h, h->address);
 }
 

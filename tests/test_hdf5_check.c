@@ -5,6 +5,7 @@
 
 #include "io/hdf5.h"
 #include "io/hdf5_check.h"
+#include "io/hdf5_walk.h"
 
 struct bytes {
     uint8_t *at;
@@ -268,6 +269,105 @@ static void damage_is_found_by_structure(void **state)
     free(b.at);
 }
 
+/* Links and attributes in heaps, and each kind of index. */
+static struct bytes make_newer_file(void)
+{
+    static const hsize_t size[2] = {6, 4}, chunk[2] = {2, 2};
+    static const struct {
+        const char *name;
+        hsize_t most[2];
+    } sets[] = {
+        {"fixed", {6, 4}}, {"extensible", {H5S_UNLIMITED, 4}}, {"tree", {H5S_UNLIMITED, H5S_UNLIMITED}}};
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/millrace-check-%ld.h5", (long)getpid());
+    mr_hdf5_lock();
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), list = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_libver_bounds(access, H5F_LIBVER_LATEST, H5F_LIBVER_LATEST);
+    H5Pset_chunk(list, 2, chunk);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    for (int i = 0; i < 3; i++) {
+        float values[24] = {0};
+        hid_t space = H5Screate_simple(2, size, sets[i].most),
+              set = H5Dcreate2(file, sets[i].name, H5T_IEEE_F32LE, space, H5P_DEFAULT, list, H5P_DEFAULT);
+        assert_true(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+        H5Dclose(set);
+        H5Sclose(space);
+    }
+    for (int i = 0; i < 12; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "name %d", i);
+        H5Gclose(H5Gcreate2(file, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+        add_text(file, name, "text");
+    }
+    H5Fclose(file);
+    H5Pclose(list);
+    H5Pclose(access);
+    mr_hdf5_unlock();
+    struct bytes b = take_file(path);
+    unlink(path);
+    return b;
+}
+
+static void set_sum(uint8_t *at, size_t length)
+{
+    put(at + length, mr_h5_sum(at, length), 4);
+}
+
+/* Newer structures, with a right checksum over what is wrong; and with a wrong checksum over what is right.
+ */
+static void damage_behind_checksums_is_found(void **state)
+{
+    static const struct {
+        const char *mark;
+        size_t length; /* that the checksum is of */
+        int offset, bytes;
+        uint64_t value;
+        const char *word;
+    } damages[] = {
+        {"\x89HDF", 44, 12, 8, 1 << 20, "superblock"},    /* base address behind the end */
+        {"\x89HDF", 44, 28, 8, 1 << 30, "truncated"},     /* end of the file */
+        {"\x89HDF", 44, 36, 8, 1 << 30, "object header"}, /* root */
+        {"FRHP", 142, 5, 2, 9, "heap"},                   /* ids longer than the records have room for */
+        {"FRHP", 142, 10, 4, UINT32_MAX, "heap"},         /* objects larger than any block */
+        {"FRHP", 142, 22, 8, UINT64_MAX - 300, "heap"},   /* a tree of no objects: the library deletes it */
+        {"FRHP", 142, 110, 2, 3, "heap"},                 /* width: no power of two */
+        {"FRHP", 142, 112, 8, 0, "heap"},                 /* blocks of no size */
+        {"FRHP", 142, 120, 8, (uint64_t)1 << 40, "heap"}, /* direct blocks of 1 TB */
+        {"FRHP", 142, 128, 2, 4000, "heap"},              /* bits of an offset */
+        {"FRHP", 142, 132, 8, 8, "heap"},                 /* a root block that is something else */
+        {"FRHP", 142, 140, 2, 60000, "heap"},             /* rows of the root */
+        {"BTHD", 34, 5, 1, 1, "B-tree"},                  /* of other records */
+        {"BTHD", 34, 6, 4, 8, "B-tree"},                  /* nodes too small for a record */
+        {"BTHD", 34, 10, 2, 1, "B-tree"},                 /* records of another size */
+        {"BTHD", 34, 12, 2, 60000, "B-tree"},             /* depth */
+        {"BTHD", 34, 24, 2, 40000, "B-tree"},             /* records of the root */
+        {"BTHD", 34, 26, 8, UINT64_MAX, "B-tree"},        /* records of the whole */
+        {"FAHD", 24, 6, 1, 200, "fixed array"},           /* size of an element */
+        {"FAHD", 24, 8, 8, 3, "fixed array"},             /* fewer elements than there are chunks */
+        {"FAHD", 24, 8, 8, UINT64_MAX, "fixed array"},    /* more than can be */
+        {"EAHD", 68, 7, 1, 255, "extensible array"},      /* bits of its length */
+        {"EAHD", 68, 9, 1, 3, "extensible array"},        /* least elements: no power of two */
+        {"EAHD", 68, 10, 1, 0, "extensible array"},       /* no pointers */
+        {"EAHD", 68, 44, 8, UINT64_MAX, "extensible array"}, /* elements that are set */
+    };
+    (void)state;
+    struct bytes b = make_newer_file();
+    assert_accepted(&b);
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        uint8_t *start = find(&b, damages[i].mark, 1), *at = start + damages[i].offset;
+        uint64_t right = get(at, damages[i].bytes);
+        assert_int_equal(get(start + damages[i].length, 4), mr_h5_sum(start, damages[i].length));
+        put(at, damages[i].value, damages[i].bytes);
+        set_sum(start, damages[i].length);
+        assert_refused(&b, damages[i].word);
+        put(at, right, damages[i].bytes);
+        assert_refused(&b, "damaged"); /* the checksum of the damage */
+        set_sum(start, damages[i].length);
+    }
+    assert_accepted(&b);
+    free(b.at);
+}
+
 /* A deflate stream that gives too little: the library would copy what is not there. */
 static void chunks_unpack_to_their_size(void **state)
 {
@@ -298,14 +398,16 @@ static void assert_unreadable(const struct bytes *b)
     mr_error e = {0};
     mr_hdf5_lock();
     if (!mr_hdf5_open_image(&file, b->at, b->size, "x.h5", &e)) {
-        int plain = mr_hdf5_shape(&shape, file, "group/plain", NULL), packed = mr_hdf5_shape(&shape, file, "group/packed", &e);
+        int plain = mr_hdf5_shape(&shape, file, "group/plain", NULL),
+            packed = mr_hdf5_shape(&shape, file, "group/packed", &e);
         assert_true(plain < 0 || packed < 0);
         mr_hdf5_close(file, "x.h5", NULL);
     }
     mr_hdf5_unlock();
 }
 
-/* The shape of "plain" and "packed", 30 x 20: claims of more than the file holds are refused before anyone allocates. */
+/* The shape of "plain" and "packed", 30 x 20: claims of more than the file holds are refused before anyone
+ * allocates. */
 static void absurd_shapes_are_refused(void **state)
 {
     static const uint8_t shape[16] = {30, 0, 0, 0, 0, 0, 0, 0, 20};
@@ -425,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_changed_file_is_checked_again),
         cmocka_unit_test(files_and_bytes_are_checked_alike),
         cmocka_unit_test(damage_is_found_by_structure),
+        cmocka_unit_test(damage_behind_checksums_is_found),
         cmocka_unit_test(chunks_unpack_to_their_size),
         cmocka_unit_test(absurd_shapes_are_refused),
         cmocka_unit_test(circles_end),
