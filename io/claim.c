@@ -41,6 +41,8 @@ static bool is_current(int fd, const char *path)
     return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* A process that was killed lets its lock go late, and is waited for. One that ended and took its record away while we waited
+ * was writing when we came. */
 static int lock_record(mr_claim *c, mr_error *e)
 {
     const char *path = mr_text_string(&c->record);
@@ -48,12 +50,14 @@ static int lock_record(mr_claim *c, mr_error *e)
         c->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (c->lock < 0)
             return mr_fail_errno(e, errno, "cannot create %s", path);
-        bool taken = mr_file_lock(c->lock, PATIENCE_MS) == MR_LOCK_TAKEN;
-        if (!taken && is_current(c->lock, path))
+        bool busy = mr_file_lock(c->lock, 0) == MR_LOCK_TAKEN;
+        bool taken = busy && mr_file_lock(c->lock, PATIENCE_MS) == MR_LOCK_TAKEN;
+        bool current = is_current(c->lock, path);
+        if (!taken && current)
             return 0;
         close(c->lock);
         c->lock = -1;
-        if (taken)
+        if (busy)
             return mr_hint(e, mr_fail(e, MR_EIO, "another process is writing %s", c->options.output),
                            "wait for it to end, or give another --output");
     }

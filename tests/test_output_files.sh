@@ -81,6 +81,28 @@ one_writer() {
   [ ! -e w.csv.resume ]
 }
 
+# The other one ends and takes its record away while the second waits for the lock: it came too late all the same.
+late_for_a_short_run() {
+  predict cells/testing --output late.csv; cp late.csv was.csv
+  python3 - "$MILLRACE_BUILD/millrace" <<'PY'
+import fcntl, os, struct, subprocess, sys, time
+record = os.path.realpath('late.csv.resume')
+held = os.open(record, os.O_RDWR | os.O_CREAT)
+fcntl.fcntl(held, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+run = subprocess.Popen([sys.argv[1], 'predict', '--model', 'm1.h5', '--quiet', 'cells', '--output', 'late.csv'], stderr=subprocess.PIPE)
+def has_it_open():
+    try: return any(os.readlink(f'/proc/{run.pid}/fd/{n}') == record for n in os.listdir(f'/proc/{run.pid}/fd'))
+    except OSError: return False
+while run.poll() is None and not has_it_open(): time.sleep(.001)
+time.sleep(.1)  # until it has tried
+os.unlink(record); os.close(held)
+said = run.communicate()[1]
+assert run.returncode == 1 and b'another process is writing late.csv' in said, (run.returncode, said)
+PY
+  cmp late.csv was.csv
+  [ ! -e late.csv.resume ]
+}
+
 a_finished_output_stays() {
   local end
   predict --images cells/testing --output f.csv; cp f.csv old.csv
@@ -231,6 +253,6 @@ results_go_elsewhere() {
   [ "$(find in -type f | wc -l)" = 2 ]
 }
 
-run_cases another_model_is_refused rows_without_a_record_are_checked one_writer a_finished_output_stays links_are_written_through \
+run_cases another_model_is_refused rows_without_a_record_are_checked one_writer late_for_a_short_run a_finished_output_stays links_are_written_through \
   streams_are_written unread_pipes_end_by_a_signal no_temporary_file_is_left \
   killed_without_a_trace closed_log arrays_have_one_writer spreadsheets_see_no_formula results_go_elsewhere
