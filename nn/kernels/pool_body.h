@@ -6,19 +6,39 @@
 #include "nn/kernels/simd.h"
 #include "nn/kernels/table.h"
 
-/* PLACES: where the maximum is, is wanted too; in inference it is not. */
+/* The maximum of a window that may hold NaN, which wins. */
+static __attribute__((noinline, cold)) vec max_with_nan(const struct mr_pool_row *p, const float *x, size_t k, part n, vec *at)
+{
+    vec best = v_load_part(x + k, n);
+    float tap = 0;
+    *at = v_zero();
+    for (int r = 0; r < p->r; r++)
+        for (int s = 0; s < p->s; s++, tap += 1) {
+            vec v = v_load_part(x + r * p->row + s * p->column + (ptrdiff_t)k, n);
+            *at = v_greater(v, best, v_set(tap), *at);
+            best = v_greater(v, best, v, best);
+        }
+    return best;
+}
+
+/* PLACES: where the maximum is, is wanted too; in inference it is not. A comparison that heeds NaN would lengthen the
+ * chain from tap to tap by a half; a sum beside it costs nothing, and is NaN where one may be in the window (or both
+ * infinities): then the window is done again. */
 MR_INLINE void max_window(const struct mr_pool_row *p, const float *x, size_t k, part n, float *y,
                           uint8_t *place, const bool places)
 {
-    vec best = v_load_part(x + k, n), at = v_zero();
+    vec best = v_load_part(x + k, n), at = v_zero(), sum = v_zero();
     float tap = 0;
     for (int r = 0; r < p->r; r++)
         for (int s = 0; s < p->s; s++, tap += 1) {
             vec v = v_load_part(x + r * p->row + s * p->column + (ptrdiff_t)k, n);
             if (places)
-                at = v_greater(v, best, v_set(tap), at);
-            best = v_greater(v, best, v, best);
+                at = v_above(v, best, v_set(tap), at);
+            best = v_above(v, best, v, best);
+            sum = v_add(sum, v);
         }
+    if (v_any_nan(sum))
+        best = max_with_nan(p, x, k, n, &at);
     v_store_part(y + k, best, n);
     if (places)
         v_store_bytes(place + k, at, n);

@@ -98,7 +98,16 @@ MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), value);
 }
-/* X where A > B or A is NaN, else Y. */
+/* X where A > B, else Y. */
+MR_INLINE vec v_above(vec a, vec b, vec x, vec y)
+{
+    return _mm512_mask_mov_ps(y, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+}
+MR_INLINE bool v_any_nan(vec a)
+{
+    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
+}
+/* X where A > B or A alone is NaN, else Y. */
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
     const __mmask16 number = _mm512_cmp_ps_mask(b, b, _CMP_ORD_Q);
@@ -184,6 +193,14 @@ MR_INLINE vec v_inside(vec a, vec low, vec high, vec value)
 MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_EQ_OQ), value);
+}
+MR_INLINE vec v_above(vec a, vec b, vec x, vec y)
+{
+    return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+MR_INLINE bool v_any_nan(vec a)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
 }
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
@@ -286,6 +303,18 @@ MR_INLINE vec v_inside(vec a, vec low, vec high, vec value)
 MR_INLINE vec v_where_equal(vec a, vec b, vec value)
 {
     return (vec)((a == b) & (vec_int)value);
+}
+MR_INLINE vec v_above(vec a, vec b, vec x, vec y)
+{
+    return v_choose(a > b, x, y);
+}
+MR_INLINE bool v_any_nan(vec a)
+{
+    vec_int nan = a != a;
+    int any = 0;
+    for (int i = 0; i < LANES; i++)
+        any |= nan[i] != 0;
+    return any;
 }
 MR_INLINE vec v_greater(vec a, vec b, vec x, vec y)
 {
