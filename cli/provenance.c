@@ -64,8 +64,11 @@ static json_t *command_of(const mr_cli_run *run)
         if (value && (mr_options[i].commands & MR_FOR_TRAIN) && !is_among(name, of_no_weight))
             add_option(command, name, value);
     }
-    if (command && !mr_cli_keep_parse(&keep, run->c, NULL) && (keep.best || keep.last))
-        add_option(command, "keep", json_string(keep.best ? "best" : "last"));
+    bool chosen = command && !mr_cli_keep_parse(&keep, run->c, NULL) && (keep.best || keep.last);
+    json_t *kept = chosen ? json_string(keep.best ? "best" : "last") : NULL;
+    if (kept)
+        add_option(command, "keep", kept);
+    json_decref(kept);
     json_decref(given);
     return command;
 }
