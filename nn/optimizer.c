@@ -201,7 +201,7 @@ json_t *mr_optimizer_config(const mr_optimizer *o)
     const char *key;
     json_object_foreach(o->config, key, value)
     {
-        json_object_set(all, key, value);
+        json_object_set_new(all, key, json_deep_copy(value));
         if (!strcmp(key, "name")) /* where Keras has it */
             json_object_set_new(all, "learning_rate", mr_schedule_config(o->schedule));
     }

@@ -72,7 +72,7 @@ extern const mr_optimizer_class *const mr_optimizer_classes[]; /* ended by NULL 
  * refused by name. */
 int mr_optimizer_create(mr_optimizer **out, const json_t *config, mr_error *e);
 void mr_optimizer_free(mr_optimizer *o);
-/* The configuration back, complete. A new reference. */
+/* The configuration back, complete. A new reference, which shares nothing: another thread may write it to a file. */
 json_t *mr_optimizer_config(const mr_optimizer *o);
 
 /* Gives every trainable variable of G its slots in G's state. Those in FOUND (COUNT of them, by name and

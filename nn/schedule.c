@@ -201,6 +201,6 @@ json_t *mr_schedule_config(const mr_schedule *s)
 {
     if (!s->kind)
         return json_real(s->initial);
-    return json_pack("{s:s, s:s, s:O, s:n}", "module", "keras.optimizers.schedules", "class_name",
-                     s->kind->class_name, "config", s->config, "registered_name");
+    return json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.optimizers.schedules", "class_name",
+                     s->kind->class_name, "config", json_deep_copy(s->config), "registered_name");
 }
