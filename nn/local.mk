@@ -20,9 +20,13 @@ nn_core_sources = \
   nn/optimizer.c nn/optimizer.h \
   nn/optimizers.c \
   nn/peers.h \
-  nn/plan.c nn/plan.h nn/plan_internal.h \
-  nn/plan_build.c \
-  nn/plan_memory.c \
+  nn/plan.h \
+  nn/plan_memory.c nn/plan_memory.h \
+  nn/fused/internal.h \
+  nn/fused/gradients.c \
+  nn/fused/layer_op.c \
+  nn/fused/operations.c \
+  nn/fused/program.c \
   nn/random.c nn/random.h \
   nn/real.h \
   nn/schedule.c nn/schedule.h \
@@ -118,15 +122,12 @@ nn_kernel_sources = \
 nn_fused_sources = \
   nn/fused/conv_op.c \
   nn/fused/depthwise_op.c \
-  nn/fused/gradients.c \
-  nn/fused/internal.h \
-  nn/fused/layer_op.c \
+  nn/fused/fuse.c \
+  nn/fused/lazy.c \
   nn/fused/norm_by_weights.c \
   nn/fused/mixed_op.c \
   nn/fused/norm_op.c \
-  nn/fused/operations.c \
   nn/fused/pool_op.c \
-  nn/fused/program.c nn/fused/program.h \
   nn/fused/roles.c \
   nn/fused/roles.h
 libnn_la_SOURCES += $(nn_kernel_sources) $(nn_fused_sources)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/plan_internal.h"
+#include "nn/plan_memory.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+enum { HUGE_PAGE = 2 << 20 };
+static const size_t most_arena = (size_t)1 << 46;
 
 /* Under AddressSanitizer no memory is shared, and there is poison between buffers: a layer that writes past what it asked
  * for is found by any test that runs it. */
@@ -80,6 +84,25 @@ int mr_place_buffers(mr_buffer *buffer, int buffers, size_t *bytes, mr_error *e)
     }
     free(order);
     free(placed);
+    return 0;
+}
+
+int mr_arena_allocate(char **arena, size_t bytes, const mr_plan_options *options, mr_error *e)
+{
+    size_t limit = options->memory_limit;
+    if (bytes > most_arena || (limit && bytes > limit)) {
+        size_t per_sample = bytes / (size_t)options->batch;
+        int status = mr_fail(e, MR_ELIMIT, "activations for a batch of %d need %zu MiB, over the limit of %zu MiB",
+                             options->batch, bytes >> 20, (limit ? limit : most_arena) >> 20);
+        return mr_hint(e, status, "--batch-size %zu fits", limit && per_sample ? limit / per_sample : (size_t)1);
+    }
+    bytes = (bytes + HUGE_PAGE) / HUGE_PAGE * HUGE_PAGE;
+    *arena = aligned_alloc(HUGE_PAGE, bytes);
+    if (!*arena)
+        return mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory: activations for a batch of %d need %zu MiB",
+                                  options->batch, bytes >> 20),
+                       "give a smaller --batch-size");
+    madvise(*arena, bytes, MADV_HUGEPAGE);
     return 0;
 }
 

@@ -510,8 +510,8 @@ static void first_normalisation_by_weights(void **state)
     int found = 0;
     open_net(&n, before_activation(), 1);
     mr_plan *p = open_plan(&n, (mr_plan_options){.kind = MR_PLAN_TRAINING});
-    for (int i = 0; i < p->program->ops; i++)
-        found += p->program->op[i].class == &mr_op_conv && p->program->op[i].conv.norm_by_weights >= 0;
+    for (int i = 0; i < p->ops; i++)
+        found += p->op[i].class == &mr_op_conv && p->op[i].conv.norm_by_weights >= 0;
     assert_int_equal(found, 1);
     mr_plan_free(p);
     close_net(&n);

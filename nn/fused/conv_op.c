@@ -4,18 +4,19 @@
 #include "nn/kernels/elementwise.h"
 #include "nn/kernels/winograd.h"
 
+#include <math.h>
 #include <string.h>
 
-static int new_scratch(mr_program *p, size_t bytes, int time, int *buffer, mr_error *e)
+static int new_scratch(mr_plan *p, size_t bytes, int time, int *buffer, mr_error *e)
 {
-    *buffer = mr_program_buffer(p, bytes, e);
+    *buffer = mr_plan_buffer(p, bytes, e);
     if (*buffer < 0)
         return *buffer;
-    mr_program_live(p, *buffer, time);
+    mr_plan_live(p, *buffer, time);
     return 0;
 }
 
-static int place_backward(mr_program *p, int number, mr_error *e)
+static int place_backward(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
@@ -27,33 +28,33 @@ static int place_backward(mr_program *p, int number, mr_error *e)
                                 : packed + mr_conv_backward_scratch(&d, threads);
     int status = new_scratch(p, scratch, time, &op->backward_scratch, e);
     if (by_weights || op->layer->param[0].trainable)
-        mr_program_reads_again(p, number, op->input);
+        mr_plan_reads_again(p, number, op->input);
     if (op->conv.give_residual.value >= 0) {
-        mr_program_live(p, p->value[op->conv.give_residual.value].gradient, time);
-        mr_program_live(p, p->value[op->out].gradient, time);
+        mr_plan_live(p, p->value[op->conv.give_residual.value].gradient, time);
+        mr_plan_live(p, p->value[op->out].gradient, time);
     }
     return status;
 }
 
 /* Inference: by Winograd's way, which reads its input as it lies. */
-static bool by_windows(const mr_program *p, const mr_op *op, const mr_conv *d)
+static bool by_windows(const mr_plan *p, const mr_op *op, const mr_conv *d)
 {
     return !p->training && p->value[op->input].role != MR_ROLE_LAZY && mr_winograd_pays(d);
 }
 
-static size_t packed_bytes(const mr_program *p, const mr_op *op, const mr_conv *d)
+static size_t packed_bytes(const mr_plan *p, const mr_op *op, const mr_conv *d)
 {
     return mr_whole_piece((by_windows(p, op, d) ? mr_winograd_packed(d) : mr_conv_packed(d)) * sizeof(float));
 }
 
-static int place(mr_program *p, int number, mr_error *e)
+static int place(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
     int threads = p->training ? mr_team_size(p->team) : 1;
     size_t packed = packed_bytes(p, op, &d),
            scratch = by_windows(p, op, &d) ? mr_winograd_scratch(&d, threads) : mr_conv_scratch(&d, threads);
-    mr_program_reads(p, number, op->conv.residual);
+    mr_plan_reads(p, number, op->conv.residual);
     if (!p->training) {
         op->packed = p->packed_floats;
         p->packed_floats += packed / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
@@ -92,7 +93,7 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
 
 static void forward(const mr_run *r, const mr_op *op)
 {
-    const mr_program *p = r->p;
+    const mr_plan *p = r->p;
     mr_conv d = mr_conv_op_geometry(op, r->batch);
     size_t packed_floats = packed_bytes(p, op, &d) / sizeof(float);
     mr_conv_input in = mr_run_input(r, op->input);
@@ -168,9 +169,78 @@ static void backward(const mr_run *r, const mr_op *op)
         give_residual(r, op);
 }
 
+/* ---- routing of gradients ------------------------------------------------------- */
+
+static bool can_store(const mr_op *op)
+{
+    const mr_conv *d = &op->conv.d;
+    return d->r == 1 && d->s == 1 && d->stride_h == 1 && d->stride_w == 1 && d->pad_top == 0 &&
+           d->pad_left == 0 && d->p == d->h && d->q == d->w;
+}
+
+/* The residual's gradient is the output's. Where nothing has been given to it yet it gets the output's
+ * buffer, which later givers add to: by then this convolution has read it. */
+static int route_residual(mr_routing *s, mr_op *op)
+{
+    mr_plan *p = s->p;
+    mr_value *out = &p->value[op->out];
+    int q = mr_gradient_target(p, op->conv.residual);
+    mr_value *residual = &p->value[q];
+    /* where the residual is the input too, dx must not meet dy in one buffer */
+    bool same = mr_needs_gradient(p, op->input) && mr_gradient_target(p, op->input) == q;
+    int status = mr_route_buffer(s, op->out);
+    if (status)
+        return status;
+    if (out->pending >= 0) {
+        op->take.first = same || !can_store(op);
+        op->take.store = op->take.first ? -1 : out->gradient;
+    }
+    op->conv.shares_gradient = !residual->written && !same && residual->half == out->half;
+    op->conv.give_residual = (mr_give){q, residual->written, false};
+    if (op->conv.shares_gradient)
+        residual->gradient = out->gradient;
+    residual->written = true;
+    return 0;
+}
+
+/* A normalisation without activation, under which nobody wants a gradient, and which this convolution alone
+ * reads. */
+static bool can_norm_by_weights(const mr_plan *p, const mr_op *op)
+{
+    const mr_value *v = &p->value[op->input];
+    if (v->role != MR_ROLE_LAZY || v->givers != 1 || v->low > -INFINITY || v->high < INFINITY)
+        return false;
+    return v->needs_gradient && p->op[v->norm].layer && !mr_needs_gradient(p, v->source) &&
+           !p->value[v->source].half;
+}
+
+static int route(mr_routing *s, int number)
+{
+    mr_plan *p = s->p;
+    mr_op *op = &p->op[number];
+    mr_route_take(s, op); /* before the residual gets the buffer: what is in it now is the output's own */
+    int status = mr_needs_gradient(p, op->conv.residual) ? route_residual(s, op) : 0;
+    if (status)
+        return status;
+    if (can_norm_by_weights(p, op)) {
+        op->conv.norm_by_weights = p->value[op->input].norm;
+        return 0;
+    }
+    return mr_route_give(s, op->input, &op->give);
+}
+
+static int overwrites(const mr_plan *p, const mr_op *op)
+{
+    (void)p;
+    return op->conv.residual;
+}
+
 const mr_op_class mr_op_conv = {.name = "conv",
                                 .mixed = &mr_op_mixed_conv,
                                 .takes_pending = true,
+                                .takes_sums = true,
+                                .overwrites = overwrites,
+                                .route = route,
                                 .place = place,
                                 .pack = pack,
                                 .forward = forward,

@@ -13,17 +13,17 @@ static size_t kernel_floats(const mr_conv *d)
     return mr_whole_piece((size_t)d->r * (size_t)d->s * (size_t)d->c * sizeof(float)) / sizeof(float);
 }
 
-static int place(mr_program *p, int number, mr_error *e)
+static int place(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
     op->packed = p->packed_floats;
     p->packed_floats += kernel_floats(&d) + mr_whole_piece(2 * (size_t)d.c * sizeof(float)) / sizeof(float);
-    mr_program_reads(p, number, op->conv.residual);
-    op->scratch = mr_program_buffer(p, mr_depthwise_scratch(&d, 1), e);
+    mr_plan_reads(p, number, op->conv.residual);
+    op->scratch = mr_plan_buffer(p, mr_depthwise_scratch(&d, 1), e);
     if (op->scratch < 0)
         return op->scratch;
-    mr_program_live(p, op->scratch, number);
+    mr_plan_live(p, op->scratch, number);
     return 0;
 }
 

@@ -8,12 +8,12 @@ static mr_mixed_input input_of(const mr_run *r, int v)
     return (mr_mixed_input){mr_run_numbers(r, v), in.scale, in.shift, in.low, in.high};
 }
 
-static int new_scratch(mr_program *p, size_t bytes, int time, int *buffer, mr_error *e)
+static int new_scratch(mr_plan *p, size_t bytes, int time, int *buffer, mr_error *e)
 {
-    *buffer = mr_program_buffer(p, bytes, e);
+    *buffer = mr_plan_buffer(p, bytes, e);
     if (*buffer < 0)
         return *buffer;
-    mr_program_live(p, *buffer, time);
+    mr_plan_live(p, *buffer, time);
     return 0;
 }
 
@@ -29,7 +29,7 @@ static size_t packed_backward_bytes(const mr_conv *d)
     return mr_whole_piece(mr_mixed_packed_backward(d) * sizeof(mr_bf16));
 }
 
-static int place_backward(mr_program *p, int number, mr_error *e)
+static int place_backward(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
@@ -38,20 +38,20 @@ static int place_backward(mr_program *p, int number, mr_error *e)
     size_t scratch = by_weights ? mr_norm_by_weights_scratch(&d, threads, true)
                                 : packed_backward_bytes(&d) + mr_mixed_backward_scratch(&d, threads);
     if (by_weights || op->layer->param[0].trainable)
-        mr_program_reads_again(p, number, op->input);
+        mr_plan_reads_again(p, number, op->input);
     if (op->conv.give_residual.value >= 0) {
-        mr_program_live(p, p->value[op->conv.give_residual.value].gradient, time);
-        mr_program_live(p, p->value[op->out].gradient, time);
+        mr_plan_live(p, p->value[op->conv.give_residual.value].gradient, time);
+        mr_plan_live(p, p->value[op->out].gradient, time);
     }
     return new_scratch(p, scratch, time, &op->backward_scratch, e);
 }
 
-static int place_conv(mr_program *p, int number, mr_error *e)
+static int place_conv(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_conv d = mr_conv_op_geometry(op, p->batch);
     size_t packed = packed_bytes(&d), scratch = mr_mixed_scratch(&d, p->training ? mr_team_size(p->team) : 1);
-    mr_program_reads(p, number, op->conv.residual);
+    mr_plan_reads(p, number, op->conv.residual);
     if (!p->training) {
         op->packed = p->packed_floats;
         p->packed_floats += packed / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
@@ -73,7 +73,7 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
 
 static void forward_conv(const mr_run *r, const mr_op *op)
 {
-    const mr_program *p = r->p;
+    const mr_plan *p = r->p;
     mr_conv d = mr_conv_op_geometry(op, r->batch);
     mr_mixed_input in = input_of(r, op->input);
     mr_mixed_output out = {.y = mr_run_numbers(r, op->out),
@@ -199,7 +199,7 @@ static mr_pool pool_geometry(const mr_op *op, int batch)
     return g;
 }
 
-static int place_pool(mr_program *p, int number, mr_error *e)
+static int place_pool(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_pool g = pool_geometry(op, p->batch);
@@ -211,7 +211,7 @@ static int place_pool(mr_program *p, int number, mr_error *e)
     if (status || !op->backward || g.mean)
         return status;
     status = new_scratch(p, (size_t)p->batch * p->value[op->out].sample, number, &op->pool.places, e);
-    mr_program_live(p, op->pool.places, time);
+    mr_plan_live(p, op->pool.places, time);
     return status;
 }
 

@@ -10,7 +10,7 @@
 
 mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op)
 {
-    const mr_program *p = r->p;
+    const mr_plan *p = r->p;
     size_t c = (size_t)p->value[op->norm.value].channels;
     if (!p->training) {
         float *packed = p->packed + op->packed;
@@ -21,7 +21,7 @@ mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op)
     return (mr_norm_factors){d, d + c, d + 2 * c, f, f + c, f + 2 * c, f + 3 * c, f + 4 * c, f + 5 * c};
 }
 
-static int place(mr_program *p, int number, mr_error *e)
+static int place(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_value *source = &p->value[op->norm.source];
@@ -31,23 +31,23 @@ static int place(mr_program *p, int number, mr_error *e)
         p->packed_floats += 2 * c;
         return 0;
     }
-    op->kept = mr_program_buffer(p, c * (4 * sizeof(double) + 6 * sizeof(float)), e);
+    op->kept = mr_plan_buffer(p, c * (4 * sizeof(double) + 6 * sizeof(float)), e);
     if (op->kept < 0)
         return op->kept;
-    mr_program_live(p, op->kept, number);
-    mr_program_live(p, op->kept, mr_end_of_time(p));
-    mr_program_live(p, source->sums, number);
+    mr_plan_live(p, op->kept, number);
+    mr_plan_live(p, op->kept, mr_end_of_time(p));
+    mr_plan_live(p, source->sums, number);
     if (op->norm.batch && source->sums < 0) {
-        op->scratch = mr_program_buffer(p, 2 * c * sizeof(double) + mr_channel_sums_scratch(rows, c), e);
+        op->scratch = mr_plan_buffer(p, 2 * c * sizeof(double) + mr_channel_sums_scratch(rows, c), e);
         if (op->scratch < 0)
             return op->scratch;
-        mr_program_live(p, op->scratch, number);
-        mr_program_reads(p, number, op->norm.source);
+        mr_plan_live(p, op->scratch, number);
+        mr_plan_reads(p, number, op->norm.source);
     }
     if (op->backward && op->norm.apply) {
-        mr_program_live(p, p->value[op->norm.value].gradient, mr_backward_time(p, number));
-        mr_program_live(p, source->gradient, mr_backward_time(p, number));
-        mr_program_reads_again(p, number, op->norm.source);
+        mr_plan_live(p, p->value[op->norm.value].gradient, mr_backward_time(p, number));
+        mr_plan_live(p, source->gradient, mr_backward_time(p, number));
+        mr_plan_reads_again(p, number, op->norm.source);
     }
     return 0;
 }
@@ -217,7 +217,7 @@ static void apply_half(const mr_run *r, const mr_op *op, const mr_norm_factors *
 
 static void backward(const mr_run *r, const mr_op *op)
 {
-    const mr_program *p = r->p;
+    const mr_plan *p = r->p;
     const mr_value *v = &p->value[op->norm.value], *source = &p->value[op->norm.source];
     size_t c = (size_t)v->channels;
     mr_norm_factors f = mr_norm_factors_of(r, op);
@@ -239,15 +239,6 @@ static void backward(const mr_run *r, const mr_op *op)
         mr_materialise_gradient(r->team, &g, rows_of(r, op), c, to);
 }
 
-/* An earlier call of the same layer has written new statistics: this one goes on from them. */
-static bool called_before(const mr_program *p, const mr_op *op)
-{
-    for (const mr_op *o = p->op; o < op; o++)
-        if (o->class->update && o->layer == op->layer)
-            return true;
-    return false;
-}
-
 static void update(const mr_run *r, const mr_op *op, mr_real *state_out)
 {
     if (!op->layer)
@@ -261,14 +252,40 @@ static void update(const mr_run *r, const mr_op *op, mr_real *state_out)
                  .inputs = 1,
                  .in = &in,
                  .saved = mr_norm_factors_of(r, op).mean};
-    bool again = called_before(r->p, op);
-    for (int k = 0; k < op->layer->params; k++) {
-        const mr_param *w = &op->layer->param[k];
-        c.w[k] = again ? state_out + w->offset : mr_param_value(r->p->graph, w);
-        c.state_out[k] = state_out + w->offset;
-    }
-    op->layer->class->update_state(&c);
+    mr_run_update_state(r, op, &c, state_out);
 }
 
-const mr_op_class mr_op_norm = {
-    .name = "norm", .place = place, .pack = pack, .forward = forward, .backward = backward, .update = update};
+/* ---- routing of gradients ------------------------------------------------------- */
+
+/* The operation adds its part to the source's gradient itself. */
+static int apply(mr_routing *s, mr_op *op)
+{
+    mr_value *source = &s->p->value[op->norm.source];
+    op->norm.apply = true;
+    op->norm.apply_add = source->written;
+    source->written = true;
+    return mr_route_buffer(s, op->norm.source);
+}
+
+static int route(mr_routing *s, int number)
+{
+    mr_plan *p = s->p;
+    mr_op *op = &p->op[number];
+    mr_value *source = &p->value[op->norm.source];
+    op->norm.sums = op->norm.batch || mr_layer_has_trainable(op->layer);
+    if (!mr_needs_gradient(p, op->norm.source))
+        return 0;
+    const mr_op *maker = source->maker >= 0 ? &p->op[source->maker] : NULL;
+    if (!maker || !maker->class->takes_pending || source->pending >= 0)
+        return apply(s, op);
+    source->pending = number;
+    return 0;
+}
+
+const mr_op_class mr_op_norm = {.name = "norm",
+                                .route = route,
+                                .place = place,
+                                .pack = pack,
+                                .forward = forward,
+                                .backward = backward,
+                                .update = update};

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations that the nodes' roles make up, and the types of their values. */
-#include "nn/fused/roles.h"
-#include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
+/* A plan's values and its operations of plain layers. */
+#include "nn/fused/internal.h"
 
+#include <math.h>
 #include <stdlib.h>
 
-static mr_op *new_op(mr_program *p, const mr_op_class *class, int node, int out)
+bool mr_plan_is_alias(const mr_plan *p, int node)
+{
+    const mr_node *n = &p->graph->node[node];
+    return n->layer->class->alias || ((!p->training || n->inference) && n->layer->class->identity_at_inference);
+}
+
+mr_op *mr_plan_new_op(mr_plan *p, const mr_op_class *class, int node, int out)
 {
     mr_op *op = &p->op[p->ops++];
     *op = (mr_op){.class = class,
                   .node = node,
                   .out = out,
+                  .made = out,
                   .input = -1,
                   .layer = p->graph->node[node].layer,
                   .give = {.value = -1},
@@ -24,80 +30,11 @@ static mr_op *new_op(mr_program *p, const mr_op_class *class, int node, int out)
     return op;
 }
 
-/* What NODE really reads: the image inside of an absorbed margin. */
-static int read_by(const struct mr_role_scan *s, int node)
+static int allocate_call(mr_plan *p, mr_op *op, mr_error *e)
 {
-    int source = s->g->node[node].input[0];
-    return s->info[source].margin ? s->g->node[source].input[0] : source;
-}
-
-static void add_norm(struct mr_role_scan *s, int node, int lazy, int source, float low, float high, bool norm)
-{
-    mr_program *p = s->p;
-    mr_op *op = new_op(p, &mr_op_norm, node, -1);
-    mr_norm_op *o = &op->norm;
-    *o = (mr_norm_op){.value = lazy, .source = source, .index = {-1, -1, -1, -1}};
-    if (!norm || !mr_batch_normalization_parts(op->layer, &o->epsilon, o->index))
-        op->layer = NULL;
-    o->batch = p->training && op->layer && op->layer->trainable && !s->g->node[node].inference;
-    mr_value *v = &p->value[lazy];
-    v->role = MR_ROLE_LAZY;
-    v->source = source;
-    v->norm = p->ops - 1;
-    v->low = low;
-    v->high = high;
-    if (o->batch)
-        p->value[source].wants_sums = true;
-}
-
-static void add_conv(struct mr_role_scan *s, int node)
-{
-    mr_program *p = s->p;
-    const struct mr_role_info *n = &s->info[node];
-    bool raw = p->training && mr_role_is_clamped(n->low, n->high); /* the activation is its readers' */
-    int out = raw ? p->graph->nodes + p->hidden : n->tail;
-    mr_op *op = new_op(p, n->depthwise ? &mr_op_depthwise : &mr_op_conv, n->tail, out);
-    op->layer = s->g->node[node].layer;
-    op->input = read_by(s, node);
-    op->conv = (mr_conv_op){.d = n->d,
-                            .residual = -1,
-                            .fold = n->fold,
-                            .low = raw ? -INFINITY : n->low,
-                            .high = raw ? INFINITY : n->high,
-                            .bias = op->layer->params > 1,
-                            .give_residual = {.value = -1},
-                            .norm_by_weights = -1};
-    if (n->add >= 0) {
-        const mr_node *a = &s->g->node[n->add];
-        int first = a->input[0];
-        while (first > node && mr_role_is_norm(s, first))
-            first = s->g->node[first].input[0];
-        op->conv.residual = a->input[first == node ? 1 : 0];
-    }
-    if (!raw)
-        return;
-    mr_value *hidden = &p->value[out];
-    *hidden = p->value[node];
-    hidden->maker = p->ops - 1;
-    p->hidden++;
-    add_norm(s, node, node, out, n->low, n->high, false);
-}
-
-static void add_pool(struct mr_role_scan *s, int node)
-{
-    mr_op *op = new_op(s->p, &mr_op_pool, node, node);
-    op->input = read_by(s, node);
-    op->pool = (mr_pool_op){.p = s->info[node].p, .places = -1};
-}
-
-static int add_layer(struct mr_role_scan *s, int node, mr_error *e)
-{
-    mr_op *op = new_op(s->p, &mr_op_layer, node, node);
-    const mr_node *n = &s->g->node[node];
     mr_layer_op *o = &op->call;
-    size_t inputs = (size_t)n->inputs, all = inputs * (size_t)s->p->slots;
-    *o = (mr_layer_op){.input = n->input,
-                       .give = calloc(inputs, sizeof *o->give),
+    size_t inputs = (size_t)op->reads, all = inputs * (size_t)p->slots;
+    *o = (mr_layer_op){.give = calloc(inputs, sizeof *o->give),
                        .spare = calloc(inputs, sizeof *o->spare),
                        .in = calloc(all, sizeof *o->in),
                        .x = calloc(all, sizeof *o->x),
@@ -106,78 +43,30 @@ static int add_layer(struct mr_role_scan *s, int node, mr_error *e)
     if (!o->in || !o->give || !o->spare || !o->x || !o->dx || !o->add_dx)
         return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
     for (size_t k = 0; k < all; k++)
-        o->in[k] = mr_role_batch_shape(s->p, n->input[k % inputs]);
+        o->in[k] = mr_batch_shape(p, op->read[k % inputs]);
     for (size_t k = 0; k < inputs; k++)
         o->give[k].value = o->spare[k] = -1;
     return 0;
 }
 
-static int add_operation(struct mr_role_scan *s, int node, mr_error *e)
+int mr_plan_add_layer(mr_plan *p, int node, mr_error *e)
 {
-    mr_program *p = s->p;
-    const mr_node *call = &s->g->node[node];
-    const struct mr_role_info *n = &s->info[node];
-    mr_value *v = &p->value[node];
-    if (call->inputs == 0)
+    const mr_node *n = &p->graph->node[node];
+    if (n->inputs == 0) /* a model input */
         return 0;
-    int conv = mr_role_conv_ending_in(s, node);
-    if (conv >= 0) {
-        add_conv(s, conv);
-    } else if (n->lazy_source >= 0) {
-        add_norm(s, n->lazy_norm >= 0 ? n->lazy_norm : node, node, n->lazy_source, n->low, n->high,
-                 n->lazy_norm >= 0);
-    } else if (n->taken || n->margin) {
-        v->role = MR_ROLE_INSIDE;
-    } else if (mr_role_is_alias(s, node)) {
-        v->role = MR_ROLE_ALIAS;
-        v->source = call->input[0];
-    } else if (n->pool) {
-        add_pool(s, node);
-    } else
-        return add_layer(s, node, e);
-    return 0;
+    if (mr_plan_is_alias(p, node)) {
+        p->value[node].role = MR_ROLE_ALIAS;
+        p->value[node].source = n->input[0];
+        return 0;
+    }
+    mr_op *op = mr_plan_new_op(p, &mr_op_layer, node, node);
+    op->read = n->input;
+    op->reads = n->inputs;
+    op->stops_gradient = !op->layer->class->backward;
+    return allocate_call(p, op, e);
 }
 
-/* ---- all of it -------------------------------------------------------------- */
-
-static int list_readers(struct mr_role_scan *s, mr_error *e)
-{
-    int total = 0, nodes = s->g->nodes;
-    for (int i = 0; i < nodes; i++)
-        total += s->g->node[i].inputs;
-    s->info = calloc((size_t)nodes + 1, sizeof *s->info);
-    s->readers_of = calloc((size_t)total + 1, sizeof *s->readers_of);
-    if (!s->info || !s->readers_of)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
-    for (int i = 0; i < nodes; i++)
-        for (int k = 0; k < s->g->node[i].inputs; k++)
-            s->info[s->g->node[i].input[k]].readers++;
-    int *at = s->readers_of;
-    for (int i = 0; i < nodes; i++) {
-        s->info[i].reader = at;
-        at += s->info[i].readers;
-        s->info[i].readers = 0;
-        s->info[i].fold = s->info[i].add = s->info[i].lazy_source = s->info[i].lazy_norm = -1;
-        s->info[i].tail = i;
-        s->info[i].head = -1;
-        s->info[i].low = -INFINITY;
-        s->info[i].high = INFINITY;
-    }
-    for (int i = 0; i < nodes; i++)
-        for (int k = 0; k < s->g->node[i].inputs; k++) {
-            struct mr_role_info *n = &s->info[s->g->node[i].input[k]];
-            n->reader[n->readers++] = i;
-        }
-    for (int i = 0; i < nodes; i++)
-        s->p->value[i].readers = s->info[i].readers;
-    for (int i = 0; i < s->p->outputs; i++) {
-        s->info[s->p->output[i]].output = true;
-        s->p->value[s->p->output[i]].readers++;
-    }
-    return 0;
-}
-
-static int allocate(mr_program *p, mr_error *e)
+static int allocate(mr_plan *p, mr_error *e)
 {
     size_t nodes = (size_t)p->graph->nodes;
     p->values = 2 * p->graph->nodes; /* at most one hidden value for a node */
@@ -203,61 +92,22 @@ static int allocate(mr_program *p, mr_error *e)
         v->sample = mr_shape_sample(s);
         v->channels = s->rank > 1 ? (int)s->dim[s->rank - 1] : 1;
     }
+    for (size_t i = 0; i < nodes; i++)
+        for (int k = 0; k < p->graph->node[i].inputs; k++)
+            p->value[p->graph->node[i].input[k]].readers++;
+    for (int i = 0; i < p->outputs; i++)
+        p->value[p->output[i]].readers++;
     return 0;
 }
 
-/* A residual is of the same type as what it is added to: their gradients are added, too. */
-static void match_residuals(mr_program *p)
+int mr_plan_assign(mr_plan *p, mr_error *e)
 {
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (int i = 0; i < p->ops; i++) {
-            if (p->op[i].class != &mr_op_conv || p->op[i].conv.residual < 0)
-                continue;
-            mr_value *a = &p->value[p->op[i].out], *b = &p->value[mr_stored(p, p->op[i].conv.residual)];
-            changed |= a->half != b->half;
-            a->half = b->half = a->half && b->half;
-        }
-    }
-}
-
-/* Mixed precision: what convolutions and pools write for each other is kept in bf16. */
-static void choose_types(mr_program *p)
-{
-    for (int i = 0; i < p->ops; i++)
-        if (p->op[i].class == &mr_op_conv || p->op[i].class == &mr_op_pool)
-            p->value[p->op[i].out].half = true;
-    for (int i = 0; i < p->ops; i++)
-        for (int k = 0; p->op[i].class == &mr_op_layer && k < p->graph->node[p->op[i].node].inputs; k++)
-            p->value[mr_stored(p, p->op[i].call.input[k])].half = false;
-    for (int i = 0; i < p->ops; i++)
-        if (p->op[i].class == &mr_op_depthwise) {
-            p->value[mr_stored(p, p->op[i].input)].half = false;
-            if (p->op[i].conv.residual >= 0)
-                p->value[mr_stored(p, p->op[i].conv.residual)].half = false;
-        }
-    for (int i = 0; i < p->outputs; i++)
-        p->value[mr_stored(p, p->output[i])].half = false;
-    if (p->training)
-        match_residuals(p);
-    for (int i = 0; i < p->values; i++)
-        if (p->value[i].role == MR_ROLE_LAZY || p->value[i].role == MR_ROLE_ALIAS)
-            p->value[i].half = p->value[mr_stored(p, i)].half;
-}
-
-int mr_program_assign(mr_program *p, mr_error *e)
-{
-    struct mr_role_scan s = {.p = p, .g = p->graph};
     int status = allocate(p, e);
-    if (!status)
-        status = list_readers(&s, e);
-    if (!status)
-        mr_role_find_all(&s);
+#ifndef MR_REAL_DOUBLE /* the fused kernels are of float alone */
+    if (!status && !p->options.plain)
+        return mr_plan_fuse(p, e);
+#endif
     for (int i = 0; i < p->graph->nodes && !status; i++)
-        status = add_operation(&s, i, e);
-    if (!status && p->mixed)
-        choose_types(p);
-    free(s.info);
-    free(s.readers_of);
+        status = mr_plan_add_layer(p, i, e);
     return status;
 }

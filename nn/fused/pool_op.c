@@ -9,28 +9,28 @@ static mr_pool geometry(const mr_op *op, int batch)
     return g;
 }
 
-static int place(mr_program *p, int number, mr_error *e)
+static int place(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
     mr_pool g = geometry(op, p->batch);
     size_t scratch = mr_pool_scratch(&g, p->training ? mr_team_size(p->team) : 1);
-    op->scratch = mr_program_buffer(p, scratch, e);
+    op->scratch = mr_plan_buffer(p, scratch, e);
     if (op->scratch < 0)
         return op->scratch;
-    mr_program_live(p, op->scratch, number);
+    mr_plan_live(p, op->scratch, number);
     if (!op->backward)
         return 0;
-    op->backward_scratch = mr_program_buffer(p, scratch, e);
+    op->backward_scratch = mr_plan_buffer(p, scratch, e);
     if (op->backward_scratch < 0)
         return op->backward_scratch;
-    mr_program_live(p, op->backward_scratch, mr_backward_time(p, number));
+    mr_plan_live(p, op->backward_scratch, mr_backward_time(p, number));
     if (g.mean)
         return 0;
-    op->pool.places = mr_program_buffer(p, (size_t)p->batch * p->value[op->out].sample, e);
+    op->pool.places = mr_plan_buffer(p, (size_t)p->batch * p->value[op->out].sample, e);
     if (op->pool.places < 0)
         return op->pool.places;
-    mr_program_live(p, op->pool.places, number);
-    mr_program_live(p, op->pool.places, mr_backward_time(p, number));
+    mr_plan_live(p, op->pool.places, number);
+    mr_plan_live(p, op->pool.places, mr_backward_time(p, number));
     return 0;
 }
 
@@ -54,4 +54,4 @@ static void backward(const mr_run *r, const mr_op *op)
 }
 
 const mr_op_class mr_op_pool = {
-    .name = "pool", .mixed = &mr_op_mixed_pool, .takes_pending = true, .place = place, .forward = forward, .backward = backward};
+    .name = "pool", .mixed = &mr_op_mixed_pool, .takes_pending = true, .takes_sums = true, .place = place, .forward = forward, .backward = backward};

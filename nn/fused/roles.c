@@ -67,7 +67,7 @@ static void look_for_conv(struct mr_role_scan *s, int node)
     const mr_node *call = &s->g->node[node];
     const mr_activation *a;
     mr_convolution g;
-    mr_shape in = mr_role_batch_shape(s->p, call->input[0]);
+    mr_shape in = mr_batch_shape(s->p, call->input[0]);
     if (!mr_conv2d_parts(call->layer, &in, &g, &a) || g.groups != 1 || !fits_int(&g))
         return;
     n->d = conv_of(&g);
@@ -86,7 +86,7 @@ static void look_for_depthwise(struct mr_role_scan *s, int node)
     const mr_node *call = &s->g->node[node];
     const mr_activation *a;
     mr_convolution g;
-    mr_shape in = mr_role_batch_shape(s->p, call->input[0]);
+    mr_shape in = mr_batch_shape(s->p, call->input[0]);
     if (s->p->training || !mr_depthwise_parts(call->layer, &in, &g, &a) || !fits_int(&g))
         return;
     n->d = conv_of(&g);
@@ -97,7 +97,7 @@ static void look_for_pool(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     const mr_node *call = &s->g->node[node];
-    mr_shape in = mr_role_batch_shape(s->p, call->input[0]);
+    mr_shape in = mr_batch_shape(s->p, call->input[0]);
     mr_window w = {.axes = 2, .kernel = {1, 1}, .stride = {1, 1}, .dilation = {1, 1}};
     bool global = mr_global_pooling_parts(call->layer, &n->p.mean);
     if (!global && !mr_pooling_parts(call->layer, &w, &n->p.mean))
@@ -178,13 +178,6 @@ bool mr_role_is_norm(const struct mr_role_scan *s, int node)
     double epsilon;
     int index[4];
     return mr_batch_normalization_parts(s->g->node[node].layer, &epsilon, index);
-}
-
-bool mr_role_is_alias(const struct mr_role_scan *s, int node)
-{
-    const mr_node *n = &s->g->node[node];
-    return n->layer->class->alias ||
-           ((!s->p->training || n->inference) && n->layer->class->identity_at_inference);
 }
 
 static bool is_clamp(const struct mr_role_scan *s, int node, float *low, float *high)
@@ -287,7 +280,7 @@ static void look_for_lazy(struct mr_role_scan *s, int node)
     bool alias = under->layer->class->alias;
     if (s->p->training) /* a model's input is stored: its normalisation is the convolution's
                            (norm_by_weights.c) */
-        alias = under->inputs > 0 && mr_role_is_alias(s, call->input[0]);
+        alias = under->inputs > 0 && mr_plan_is_alias(s->p, call->input[0]);
     if (alias || s->info[call->input[0]].margin || !all_read_lazily(s, tail) || call->shape.rank < 3)
         return;
     s->info[node].taken = true;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between roles.c, which finds out what every node becomes, and operations.c, which makes the operations of
- * it. */
+/* Between roles.c, which finds out what every node becomes, and fuse.c, which makes the operations of it. */
 #ifndef MR_NN_FUSED_ROLES_H
 #define MR_NN_FUSED_ROLES_H
 
@@ -26,18 +25,11 @@ struct mr_role_info {
 };
 
 struct mr_role_scan {
-    mr_program *p;
+    mr_plan *p;
     const mr_graph *g;
     struct mr_role_info *info;
     int *readers_of;
 };
-
-static inline mr_shape mr_role_batch_shape(const mr_program *p, int node)
-{
-    mr_shape s = p->graph->node[node].shape;
-    s.dim[0] = p->batch;
-    return s;
-}
 
 static inline bool mr_role_is_clamped(float low, float high)
 {
@@ -45,7 +37,6 @@ static inline bool mr_role_is_clamped(float low, float high)
 }
 
 bool mr_role_is_norm(const struct mr_role_scan *s, int node);
-bool mr_role_is_alias(const struct mr_role_scan *s, int node);
 /* The convolution whose operation ends in NODE; -1. */
 int mr_role_conv_ending_in(const struct mr_role_scan *s, int node);
 /* Fills S's info, whose readers are known. */
