@@ -127,6 +127,7 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *mode
                     c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
             "give --data DIR or --arrays FILE.h5");
     int status = mr_cli_part(&part, c, e);
+    d->part = "all";
     if (status || c->arrays)
         return status ? status : open_arrays(d, c->arrays, e);
     status = mr_dataset_layout(c->data, &d->owned[0], &d->owned[1], &d->owned[2], e);
@@ -137,9 +138,11 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *mode
     d->testing = d->owned[2] && d->evaluated == d->owned[2];
     if (!status)
         status = mr_cli_take_part(d, part, model->held_out, e);
-    if (!status)
-        take_classes(d);
-    return status;
+    if (status)
+        return status;
+    d->part = mr_cli_part_name(d, part);
+    take_classes(d);
+    return 0;
 }
 
 /* --- the order of classes ------------------------------------------------------- */

@@ -16,7 +16,8 @@ typedef struct mr_cli_data {
     const char *training_dir, *validation_dir; /* the folders trained on and validated on; NULL: none, arrays or a split */
     const char *evaluated;             /* evaluate: the folder it looks at */
     char *note;                        /* evaluate: which part of it, in words; NULL: all */
-    const char *part;                  /* the same in a word */
+    const char *part;                  /* evaluate: the same in a word, always: training, validation, testing or all */
+    const json_t *split;               /* evaluate: the model's record (io/held_out.h) that chose the part; NULL: none did */
     const char *unused_validation;     /* train: a validation folder that --validation-split takes the place of */
     char *owned[4];
 } mr_cli_data;

@@ -6,6 +6,7 @@
 #include "cli/data.h"
 #include "cli/model.h"
 #include "cli/outputs.h"
+#include "cli/part.h"
 #include "cli/progress.h"
 #include "cli/ranks.h"
 #include "cli/stats.h"
@@ -358,8 +359,8 @@ static int print_json(const struct job *j, mr_error *e)
     const char *accuracy = mr_task_metric(&j->trainer->task);
     if (status)
         return status;
-    json_t *all = json_pack("{s:f, s:I, s:I}", "loss", mr_mean_loss(&j->sums), "images", (json_int_t)j->sums.samples,
-                            "skipped", (json_int_t)j->budget.errors);
+    json_t *all = json_pack("{s:f, s:I, s:I, s:o}", "loss", mr_mean_loss(&j->sums), "images", (json_int_t)j->sums.samples,
+                            "skipped", (json_int_t)j->budget.errors, "data", mr_cli_part_json(&j->data, j->c));
     if (accuracy)
         json_object_set_new(all, accuracy, json_real(mr_trainer_accuracy(j->trainer, &j->sums)));
     if (j->classes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/part.h"
 
+#include "cli/run_options.h"
 #include "io/held_out.h"
 
 #include <stdlib.h>
@@ -95,7 +96,23 @@ int mr_cli_take_part(mr_cli_data *d, mr_part part, const json_t *records, mr_err
         status = keep(d, h.held, e);
     if (!status && h.record)
         status = note(d, &h, part, e);
-    d->part = status || !h.record ? NULL : names[part == MR_PART_TRAINING ? part : MR_PART_VALIDATION];
+    d->split = status ? NULL : h.record;
     free(h.held);
     return status;
+}
+
+const char *mr_cli_part_name(const mr_cli_data *d, mr_part part)
+{
+    if (d->evaluated != d->owned[0])
+        return d->testing ? "testing" : names[MR_PART_VALIDATION];
+    if (part != MR_PART_DEFAULT)
+        return names[part];
+    return names[d->split ? MR_PART_VALIDATION : MR_PART_ALL];
+}
+
+json_t *mr_cli_part_json(const mr_cli_data *d, const mr_cli *c)
+{
+    return json_pack("{s:o, s:s, s:s, s:o}", c->arrays ? "arrays" : "folder",
+                     mr_cli_text_json(c->arrays ? c->arrays : d->evaluated), "part", d->part, "chosen_by",
+                     c->part ? "--part" : "default", "split", d->split ? mr_held_out_facts(d->split) : json_null());
 }

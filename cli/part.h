@@ -13,5 +13,9 @@ int mr_cli_part_folder(const char **out, const mr_cli_data *d, const mr_cli *c, 
 /* Leaves in D->training the images of PART, if the model's RECORDS (io/held_out.h) are of this folder, and
  * says so in d->note. */
 int mr_cli_take_part(mr_cli_data *d, mr_part part, const json_t *records, mr_error *e);
+/* The part of D that is evaluated in a word, when mr_cli_take_part is through. */
+const char *mr_cli_part_name(const mr_cli_data *d, mr_part part);
+/* {"folder" or "arrays", "part", "chosen_by", "split"}; NULL without memory. */
+json_t *mr_cli_part_json(const mr_cli_data *d, const mr_cli *c);
 
 #endif

@@ -5,6 +5,7 @@
 #include "cli/provenance.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
+#include "io/held_out.h"
 #include "io/model_file.h"
 #include "io/processors.h"
 #include "nn/plan.h"
@@ -272,16 +273,19 @@ static json_t *contract_json(const mr_model *m)
 
 static int print_json(const mr_model *m, struct totals *t, mr_error *e)
 {
-    json_t *layers = layers_json(m->graph, t), *classes = json_array();
+    json_t *layers = layers_json(m->graph, t), *classes = json_array(), *held_out = json_array(), *record;
+    size_t k;
     for (int i = 0; m->class_names && i < m->classes; i++)
         json_array_append_new(classes, json_string(m->class_names[i]));
+    json_array_foreach (m->held_out, k, record)
+        json_array_append_new(held_out, mr_held_out_facts(record));
     json_t *all = json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:o, s:O?, s:b, s:I, s:o, s:o, s:s?, s:s?, s:s?, s:O?}", "name",
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:O?, s:b, s:I, s:o, s:o, s:o, s:s?, s:s?, s:s?, s:O?}", "name",
         m->graph->name, "layers", layers, "total_params", (json_int_t)t->trainable + (json_int_t)t->frozen,
         "trainable_params", (json_int_t)t->trainable, "non_trainable_params", (json_int_t)t->frozen,
         "peak_memory", memory_json(m->graph), "training_config", m->training, "optimizer_state",
         m->has_optimizer_state, "iterations", (json_int_t)m->iterations, "preprocessing", contract_json(m),
-        "class_names", classes, "keras_version", m->keras_version, "backend", m->backend, "millrace_version",
+        "class_names", classes, "held_out", held_out, "keras_version", m->keras_version, "backend", m->backend, "millrace_version",
         m->millrace_version, "provenance", m->provenance);
     int status = all && !json_dumpf(all, stdout, JSON_INDENT(1))
                      ? 0

@@ -67,6 +67,13 @@ static size_t files_in(const json_t *record)
     return json_string_length(json_object_get(record, "held_out")) / DIGITS;
 }
 
+json_t *mr_held_out_facts(const json_t *record)
+{
+    return json_pack("{s:O, s:O, s:O?, s:I}", "validation_split", json_object_get(record, "fraction"), "seed",
+                     json_object_get(record, "seed"), "images", json_object_get(record, "images"), "held_out",
+                     (json_int_t)files_in(record));
+}
+
 /* The sums of RECORD, ascending; malloc'ed, NULL without memory. */
 static uint64_t *sums_in(const json_t *record)
 {

@@ -22,6 +22,9 @@ int mr_held_out_add(json_t **records, const mr_dataset *validation, const mr_dat
                     double fraction, uint64_t seed, mr_error *e);
 /* Strikes from RECORDS the files that are in TRAINING, and the records that are empty then. */
 int mr_held_out_strike(json_t *records, const mr_dataset *training, mr_error *e);
+/* What RECORD says for people and programs: {"validation_split", "seed", "images": before the split, "held_out": how many of
+ * them}. NULL without memory. */
+json_t *mr_held_out_facts(const json_t *record);
 /* 0 where RECORDS are such as these functions make; MR_EFORMAT. */
 int mr_held_out_check(const json_t *records, mr_error *e);
 

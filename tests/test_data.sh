@@ -45,6 +45,32 @@ held_out_is_evaluated() {
   millrace summary split.h5 | grep -q "validation split 0.25, seed 7, of $all images"
 }
 
+# part MODEL OPTION…: folder, part, what chose it, and the split's files and seed, as evaluate --json says them.
+part() {
+  local model=$1; shift
+  millrace evaluate --model "$model" "$@" --json 2>err | json '*[(d["data"].get("folder", "arrays"), d["data"]["part"],
+    d["data"]["chosen_by"], s and (s["validation_split"], s["seed"], s["images"], s["held_out"])) for s in [d["data"]["split"]]]'
+}
+
+said() { local want=$1 got; shift; got=$(part "$@"); [ "$got" = "$want" ] || { echo "# $*: $got, not $want"; return 1; }; }
+
+json_names_the_part() {
+  local all held split
+  all=$(find cells/training -name '*.*g' | wc -l) held=$((all / 2 / 4 * 2))
+  split="(0.25, 7, $all, $held)"
+  said "('cells/training', 'validation', 'default', $split)" split.h5 --data cells/training
+  said "('cells/training', 'training', '--part', $split)" split.h5 --data cells/training --part training
+  said "('cells/training', 'all', '--part', None)" split.h5 --data cells/training --part all
+  said "('cells/testing', 'testing', 'default', None)" split.h5 --data cells
+  said "('cells/validation', 'validation', '--part', None)" split.h5 --data cells --part validation
+  said "('cells/validation', 'all', 'default', None)" split.h5 --data cells/validation
+  "$python" -c "import h5py, numpy as n
+f = h5py.File('xy.h5', 'w'); f['x'] = n.zeros((4, 32, 32, 3), 'u1'); f['y'] = n.array([0, 1, 0, 1])"
+  said "('arrays', 'all', 'default', None)" split.h5 --arrays xy.h5
+  millrace summary split.h5 --json | json 'd["held_out"]' |
+    grep -qF "[{'validation_split': 0.25, 'seed': 7, 'images': $all, 'held_out': $held}]"
+}
+
 # Files that are added count as training images; those that are missing are told.
 the_folder_may_change() {
   local all held first
@@ -197,5 +223,5 @@ few_descriptors() {
   [ "$(grep -c ',ok' rows)" = 40 ]
 }
 
-run_cases held_out_is_evaluated the_folder_may_change record_survives parts_by_any_name parts_or_classes \
+run_cases held_out_is_evaluated json_names_the_part the_folder_may_change record_survives parts_by_any_name parts_or_classes \
   classes_without_images links_back names_of_any_bytes lists_from_windows nothing_to_read many_bad_files few_descriptors
