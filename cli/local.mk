@@ -49,5 +49,6 @@ millrace_SOURCES = \
   cli/tensorboard.c cli/tensorboard.h \
   cli/thresholds.c \
   cli/train.c \
+  cli/train_outputs.c cli/train_outputs.h \
   cli/verify.c
 millrace_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS)

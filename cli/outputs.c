@@ -75,11 +75,37 @@ static int check_parent(mr_cli_output output, mr_error *e)
     return status;
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Of files that are not there yet: the same name in the same folder, whatever path leads there. */
+static bool same_place(const mr_output *a, const mr_output *b)
+{
+    const char *names[2] = {a->path, b->path};
+    struct stat folder[2];
+    bool exist = true;
+    for (int i = 0; i < 2; i++) {
+        const char *slash = strrchr(names[i], '/');
+        char *path = slash ? strndup(names[i], (size_t)(slash - names[i]) + 1) : strdup(".");
+        exist = exist && path && stat(path, &folder[i]) == 0;
+        names[i] = slash ? slash + 1 : names[i];
+        free(path);
+    }
+    return exist && is_same(&folder[0], &folder[1]) && !strcmp(names[0], names[1]);
+}
+
 static bool same_file(const char *a, const char *b)
 {
     struct stat sa, sb;
-    bool exist = stat(a, &sa) == 0 && stat(b, &sb) == 0;
-    return exist ? S_ISREG(sa.st_mode) && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino : !strcmp(a, b);
+    mr_output to[2] = {{0}, {0}};
+    if (stat(a, &sa) == 0 && stat(b, &sb) == 0)
+        return S_ISREG(sa.st_mode) && is_same(&sa, &sb);
+    bool same = !mr_output_resolve(&to[0], a, NULL) && !mr_output_resolve(&to[1], b, NULL) && same_place(&to[0], &to[1]);
+    mr_output_clear(&to[0]);
+    mr_output_clear(&to[1]);
+    return same;
 }
 
 int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e)

@@ -14,7 +14,6 @@
 #include "cli/model.h"
 #include "cli/moving_statistics.h"
 #include "cli/optimizer.h"
-#include "cli/outputs.h"
 #include "cli/progress.h"
 #include "cli/provenance.h"
 #include "cli/ranks.h"
@@ -22,6 +21,7 @@
 #include "cli/schedule_end.h"
 #include "cli/stats.h"
 #include "cli/step_log.h"
+#include "cli/train_outputs.h"
 #include "io/held_out.h"
 
 #include <stdio.h>
@@ -46,6 +46,7 @@ struct job {
     mr_bad_inputs bad_inputs;
     mr_step_log *step_log;
     int64_t step; /* of the run */
+    mr_train_claims claims;
     mr_cli_checkpoints checkpoints;
     mr_cli_callbacks callbacks;
     mr_history_columns columns;
@@ -147,26 +148,6 @@ static bool checkpoint_wanted(void *context)
 }
 
 /* --- setting up ----------------------------------------------------------------- */
-
-static int check_outputs(const mr_cli *c, mr_error *e)
-{
-    const mr_cli_output outputs[] = {{c->model, "model"},
-                                     {c->plot, "plot"},
-                                     {c->history, "history"},
-                                     {c->step_log, "step-log"},
-                                     {c->stats, "stats"}};
-    if (!c->model && !c->checkpoint_dir)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
-                       "give --model FILE.h5 or FILE.keras");
-    int status = c->model ? mr_cli_check_model_name(c->model, "--model", e) : 0;
-    if (!status)
-        status = mr_cli_check_picture_name(outputs[1], e);
-    if (!status)
-        status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
-    if (!status)
-        status = mr_cli_check_output_folder((mr_cli_output){c->checkpoint_dir, "checkpoint-dir"}, e);
-    return status ? status : mr_cli_check_output_folder((mr_cli_output){c->tensorboard, "tensorboard"}, e);
-}
 
 static int check_checkpoint_options(const mr_cli *c, mr_error *e)
 {
@@ -498,11 +479,13 @@ static int set_up(struct job *j, mr_error *e)
     if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
         status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
     if (!status && !j->c->resume) /* else the run's outputs are not known yet */
-        status = check_outputs(j->c, e);
+        status = mr_cli_check_train_outputs(j->c, e);
     if (!status)
         status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
     if (!status && j->c->resume)
-        status = check_outputs(j->c, e);
+        status = mr_cli_check_train_outputs(j->c, e);
+    if (!status)
+        status = mr_cli_claim_train_outputs(&j->claims, j->c, j->ranks, e);
     if (!status)
         status = check_checkpoint_options(j->c, e);
     if (!status)
@@ -641,6 +624,7 @@ static int run(mr_cli *c, mr_error *e)
     double wall = mr_now() - start;
     if (ready)
         status = write_results(j, status != 0, wall, e);
+    mr_cli_release_train_outputs(&j->claims);
     int code = status ? mr_exit_status(status) : exit_status(j, e);
     if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
         mr_cli_ranks_fail(j->ranks, code, e);

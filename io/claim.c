@@ -59,7 +59,7 @@ static int lock_record(mr_claim *c, mr_error *e)
         c->lock = -1;
         if (busy)
             return mr_hint(e, mr_fail(e, MR_EIO, "another process is writing %s", c->options.output),
-                           "wait for it to end, or give another --output");
+                           "wait for it to end, or give another file");
     }
 }
 
@@ -215,7 +215,7 @@ int mr_claim_close(mr_claim *c, bool complete, mr_error *e)
         return 0;
     int status = complete && c->is_beside ? mr_durable_publish(mr_text_string(&c->part), c->output.path, e) : 0;
     bool needless = (complete && !status && !c->options.keep) || (!c->begun && !c->existed);
-    if (c->lock >= 0 && needless)
+    if (c->lock >= 0 && needless && is_current(c->lock, mr_text_string(&c->record)))
         unlink(mr_text_string(&c->record));
     if (c->lock >= 0)
         close(c->lock);

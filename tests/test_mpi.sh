@@ -216,4 +216,19 @@ misuse() {
   [ "$(grep -c '^millrace: ' err)" = 1 ]
 }
 
-run_cases ${CASES-stopping even_shares uneven_shares idle_ranks dropout mixed_precision own_statistics bad_file dead_rank prediction resumed_prediction evaluation misuse stopped}
+# The outputs are rank 0's to lock, and all end where another run has one of them.
+one_run() {
+  local status=0
+  exec 8>taken.csv.resume
+  /usr/bin/python3 -c "
+import fcntl, struct
+fcntl.fcntl(8, 37, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, 0, 0, 0)) # F_OFD_SETLK"
+  train 2 one_run --epochs 1 --batch-size 28 --history taken.csv 2>err || status=$?
+  exec 8>&-
+  [ $status = 1 ]
+  [ "$(grep -c '^millrace: another process is writing taken.csv' err)" = 1 ]
+  train 2 one_run --epochs 1 --batch-size 28 --history taken.csv
+  [ -z "$(ls one_run*.resume taken*.resume)" ]
+}
+
+run_cases ${CASES-stopping even_shares uneven_shares idle_ranks dropout mixed_precision own_statistics bad_file dead_rank prediction resumed_prediction evaluation misuse one_run stopped}

@@ -210,6 +210,37 @@ closed_log() {
   [ "$(wc -l <log.csv)" = $(($(wc -l <paths) + 2)) ]
 }
 
+# One after the other may write a file, two at a time may not; whatever path leads to it, and whatever ended the first.
+one_trainer() {
+  local small=(--data cells --arch cnn --stages 1 --filters 4 --image-size 8x8 --threads 1 --quiet) status end names
+  mkdir deep && ln -s ../t.h5 deep/link.h5 && ln -s . here
+  for end in TERM KILL; do
+    "$MILLRACE_BUILD/millrace" train "${small[@]}" --epochs 1000000 --model t.h5 --history t.csv --plot t.png --overwrite & run=$!
+    for _ in $(seq 300); do [ -s t.csv ] && break; sleep .1; done
+    cp t.csv rows.csv
+    names=("$PWD/deep/../here/t.h5" deep/link.h5); [ $end = TERM ] || names=(t.h5)
+    for file in "${names[@]}"; do
+      expect 1 "another process is writing $file" millrace train "${small[@]}" --epochs 1 --model "$file"
+    done
+    for file in '--history t.csv' '--plot here/t.png'; do
+      expect 1 "another process is writing ${file#* }" millrace train "${small[@]}" --epochs 1 --model u.h5 $file
+      [ ! -e u.h5 ]
+    done
+    expect 1 'another process is writing t.csv' millrace predict --model m1.h5 --quiet cells --output t.csv
+    head -"$(wc -l <rows.csv)" t.csv | cmp - rows.csv
+    status=0; kill -$end $run; wait $run 2>/dev/null || status=$?
+    [ $status = $((128 + $(kill -l $end))) ]
+    millrace train "${small[@]}" --epochs 1 --model deep/link.h5 --history t.csv
+    [ -L deep/link.h5 ] && millrace verify t.h5 >/dev/null && [ "$(wc -l <t.csv)" = 2 ]
+    rm -rf t.csv t.h5.interrupted
+  done
+  [ -z "$(find . -name '*.resume' ! -name 't.png.resume')" ]
+  millrace train "${small[@]}" --epochs 1 --model u.h5 --history /dev/null --stats /dev/null
+  expect 2 'would be one file' millrace train "${small[@]}" --epochs 1 --model u.h5 --history new.csv --stats here/new.csv
+  millrace train "${small[@]}" --epochs 1 --model v.h5 --stats v.h5.resume # is not taken for a lock
+  [ -s v.h5.resume ]
+}
+
 arrays_have_one_writer() {
   /usr/bin/python3 -c "
 import h5py, numpy as np
@@ -253,6 +284,6 @@ results_go_elsewhere() {
   [ "$(find in -type f | wc -l)" = 2 ]
 }
 
-run_cases another_model_is_refused rows_without_a_record_are_checked one_writer late_for_a_short_run a_finished_output_stays links_are_written_through \
+run_cases another_model_is_refused rows_without_a_record_are_checked one_writer one_trainer late_for_a_short_run a_finished_output_stays links_are_written_through \
   streams_are_written unread_pipes_end_by_a_signal no_temporary_file_is_left \
   killed_without_a_trace closed_log arrays_have_one_writer spreadsheets_see_no_formula results_go_elsewhere
