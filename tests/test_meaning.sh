@@ -197,7 +197,7 @@ with h5py.File("noughts.h5", "w") as f: # nor because they happen to be 0 and 1
     [ "$(wc -l <out)" = 2 ]
     millrace evaluate --model age.h5 --arrays $file.h5 --quiet --json | "$python" -c '
 import json, sys
-assert sorted(json.load(sys.stdin)) == ["images", "loss", "skipped"]'
+assert sorted(json.load(sys.stdin)) == ["data", "images", "loss", "skipped"]'
   done
   millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --history h.csv --plot p.png --learning-rate 1e-4 >out 2>err
   not grep -q accuracy err
