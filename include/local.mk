@@ -6,6 +6,6 @@ EXTRA_DIST += include/millrace.map
 lib_LTLIBRARIES += libmillrace.la
 libmillrace_la_SOURCES =
 libmillrace_la_LIBADD = libpipeline.la libio.la libnn.la $(MR_LIBS)
-libmillrace_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0 \
+libmillrace_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 1:0:1 \
   -Wl,--version-script=$(srcdir)/include/millrace.map
 libmillrace_la_DEPENDENCIES = libpipeline.la libio.la libnn.la include/millrace.map

@@ -195,11 +195,11 @@ int mr_task_check_given(const mr_task_facts *f, mr_error *e)
     mr_last_operation last = mr_graph_last_operation(f->graph, 0);
     bool softmax = f->given == MR_GIVEN_SOFTMAX, sigmoid = f->given == MR_GIVEN_SIGMOID;
     if ((sigmoid && last == MR_LAST_SOFTMAX) || (softmax && last == MR_LAST_SIGMOID))
-        return mr_fail(e, MR_EUSAGE, "--activation %s: the model's last layer already applies %s", names[f->given],
+        return mr_fail(e, MR_EUSAGE, "activation %s: the model's last layer already applies %s", names[f->given],
                        softmax ? "sigmoid" : "softmax");
     if (softmax && row_width(output_shape(f)) == 1)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--activation softmax: the model has a single output"),
-                       "give --activation sigmoid");
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "activation softmax: the model has a single output"),
+                       "give sigmoid");
     return 0;
 }
 

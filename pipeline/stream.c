@@ -162,6 +162,23 @@ static int set_precision(mr_graph *g, const char *precision, mr_error *e)
     return mr_graph_set_mixed(g, mixed, e);
 }
 
+/* What the first output is, and the classes that come of it; on failure all stays. */
+static int set_task(mr_stream *s, mr_given_activation given, mr_error *e)
+{
+    mr_output_task task;
+    const char **names;
+    int classes, status = mr_model_task(&task, s->model, MR_TARGETS_UNKNOWN, given, e);
+    if (!status)
+        status = mr_model_class_names(&names, &classes, s->model, &task, e);
+    if (status)
+        return status;
+    free(s->class_names);
+    s->class_names = names;
+    s->classes = classes;
+    s->task = task;
+    return 0;
+}
+
 /* Sizes that the model leaves open are the caller's. */
 static int load_model(mr_stream *s, const char *file, const mr_stream_options *o, mr_error *e)
 {
@@ -172,9 +189,7 @@ static int load_model(mr_stream *s, const char *file, const mr_stream_options *o
     int status = mr_model_load_sized(&s->model, file, input.rank ? &input : NULL, e);
     if (!status)
         status = set_precision(s->model->graph, o->precision, e);
-    if (!status)
-        status = mr_model_task(&s->task, s->model, MR_TARGETS_UNKNOWN, MR_GIVEN_NOTHING, e);
-    return status ? status : mr_model_class_names(&s->class_names, &s->classes, s->model, &s->task, e);
+    return status ? status : set_task(s, MR_GIVEN_NOTHING, e);
 }
 
 static int find_layers(int **node, const mr_stream *s, const mr_stream_options *o, mr_error *e)
@@ -211,6 +226,7 @@ static int describe_outputs(mr_stream *s, const int *node, int nodes, mr_error *
 static void measure_results(mr_stream *s)
 {
     s->values = (size_t)s->classes;
+    s->names = 0;
     for (int i = 0; i < s->classes; i++) {
         size_t n = strlen(s->class_names[i]) + 1;
         s->names = n > s->names ? n : s->names;
@@ -294,6 +310,24 @@ int mr_stream_open(mr_stream **out, const char *model, const mr_stream_options *
         mr_stream_close(s);
     else
         *out = s;
+    return status;
+}
+
+int mr_stream_set_activation(mr_stream *s, const char *activation, mr_error *e)
+{
+    int given = activation ? mr_given_activation_by_name(activation) : (int)MR_GIVEN_NOTHING;
+    mr_error ignored = {0};
+    e = e ? e : &ignored;
+    if (given < 0)
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "unknown activation '%s'", activation), "give softmax, sigmoid or linear");
+    pthread_mutex_lock(&s->lock); /* the collector looks at it under no lock, but has nothing before the first push */
+    int status = s->pushed ? mr_fail(e, MR_EINVAL, "the activation is set before the first image is pushed")
+                           : set_task(s, (mr_given_activation)given, e);
+    if (!status)
+        measure_results(s);
+    pthread_mutex_unlock(&s->lock);
+    if (status == MR_EUSAGE) /* of the program's, not of the library's */
+        status = e->code = MR_EINVAL;
     return status;
 }
 

@@ -348,13 +348,14 @@ static void save_linear(const char *file, const char *loss, bool logits)
     mr_model_free(m);
 }
 
-static mr_result *first_result(const char *loss, bool logits)
+static mr_result *first_result_as(const char *loss, bool logits, const char *activation)
 {
     mr_error e = {0};
     mr_stream *s;
     const char *file = below(folder, "linear.h5");
     save_linear(file, loss, logits);
     must(mr_stream_open(&s, file, NULL, &e), &e);
+    must(mr_stream_set_activation(s, activation, &e), &e);
     push(s, (mr_input){.path = paths[0]});
     mr_stream_finish(s);
     mr_result *r = receive(s);
@@ -362,6 +363,11 @@ static mr_result *first_result(const char *loss, bool logits)
     assert_int_equal(mr_stream_classes(s), r->classes);
     mr_stream_close(s);
     return r;
+}
+
+static mr_result *first_result(const char *loss, bool logits)
+{
+    return first_result_as(loss, logits, NULL);
 }
 
 static void logits_become_probabilities(void **state)
@@ -389,6 +395,51 @@ static void logits_become_probabilities(void **state)
     mr_result_free(r);
 }
 
+/* A file that does not say what its outputs are, and a caller who knows. */
+static void activation_may_be_given(void **state)
+{
+    (void)state;
+    mr_result *known = first_result("SparseCategoricalCrossentropy", true),
+              *given = first_result_as("MeanSquaredError", false, "softmax");
+    assert_int_equal(given->classes, 3);
+    assert_memory_equal(given->probability, known->probability, 3 * sizeof(float));
+    assert_int_equal(given->predicted, known->predicted);
+    mr_result_free(known);
+    mr_result_free(given);
+    known = first_result("BinaryCrossentropy", true);
+    given = first_result_as("MeanSquaredError", false, "sigmoid");
+    assert_int_equal(given->classes, 3);
+    assert_memory_equal(given->probability, known->probability, 3 * sizeof(float));
+    mr_result_free(known);
+    mr_result_free(given);
+    given = first_result_as("SparseCategoricalCrossentropy", true, "linear");
+    assert_int_equal(given->classes, 0);
+    assert_int_equal(given->predicted, -1);
+    mr_result_free(given);
+}
+
+static void wrong_activations_are_refused(void **state)
+{
+    (void)state;
+    mr_error e = {0};
+    mr_stream *s = open_stream(NULL);
+    int classes = mr_stream_classes(s);
+    assert_int_equal(mr_stream_set_activation(s, "tanh", &e), MR_EINVAL);
+    assert_non_null(strstr(e.message, "tanh"));
+    e = (mr_error){0};
+    assert_int_equal(mr_stream_set_activation(s, "sigmoid", &e), MR_EINVAL); /* it ends in softmax */
+    assert_int_equal(e.code, MR_EINVAL);
+    assert_non_null(strstr(e.message, "already applies softmax"));
+    assert_int_equal(mr_stream_classes(s), classes);
+    push(s, (mr_input){.path = paths[0]});
+    assert_int_equal(mr_stream_set_activation(s, "softmax", NULL), MR_EINVAL);
+    mr_stream_finish(s);
+    mr_result *r = receive(s);
+    assert_int_equal(r->classes, classes);
+    mr_result_free(r);
+    mr_stream_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +454,8 @@ int main(void)
         cmocka_unit_test(layers_come_along),
         cmocka_unit_test(precision_may_be_chosen),
         cmocka_unit_test(logits_become_probabilities),
+        cmocka_unit_test(activation_may_be_given),
+        cmocka_unit_test(wrong_activations_are_refused),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

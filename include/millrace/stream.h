@@ -84,6 +84,12 @@ typedef struct mr_stream mr_stream;
  * MR_EUNSUPPORTED (the file), MR_EINVAL (options; a model without a contract; one that takes no images),
  * MR_ELIMIT, MR_ENOMEM, MR_EIO. */
 int mr_stream_open(mr_stream **out, const char *model, const mr_stream_options *options, mr_error *e);
+/* Says what the first output is where the model file does not: "softmax" or "sigmoid" (logits that become probabilities by it),
+ * "linear" (plain numbers, without a class), or NULL (as the file says, which is how a stream begins). As millrace's option
+ * --activation; where the network's last layer applies the activation itself, nothing changes. To be called before the first
+ * push and before other threads use the stream: classes and their names change with it. Errors: MR_EINVAL (an unknown name,
+ * one that contradicts the model, after a push), MR_ENOMEM; then all stays as it was. */
+int mr_stream_set_activation(mr_stream *s, const char *activation, mr_error *e);
 /* Ends everything, results that nobody received included, and frees it. No other thread may be inside a call,
  * or begin one (mr_stream_stop wakes those that wait). Results in hand stay valid. NULL is fine. */
 void mr_stream_close(mr_stream *s);
