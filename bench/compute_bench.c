@@ -3,10 +3,10 @@
  *   compute_bench train|infer|train-bf16|infer-bf16 [ARCH [SIZE [BATCH [THREADS [SECONDS]]]]]
  * Prints one line: what it was, and the median over rounds. */
 #include "nn/arch/arch.h"
-#include "nn/loss.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
-#include "nn/random.h"
+#include "nn/learn/loss.h"
+#include "nn/learn/optimizer.h"
+#include "nn/plan/plan.h"
+#include "base/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,9 +6,9 @@
  * Every way goes over all files of the folder once a round, the ways alternating; what is printed is the
  * median of images/s and the median of the ratio to libjpeg within the same round (machines are noisy, ratios
  * less so). PNG files are measured the same way, with libjpeg's place taken by mr_decode. */
-#include "io/folder.h"
-#include "io/image.h"
-#include "io/reader.h"
+#include "io/files/folder.h"
+#include "io/image/image.h"
+#include "io/files/reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>

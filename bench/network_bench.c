@@ -3,11 +3,11 @@
  * with momentum, regularizers) or inference. The weights are drawn; the images are random. network_bench [-i]
  * [-p] [-b BATCH] [-j THREADS] [-s SECONDS] [-m MODEL FILE | -c ARCHITECTURE.json] -i: inference; -p: the
  * plain plan, layer by layer. Without a model: the built-in resnet (the tutorial's). */
-#include "io/model_file.h"
+#include "io/model_file/model_file.h"
 #include "nn/arch/arch.h"
-#include "nn/loss.h"
-#include "nn/optimizer.h"
-#include "nn/plan.h"
+#include "nn/learn/loss.h"
+#include "nn/learn/optimizer.h"
+#include "nn/plan/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much of adding up the gradients backward hides. Under mpirun each rank trains a network on random
  * images; a step's time in four ways, in alternation: `compute` (nothing is added up), `sums` (nothing is
- * computed), `after` (all is added up when backward is done), `during` (pipeline/reducer.h: buckets start
+ * computed), `after` (all is added up when backward is done), `during` (pipeline/ranks/reducer.h: buckets start
  * within backward). reduce_bench [-a ARCHITECTURE] [-s SIZE OF IMAGES] [-b IMAGES OF EACH RANK] [-j THREADS]
  * [-n STEPS] [-y] reduce_bench -z Without -a: the tutorial's network. -y: statistics go over all ranks. -z:
  * sums of 1 KB to 16 MB instead. */
-#include "io/model_file.h"
+#include "io/model_file/model_file.h"
 #include "nn/arch/arch.h"
-#include "nn/loss.h"
-#include "nn/plan.h"
-#include "pipeline/reducer.h"
-#include "pipeline/stats.h"
+#include "nn/learn/loss.h"
+#include "nn/plan/plan.h"
+#include "pipeline/ranks/reducer.h"
+#include "pipeline/queue/stats.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace COMMAND [OPTIONS]: finds the command, reads its options, prints its error. */
-#include "cli/commands.h"
-#include "cli/data.h"
-#include "cli/interrupt.h"
-#include "cli/memory.h"
-#include "cli/sandbox.h"
-#include "cli/terminal.h"
-#include "io/durable.h"
+#include "cli/command/commands.h"
+#include "cli/setup/data.h"
+#include "cli/process/interrupt.h"
+#include "cli/process/memory.h"
+#include "cli/process/sandbox.h"
+#include "cli/show/terminal.h"
+#include "base/durable.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/call.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #ifndef MR_TESTS_CALL_H
 #define MR_TESTS_CALL_H
 
-#include "nn/layer.h"
+#include "nn/graph/layer.h"
 
 enum { MOST_INPUTS = 8 };
 

@@ -6,10 +6,10 @@
 
 #include "tests/shared.h"
 
-#include "io/hdf5.h"
-#include "io/json_tree.h"
-#include "io/model_file.h"
-#include "nn/plan.h"
+#include "io/hdf5/hdf5.h"
+#include "base/json_read.h"
+#include "io/model_file/model_file.h"
+#include "nn/plan/plan.h"
 
 #include <math.h>
 

@@ -19,8 +19,8 @@ die() { echo "lint: $*" >&2; exit 1; }
 # In layers' kernels the plan sets the pointers, as the layer's weights and the purpose ask: no analyzer sees that.
 tidy() {
   local file=$1 include=(-include tests/lint.h) checks='' said status=0; shift
-  [ "$file" != nn/error.c ] || include=()
-  [[ "$file" != nn/layers/* && "$file" != nn/fused/* ]] || checks='-clang-analyzer-core.*'
+  [ "$file" != base/error.c ] || include=()
+  [[ "$file" != nn/layers/* && "$file" != nn/plan/* ]] || checks='-clang-analyzer-core.*'
   said=$(clang-tidy --quiet --checks="$checks" "$file" -- "$@" "${include[@]}" 2>&1) || status=$?
   # A crash leaves hundreds of frames.
   grep -vE '^[0-9]+ (warning|error)s?( and [0-9]+ errors?)? generated\.$|^Error while processing |^ *#[0-9]+ ' <<<"$said" | grep .

@@ -6,7 +6,7 @@
 
 #include "tests/shared.h"
 
-#include "pipeline/loader.h"
+#include "pipeline/load/loader.h"
 
 typedef struct list_source {
     const char *const *list;

@@ -31,7 +31,7 @@ tests_test_queue_SOURCES = tests/test_queue.c tests/queue_stress.c tests/queue_t
 tests_test_queue_LDADD = libpipeline.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 # The same cases over sources built with a random delay before every shared access.
 tests_test_queue_disturbed_SOURCES = tests/test_queue.c tests/queue_stress.c tests/queue_tests.h tests/schedule_shim.h \
-  pipeline/eventcount.c pipeline/queue.c pipeline/ring.c pipeline/stats.c
+  pipeline/queue/eventcount.c pipeline/queue/queue.c pipeline/queue/ring.c pipeline/queue/stats.c
 tests_test_queue_disturbed_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/schedule_shim.h"'
 tests_test_queue_disturbed_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -40,7 +40,7 @@ SERIAL_TESTS += tests/test_model
 tests_test_model_SOURCES = tests/test_model.c tests/model/shim.h tests/model/checker.h tests/model/internal.h \
   tests/model/coroutine.c tests/model/memory.c tests/model/operations.c tests/model/search.c \
   tests/model/queue_programs.c tests/model/queue_programs.h \
-  pipeline/eventcount.c pipeline/queue.c pipeline/ring.c pipeline/stats.c
+  pipeline/queue/eventcount.c pipeline/queue/queue.c pipeline/queue/ring.c pipeline/queue/stats.c
 tests_test_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model/shim.h"'
 tests_test_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -161,9 +161,9 @@ tests_test_sample_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 SERIAL_TESTS += tests/test_progress tests/test_table
 tests_test_progress_SOURCES = tests/test_progress.c
-tests_test_progress_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_progress_LDADD = libcli.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_table_SOURCES = tests/test_table.c
-tests_test_table_LDADD = libdisplay.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_table_LDADD = libcli.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 CMOCKA_TESTS += tests/test_team
 tests_test_team_SOURCES = tests/test_team.c
 tests_test_team_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
@@ -226,7 +226,7 @@ EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_
 
 CMOCKA_TESTS += tests/test_sandbox
 tests_test_sandbox_SOURCES = tests/test_sandbox.c
-tests_test_sandbox_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
+tests_test_sandbox_LDADD = libcli.la libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Faults on purpose: a library to preload, built as a module (-rpath: libtool makes no shared library without one).
 check_LTLIBRARIES += tests/faults.la

@@ -5,8 +5,8 @@
 
 #include "tests/shared.h"
 
-#include "pipeline/queue.h"
-#include "pipeline/stats.h"
+#include "pipeline/queue/queue.h"
+#include "pipeline/queue/stats.h"
 
 #include <pthread.h>
 #include <time.h>

@@ -6,8 +6,8 @@
 
 #include "tests/files.h"
 
-#include "io/model_file.h"
-#include "io/sample.h"
+#include "io/model_file/model_file.h"
+#include "io/demo/sample.h"
 #include "nn/arch/arch.h"
 
 #include <millrace/stream.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every activation against tests/data/activations.tsv (made from the definitions by activations.py beside
  * it), alone and at every length of a vector; how a configuration names one. */
-#include "nn/activation.h"
+#include "nn/layers/activation.h"
 #include "tests/call.h"
 #include "tests/shared.h"
 

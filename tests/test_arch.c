@@ -3,11 +3,11 @@
  * weights in them Keras's outputs. */
 #include "tests/shared.h"
 
-#include "io/arrays.h"
-#include "io/model_file.h"
+#include "io/hdf5/arrays.h"
+#include "io/model_file/model_file.h"
 #include "nn/arch/arch.h"
-#include "nn/moving_statistics.h"
-#include "nn/plan.h"
+#include "nn/layers/moving_statistics.h"
+#include "nn/plan/plan.h"
 
 #include <math.h>
 

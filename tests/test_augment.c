@@ -3,9 +3,9 @@
  * every kernel against the plain one. */
 #include "tests/golden.h"
 
-#include "nn/random.h"
-#include "pipeline/augment.h"
-#include "pipeline/warp.h"
+#include "base/random.h"
+#include "pipeline/augment/augment.h"
+#include "pipeline/augment/warp.h"
 
 #include <math.h>
 

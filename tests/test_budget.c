@@ -2,7 +2,7 @@
 /* How many inputs may be unusable: by count, by share, none. */
 #include "tests/shared.h"
 
-#include "pipeline/budget.h"
+#include "pipeline/load/budget.h"
 
 static void texts(void **state)
 {

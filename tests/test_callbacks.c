@@ -4,7 +4,7 @@
 #include "tests/shared.h"
 
 #include "nn/arch/builder.h"
-#include "pipeline/callbacks.h"
+#include "pipeline/train/callbacks.h"
 
 #include <math.h>
 

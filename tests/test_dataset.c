@@ -3,9 +3,9 @@
  * layouts. */
 #include "tests/files.h"
 
-#include "io/class_name.h"
-#include "io/held_out.h"
-#include "io/preprocess.h"
+#include "io/files/class_name.h"
+#include "io/files/held_out.h"
+#include "io/image/preprocess.h"
 
 static const char *folder;
 

@@ -7,7 +7,7 @@
 #include "nn/kernels/pool.h"
 #include "nn/kernels/reference.h"
 #include "nn/kernels/table.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 

@@ -3,9 +3,9 @@
 #include "tests/files.h"
 
 #include "nn/arch/builder.h"
-#include "nn/random.h"
-#include "pipeline/fine_tune.h"
-#include "pipeline/trainer.h"
+#include "base/random.h"
+#include "pipeline/train/fine_tune.h"
+#include "pipeline/trainer/trainer.h"
 
 #include <math.h>
 

@@ -4,11 +4,11 @@
 #include "tests/decorate.h"
 #include "tests/shared.h"
 
-#include "nn/activity.h"
+#include "nn/learn/activity.h"
 #include "nn/arch/builder.h"
-#include "nn/fused/internal.h"
-#include "nn/plan.h"
-#include "nn/random.h"
+#include "nn/plan/internal.h"
+#include "nn/plan/plan.h"
+#include "base/random.h"
 
 #include <math.h>
 

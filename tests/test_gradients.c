@@ -2,7 +2,7 @@
 /* Gradients of every layer by every input and every weight against central differences, in double
  * (libnn_double), with memory planned for a larger batch; adding to a gradient and writing it; in place where
  * a layer says that it can; the same bytes for any number of threads. */
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/call.h"
 #include "tests/shared.h"
 

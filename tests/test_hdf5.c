@@ -3,7 +3,7 @@
  * not at all. */
 #include "tests/keras.h"
 
-#include "io/durable.h"
+#include "base/durable.h"
 #include "tests/files.h"
 
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  * damage that leads the library out of bounds is found. The files are made here, by the library itself. */
 #include "tests/shared.h"
 
-#include "io/hdf5.h"
-#include "io/hdf5_check.h"
-#include "io/hdf5_walk.h"
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/parse.h"
+#include "io/hdf5/parse_internal.h"
 
 struct bytes {
     uint8_t *at;

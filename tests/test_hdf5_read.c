@@ -4,10 +4,10 @@
  * formats from the earliest to the latest. */
 #include "tests/files.h"
 
-#include "io/array_stream.h"
-#include "io/arrays.h"
-#include "io/hdf5.h"
-#include "io/hdf5_check.h"
+#include "io/hdf5/array_stream.h"
+#include "io/hdf5/arrays.h"
+#include "io/hdf5/hdf5.h"
+#include "io/hdf5/parse.h"
 
 enum { ROWS = 23, COLUMNS = 17, MANY = 2100 };
 

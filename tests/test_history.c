@@ -2,7 +2,7 @@
 /* The history of a run: as a checkpoint keeps it, and as version 1 of its state had it. */
 #include "tests/shared.h"
 
-#include "pipeline/history.h"
+#include "pipeline/trainer/history.h"
 
 #include <math.h>
 #include <stdlib.h>

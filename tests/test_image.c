@@ -3,7 +3,7 @@
  * damage, DCT scaling, the whole preprocessing contract. */
 #include "tests/files.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <hdf5.h>
 #include <math.h>

@@ -7,7 +7,7 @@
 #include "nn/kernels/reference.h"
 #include "nn/kernels/table.h"
 #include "nn/kernels/winograd.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 

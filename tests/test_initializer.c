@@ -3,7 +3,7 @@
  * them. */
 #include "tests/shared.h"
 
-#include "nn/initializer.h"
+#include "nn/graph/initializer.h"
 #include <jansson.h>
 #include <math.h>
 #include <stdbool.h>

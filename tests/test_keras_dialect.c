@@ -2,10 +2,10 @@
 /* Configurations of every era on their own, as text: what they become, and what is refused. */
 #include "tests/shared.h"
 
-#include "io/json_tree.h"
-#include "io/keras_dialect.h"
-#include "nn/graph.h"
-#include "nn/text.h"
+#include "base/json_read.h"
+#include "io/keras/canonical.h"
+#include "nn/graph/graph.h"
+#include "base/text.h"
 
 /* The canonical form of TEXT, whose apostrophes stand for quotes. */
 static json_t *canonical(const char *text, mr_keras_origin *origin)

@@ -3,7 +3,7 @@
  * as Keras 1's "th", as Theano's, and must not change a bit. */
 #include "tests/keras.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 #include "tests/files.h"
 
 /* What the twin is to be. */

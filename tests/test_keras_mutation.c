@@ -3,8 +3,8 @@
  * or an error, must come out; under a sanitizer this finds what reads or writes where it should not. */
 #include "tests/shared.h"
 
-#include "io/model_file.h"
-#include "nn/random.h"
+#include "io/model_file/model_file.h"
+#include "base/random.h"
 #include "tests/files.h"
 
 #ifdef MR_SANITIZED

@@ -3,7 +3,7 @@
  * else: forms of inputs and outputs, compile information, optimizer state. */
 #include "tests/keras.h"
 
-#include "io/keras_zip.h"
+#include "io/keras/zip.h"
 #include "tests/files.h"
 
 /* --- optimizer state and compile information ---------------------------------- */

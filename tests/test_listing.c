@@ -3,7 +3,7 @@
  * the temporary file where few names may stay in memory. */
 #include "tests/shared.h"
 
-#include "io/listing.h"
+#include "io/files/listing.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
 #include "tests/image_files.h"
 #include "tests/list_source.h"
 
-#include "nn/random.h"
-#include "pipeline/loader.h"
+#include "base/random.h"
+#include "pipeline/load/loader.h"
 
 #include <time.h>
 

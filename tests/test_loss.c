@@ -2,8 +2,8 @@
 /* Losses: values by hand, gradients against central differences (in double: linked with libnn_double). */
 #include "tests/shared.h"
 
-#include "nn/loss.h"
-#include "nn/random.h"
+#include "nn/learn/loss.h"
+#include "base/random.h"
 
 enum { ROWS = 5, WIDTH = 4 };
 

@@ -6,7 +6,7 @@
 #include "nn/kernels/mixed.h"
 #include "nn/kernels/mixed_table.h"
 #include "nn/kernels/reference.h"
-#include "nn/random.h"
+#include "base/random.h"
 
 #include <math.h>
 

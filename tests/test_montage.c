@@ -2,7 +2,7 @@
 /* Montages read back: images where they belong, labels in their colours, nothing beside its card. */
 #include "tests/shared.h"
 
-#include "io/montage.h"
+#include "io/draw/montage.h"
 #include <cairo.h>
 #include <math.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
  * tests/odd_table.py): the same pixels, or both refuse. */
 #include "tests/files.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <zlib.h>
 

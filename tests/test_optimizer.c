@@ -5,8 +5,8 @@
 #include "tests/shared.h"
 
 #include "nn/arch/builder.h"
-#include "nn/optimizer.h"
-#include "nn/random.h"
+#include "nn/learn/optimizer.h"
+#include "base/random.h"
 
 #include <math.h>
 

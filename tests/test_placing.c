@@ -2,7 +2,7 @@
 /* Files sorted into folders by class: what lies where afterwards, with which bytes, times and rights. */
 #include "tests/files.h"
 
-#include "pipeline/placing.h"
+#include "pipeline/predict/placing.h"
 
 #include <fcntl.h>
 #include <limits.h>

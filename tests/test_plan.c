@@ -5,11 +5,11 @@
 #include "tests/decorate.h"
 #include "tests/shared.h"
 
-#include "nn/activity.h"
+#include "nn/learn/activity.h"
 #include "nn/arch/builder.h"
-#include "nn/loss.h"
-#include "nn/plan.h"
-#include "nn/random.h"
+#include "nn/learn/loss.h"
+#include "nn/plan/plan.h"
+#include "base/random.h"
 
 enum { BATCH = 3, SIDE = 8 };
 

@@ -3,9 +3,9 @@
  * colours. */
 #include "tests/shared.h"
 
-#include "io/axis.h"
-#include "io/plot.h"
-#include "nn/random.h"
+#include "io/draw/axis.h"
+#include "io/draw/plot.h"
+#include "base/random.h"
 #include <cairo.h>
 #include <fcntl.h>
 #include <math.h>

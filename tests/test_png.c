@@ -3,7 +3,7 @@
  * Pillow's convert() defines; and damage that Pillow refuses or accepts. */
 #include "tests/files.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <dlfcn.h>
 #include <zlib.h>

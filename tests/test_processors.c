@@ -2,9 +2,9 @@
 /* The CPU quota and the memory limits of cgroups, of both versions, found in files of the test's own. */
 #include "tests/shared.h"
 
-#include "io/cgroup.h"
-#include "io/processors.h"
-#include "nn/team.h"
+#include "base/cgroup.h"
+#include "base/processors.h"
+#include "base/team.h"
 
 #include <sched.h>
 #include <stdlib.h>

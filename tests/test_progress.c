@@ -3,8 +3,8 @@
  * holds. */
 #include "tests/shared.h"
 
-#include "cli/progress.h"
-#include "cli/terminal.h"
+#include "cli/show/progress.h"
+#include "cli/show/terminal.h"
 #include <jansson.h>
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/shared.h"
 
-#include "nn/random.h"
+#include "base/random.h"
 
 /* Known answers published with Random123 (kat_vectors, philox4x32 10). */
 static void known_answers(void **state)

@@ -3,9 +3,9 @@
  * under image names, buffers given back from another thread. */
 #include "tests/files.h"
 
-#include "io/allowance.h"
-#include "io/reader.h"
-#include "io/reader_backend.h"
+#include "base/allowance.h"
+#include "io/files/reader.h"
+#include "io/files/reader_backend.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>

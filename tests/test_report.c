@@ -4,7 +4,7 @@
  * them). */
 #include "tests/shared.h"
 
-#include "nn/report.h"
+#include "nn/learn/report.h"
 #include <hdf5.h>
 
 #define MAX_CLASSES 256

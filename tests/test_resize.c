@@ -3,8 +3,8 @@
  * is in test_image.c. */
 #include "tests/shared.h"
 
-#include "io/resize.h"
-#include "nn/random.h"
+#include "io/image/resize.h"
+#include "base/random.h"
 
 #ifdef MR_SANITIZED
 enum { ROUNDS = 60 };

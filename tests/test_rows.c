@@ -2,9 +2,9 @@
 /* CSV rows read back by a parser written from RFC 4180's grammar, JSON by jansson. */
 #include "tests/shared.h"
 
-#include "io/csv.h"
-#include "io/json.h"
-#include "nn/random.h"
+#include "base/csv.h"
+#include "base/json_write.h"
+#include "base/random.h"
 #include <jansson.h>
 #include <math.h>
 

@@ -3,10 +3,10 @@
  * folders. */
 #include "tests/shared.h"
 
-#include "io/cell.h"
-#include "io/image.h"
-#include "io/jpeg_write.h"
-#include "io/sample.h"
+#include "io/demo/cell.h"
+#include "io/image/image.h"
+#include "io/demo/jpeg_write.h"
+#include "io/demo/sample.h"
 #include <errno.h>
 #include <ftw.h>
 #include <math.h>

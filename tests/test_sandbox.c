@@ -3,8 +3,8 @@
  * status. */
 #include "tests/shared.h"
 
-#include "io/reader.h"
-#include "io/sandbox.h"
+#include "io/files/reader.h"
+#include "cli/process/confine.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

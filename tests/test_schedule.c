@@ -3,7 +3,7 @@
  * back. */
 #include "tests/shared.h"
 
-#include "nn/schedule.h"
+#include "nn/learn/schedule.h"
 
 #include <math.h>
 

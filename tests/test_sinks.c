@@ -4,7 +4,7 @@
  * with. */
 #include "tests/files.h"
 
-#include "io/sink.h"
+#include "io/output/sink.h"
 #include <jansson.h>
 #include <math.h>
 

@@ -3,8 +3,8 @@
  * what is refused, and how. */
 #include "tests/stream_files.h"
 
-#include "io/image.h"
-#include "pipeline/train.h"
+#include "io/image/image.h"
+#include "pipeline/train/train.h"
 
 #include <math.h>
 

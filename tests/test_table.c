@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/shared.h"
 
-#include "cli/table.h"
-#include "nn/random.h"
+#include "cli/show/table.h"
+#include "base/random.h"
 
 static const mr_table_column summary[] = {
     {"Layer (type)", MR_ALIGN_LEFT}, {"Output Shape", MR_ALIGN_LEFT}, {"Param #", MR_ALIGN_RIGHT}};

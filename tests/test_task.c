@@ -2,7 +2,7 @@
 /* What a model's outputs mean, by its last operation, loss, targets and what the user says; and what follows from it. */
 #include "tests/shared.h"
 
-#include "nn/task.h"
+#include "nn/learn/task.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/shared.h"
 
-#include "nn/team.h"
+#include "base/team.h"
 
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/shared.h"
 
-#include "nn/text.h"
+#include "base/text.h"
 
 static void appends(void **state)
 {

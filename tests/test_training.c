@@ -3,7 +3,7 @@
  * model, fixed batches with the loss that Keras had in each step, and the model after the last one. */
 #include "tests/files.h"
 
-#include "pipeline/trainer.h"
+#include "pipeline/trainer/trainer.h"
 
 #include <dirent.h>
 #include <math.h>

@@ -3,8 +3,8 @@
  */
 #include "tests/files.h"
 
-#include "pipeline/census.h"
-#include "pipeline/walk.h"
+#include "pipeline/source/count.h"
+#include "pipeline/source/walk.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -4,7 +4,7 @@
 #include "tests/files.h"
 #include "tests/list_source.h"
 
-#include "pipeline/watch.h"
+#include "pipeline/source/watch.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built-in architectures: each a function that writes a canonical configuration (nn/graph.h), and a row in
+/* Built-in architectures: each a function that writes a canonical configuration (nn/graph/graph.h), and a row in
  * the table. */
 #ifndef MR_NN_ARCH_ARCH_H
 #define MR_NN_ARCH_ARCH_H
 
-#include "nn/graph.h"
+#include "nn/graph/graph.h"
 
 enum { MR_ARCH_LIST = 16, MR_ARCH_LEAST_SIDE = 32 /* that every architecture takes with its defaults */ };
 

@@ -17,7 +17,7 @@
 #ifndef MR_NN_KERNELS_CONV_H
 #define MR_NN_KERNELS_CONV_H
 
-#include "nn/team.h"
+#include "base/team.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The layers that are an activation alone: Activation, ReLU, LeakyReLU, ThresholdedReLU, ELU, Softmax. */
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
+#include "nn/layers/merge.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  * momentum), as Keras 3. Inference, and a layer that is not trainable, use the moving ones. The input has
  * ROWS of CHANNELS. Two passes forward (sums; normalise) and two backward (sums; gradient). */
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
-#include "nn/simd.h"
+#include "nn/layers/merge.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

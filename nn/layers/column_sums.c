@@ -3,7 +3,7 @@
  * sums added in order. Few channels are widened: several rows of them are one row of several times the width.
  */
 #include "nn/layers/common.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #ifndef MR_NN_LAYERS_COMMON_H
 #define MR_NN_LAYERS_COMMON_H
 
-#include "nn/activation.h"
-#include "nn/layer.h"
+#include "nn/layers/activation.h"
+#include "nn/graph/layer.h"
 
 /* No kernel, stride, padding, factor or filter count is larger than this: products of two stay far below
  * 2^63. */

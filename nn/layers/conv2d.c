@@ -2,7 +2,7 @@
 /* Conv2D and Conv1D (an image of one row): kernel [kh, kw, in/groups, filters], bias [filters]. */
 #include "nn/layers/convolution.h"
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
+#include "nn/layers/merge.h"
 
 struct conv {
     mr_window window;

@@ -2,8 +2,8 @@
 /* Forward, and what the three products share. The gradients: nn/layers/convolution_gradients.c. */
 #include "nn/layers/convolution_internal.h"
 
-#include "nn/gemm.h"
-#include "nn/simd.h"
+#include "nn/compute/gemm.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -6,9 +6,9 @@
 #ifndef MR_NN_LAYERS_CONVOLUTION_H
 #define MR_NN_LAYERS_CONVOLUTION_H
 
-#include "nn/activation.h"
-#include "nn/real.h"
-#include "nn/team.h"
+#include "nn/layers/activation.h"
+#include "nn/compute/real.h"
+#include "base/team.h"
 
 /* x [n, ih, iw, cin], w [kh, kw, cin/groups, cout], y [n, oh, ow, cout];
  * y[n,i,j,:] = sum over p,q of x[n, i*sh + p*dh - top, j*sw + q*dw - left, :] * w[p,q]; x is zero outside. */

@@ -6,7 +6,7 @@
  * order. */
 #include "nn/layers/convolution_internal.h"
 
-#include "nn/gemm.h"
+#include "nn/compute/gemm.h"
 
 #include <string.h>
 

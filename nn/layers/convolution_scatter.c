@@ -5,7 +5,7 @@
  */
 #include "nn/layers/convolution_internal.h"
 
-#include "nn/gemm.h"
+#include "nn/compute/gemm.h"
 
 #include <string.h>
 

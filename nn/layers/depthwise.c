@@ -4,7 +4,7 @@
 #include "nn/layers/depthwise.h"
 
 #include "nn/layers/common.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* DepthwiseConv2D: kernel [kh, kw, channels, depth_multiplier], bias [channels*depth_multiplier]. */
 #include "nn/layers/depthwise.h"
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
+#include "nn/layers/merge.h"
 
 struct depthwise {
     mr_window window;

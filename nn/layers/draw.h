@@ -4,8 +4,8 @@
 #ifndef MR_NN_LAYERS_DRAW_H
 #define MR_NN_LAYERS_DRAW_H
 
-#include "nn/layer.h"
-#include "nn/random.h"
+#include "nn/graph/layer.h"
+#include "base/random.h"
 
 /* Words 4*FIRST … 4*(FIRST+BLOCKS) of the call's stream. One word per element: element i has word i. */
 void mr_draw_words(const mr_call *c, uint64_t first, size_t blocks, uint32_t *out);

@@ -4,7 +4,7 @@
  * again what forward drew. */
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Global average and maximum pooling over all axes between the batch and the channels. */
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
-#include "nn/simd.h"
+#include "nn/layers/merge.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

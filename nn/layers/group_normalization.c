@@ -2,7 +2,7 @@
 /* GroupNormalization (Wu and He, 2018): the channels in groups; each group of each sample by its own mean and
  * biased variance over its channels and all pixels. gamma, beta per channel. A task owns a sample. */
 #include "nn/layers/layers.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

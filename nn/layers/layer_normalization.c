@@ -2,7 +2,7 @@
 /* LayerNormalization over the last axes (Ba, Kiros and Hinton, 2016): each row of LENGTH numbers by its own
  * mean and biased variance, then gamma and beta of the row's shape. */
 #include "nn/layers/layers.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

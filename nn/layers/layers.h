@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layer classes, for the table in nn/layers.c, and what the convolutional ones share. */
+/* The layer classes, for the table in nn/layers/layers.c, and what the convolutional ones share. */
 #ifndef MR_NN_LAYERS_LAYERS_H
 #define MR_NN_LAYERS_LAYERS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ZeroPadding2D and Cropping2D: margins around the image, added or cut off. */
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
+#include "nn/layers/merge.h"
 
 #include <string.h>
 

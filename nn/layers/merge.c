@@ -4,7 +4,7 @@
  * in small pieces, all inputs of a piece read before its output is written, so that output and inputs may be
  * the same memory. */
 #include "nn/layers/layers.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #ifndef MR_NN_LAYERS_PATCHES_H
 #define MR_NN_LAYERS_PATCHES_H
 
-#include "nn/real.h"
+#include "nn/compute/real.h"
 
 typedef struct mr_taps { /* along one axis: FIRST, FIRST + STEP, … */
     int64_t first, step;

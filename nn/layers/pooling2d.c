@@ -3,8 +3,8 @@
  * (TensorFlow's SAME). Of equal maxima the first of the window (row by row) gets the gradient, as in PyTorch.
  */
 #include "nn/layers/layers.h"
-#include "nn/layers/parts.h"
-#include "nn/simd.h"
+#include "nn/layers/merge.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/layers/resample.h"
 
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <string.h>
 

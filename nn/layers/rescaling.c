@@ -2,7 +2,7 @@
 /* Rescaling and Normalization: y = (x - shift) * factor + offset, with numbers for all or for each channel.
  */
 #include "nn/layers/layers.h"
-#include "nn/simd.h"
+#include "nn/compute/simd.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/hdf5_sums.h"
 
-#include "io/arrays.h"
-#include "io/hdf5.h"
+#include "io/hdf5/arrays.h"
+#include "io/hdf5/hdf5.h"
 
 #include <stdlib.h>
 

@@ -3,9 +3,9 @@
  * to text. */
 #include "tests/fuzz/fuzz.h"
 
-#include "io/json_tree.h"
-#include "io/keras_dialect.h"
-#include "io/model_file.h"
+#include "base/json_read.h"
+#include "io/keras/canonical.h"
+#include "io/model_file/model_file.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/fuzz.h"
 
-#include "nn/plan.h"
+#include "nn/plan/plan.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
 #ifndef MR_TESTS_FUZZ_H
 #define MR_TESTS_FUZZ_H
 
-#include "nn/error.h"
+#include "base/error.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,9 +3,9 @@
  * and the best kernel of this processor gives the bytes of the plain one. */
 #include "tests/fuzz/fuzz.h"
 
-#include "io/resize.h"
-#include "pipeline/augment.h"
-#include "pipeline/warp.h"
+#include "io/image/resize.h"
+#include "pipeline/augment/augment.h"
+#include "pipeline/augment/warp.h"
 
 #include <stdlib.h>
 #include <string.h>

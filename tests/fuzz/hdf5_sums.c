@@ -4,7 +4,7 @@
  * that length. */
 #include "tests/fuzz/hdf5_sums.h"
 
-#include "io/hdf5_walk.h"
+#include "io/hdf5/parse_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

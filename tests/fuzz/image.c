@@ -3,7 +3,7 @@
  * their seeds and dictionaries. */
 #include "tests/fuzz/fuzz.h"
 
-#include "io/image.h"
+#include "io/image/image.h"
 
 #include <stdlib.h>
 #include <string.h>

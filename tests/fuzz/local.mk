@@ -3,7 +3,7 @@
 FUZZ_LIBS = libpipeline.la libio.la libnn.la $(MR_LIBS)
 FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/fuzz.c tests/fuzz/forward.c
 FUZZ_PLAIN = $(FUZZ_COMMON) tests/fuzz/mutate.c
-FUZZ_OPTIONS = tests/fuzz/options.c cli/options.c cli/options.h cli/options_table.c cli/names.c cli/schedule.c
+FUZZ_OPTIONS = tests/fuzz/options.c
 FUZZ_SUMS = tests/fuzz/hdf5_sums.c tests/fuzz/hdf5_sums.h
 
 mutate_targets = tests/fuzz/mutate_image tests/fuzz/mutate_geometry tests/fuzz/mutate_config \
@@ -19,7 +19,7 @@ tests_fuzz_mutate_model_LDADD = $(FUZZ_LIBS)
 tests_fuzz_mutate_arrays_SOURCES = tests/fuzz/arrays.c $(FUZZ_SUMS) $(FUZZ_PLAIN)
 tests_fuzz_mutate_arrays_LDADD = $(FUZZ_LIBS)
 tests_fuzz_mutate_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_PLAIN)
-tests_fuzz_mutate_options_LDADD = $(FUZZ_LIBS)
+tests_fuzz_mutate_options_LDADD = libcli.la $(FUZZ_LIBS)
 tests_fuzz_mutate_state_SOURCES = tests/fuzz/state.c $(FUZZ_PLAIN)
 tests_fuzz_mutate_state_LDADD = $(FUZZ_LIBS)
 
@@ -42,7 +42,7 @@ tests_fuzz_fuzz_arrays_SOURCES = tests/fuzz/arrays.c $(FUZZ_SUMS) $(FUZZ_ENTRY)
 tests_fuzz_fuzz_arrays_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_arrays_LDFLAGS = $(MR_FUZZER)
 tests_fuzz_fuzz_options_SOURCES = $(FUZZ_OPTIONS) $(FUZZ_ENTRY)
-tests_fuzz_fuzz_options_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_options_LDADD = libcli.la $(FUZZ_LIBS)
 tests_fuzz_fuzz_options_LDFLAGS = $(MR_FUZZER)
 tests_fuzz_fuzz_state_SOURCES = tests/fuzz/state.c $(FUZZ_ENTRY)
 tests_fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)

@@ -4,7 +4,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/hdf5_sums.h"
 
-#include "io/model_file.h"
+#include "io/model_file/model_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

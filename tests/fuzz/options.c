@@ -3,7 +3,7 @@
  * a form of its own is read by its reader too. */
 #include "tests/fuzz/fuzz.h"
 
-#include "cli/options.h"
+#include "cli/option/options.h"
 
 #include <math.h>
 #include <string.h>

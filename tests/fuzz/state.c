@@ -3,8 +3,8 @@
  * a resumed run makes of its architecture, whose words no reader of Keras's dialects has seen. */
 #include "tests/fuzz/fuzz.h"
 
-#include "nn/graph.h"
-#include "pipeline/run_state.h"
+#include "nn/graph/graph.h"
+#include "pipeline/checkpoint/run_state.h"
 
 #include <stdlib.h>
 #include <string.h>

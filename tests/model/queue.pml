@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The protocol of pipeline/queue.c and pipeline/eventcount.c for Spin: producers and consumers that wait for room and
+/* The protocol of pipeline/queue/queue.c and pipeline/queue/eventcount.c for Spin: producers and consumers that wait for room and
  * for items on two eventcounts, a close by the last producer, an abort by anyone at any moment. Memory is sequentially
  * consistent here (tests/test_model.c is about its orders); the ring is a counter with room for CAPACITY, each push and
  * pop of which is one step. A futex sleeps where the epoch is still the key, in one step; a wake-up takes any

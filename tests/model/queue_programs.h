@@ -3,7 +3,7 @@
 #ifndef MR_TESTS_MODEL_QUEUE_PROGRAMS_H
 #define MR_TESTS_MODEL_QUEUE_PROGRAMS_H
 
-#include "pipeline/queue.h"
+#include "pipeline/queue/queue.h"
 #include "tests/model/checker.h"
 
 typedef enum queue_end {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named by MR_SCHEDULE_SHIM: makes every operation of nn/atomic.h a call of the model checker
+/* Named by MR_SCHEDULE_SHIM: makes every operation of base/atomic.h a call of the model checker
  * (checker.h). Each place in the source is a site, known by its function and operation, whose order a mutant
  * can weaken. */
 #ifndef MR_TESTS_MODEL_SHIM_H

@@ -2,7 +2,7 @@
 #include "tests/model/team_programs.h"
 
 /* Its threads are ours here, so its insides are, too. */
-#include "nn/team.c"
+#include "base/team.c"
 
 static const team_program *program;
 static mr_team team;

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The parts of millrace predict: what is common, and a run over images. */
+#ifndef MR_CLI_PREDICT_H
+#define MR_CLI_PREDICT_H
+
+#include "cli/option/options.h"
+#include "cli/show/progress.h"
+#include "io/model_file/model_file.h"
+#include "pipeline/predict/predict.h"
+#include "pipeline/ranks/ranks.h"
+
+typedef struct mr_predict_job {
+    const mr_cli *c;
+    mr_ranks *ranks; /* NULL: alone */
+    mr_model *model;
+    mr_output_task task; /* what its first output means */
+    mr_progress *progress;
+    mr_budget budget;
+    int *node; /* [nodes] of --layer */
+    int nodes;
+    bool stopped; /* by a signal */
+} mr_predict_job;
+
+/* True once a signal has come. CONTEXT is not looked at. */
+bool mr_predict_stop(void *context);
+
+int mr_predict_images(mr_predict_job *j, mr_error *e);
+
+/* --threshold F|CLASS=F into T; *OF_CLASS is malloc'ed where there are any of the second kind. */
+int mr_cli_thresholds(mr_thresholds *t, float **of_class, const mr_list *given,
+                      const char *const *class_names, int classes, mr_error *e);
+
+#endif

@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* millrace train */
+#include "cli/show/bad_inputs.h"
+#include "cli/setup/callbacks.h"
+#include "cli/setup/checkpoints.h"
+#include "cli/setup/class_weight.h"
+#include "cli/command/commands.h"
+#include "cli/setup/preprocess.h"
+#include "cli/setup/data.h"
+#include "cli/setup/fine_tune.h"
+#include "cli/show/history.h"
+#include "cli/process/interrupt.h"
+#include "cli/option/keep.h"
+#include "cli/setup/model.h"
+#include "cli/setup/moving_statistics.h"
+#include "cli/setup/optimizer.h"
+#include "cli/show/progress.h"
+#include "cli/setup/provenance.h"
+#include "cli/process/ranks.h"
+#include "cli/setup/results.h"
+#include "cli/setup/schedule_end.h"
+#include "cli/show/stats.h"
+#include "cli/show/step_log.h"
+#include "cli/setup/train_outputs.h"
+#include "io/files/held_out.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct job {
+    mr_cli *c;
+    mr_cli_data data;
+    mr_preprocess pre;
+    bool has_contract; /* arrays of float32 have none */
+    mr_augmentation augmentation;
+    mr_model *model;
+    json_t *loss, *optimizer;
+    double *class_weight;
+    mr_ranks *ranks; /* NULL: alone */
+    mr_team *team;
+    mr_trainer *trainer;
+    mr_train_options options;
+    mr_train_result result;
+    mr_progress *progress;
+    mr_bad_inputs bad_inputs;
+    mr_step_log *step_log;
+    int64_t step; /* of the run */
+    mr_train_claims claims;
+    mr_cli_checkpoints checkpoints;
+    mr_cli_callbacks callbacks;
+    mr_history_columns columns;
+    mr_history_log history_log;
+};
+
+/* --- what the run tells --------------------------------------------------------- */
+
+static void epoch_begin(void *context, int epoch, int epochs, int64_t steps)
+{
+    struct job *j = context;
+    mr_progress_epoch_begin(j->progress, epoch, epochs, steps);
+}
+
+/* Puts loss, accuracy (by its own name, where the task has one) and top accuracy into OUT [3]; returns how many. */
+static int name_metrics(mr_metric *out, const struct job *j, bool validation, double loss, double accuracy, double top)
+{
+    const char *metric = mr_task_metric(&j->trainer->task);
+    int count = 0;
+    out[count++] = (mr_metric){validation ? "val_loss" : "loss", loss};
+    if (metric && validation)
+        out[count++] = (mr_metric){j->columns.accuracy ? "val_binary_accuracy" : "val_accuracy", accuracy};
+    else if (metric)
+        out[count++] = (mr_metric){metric, accuracy};
+    if (j->c->top)
+        out[count++] = (mr_metric){validation ? "val_top_accuracy" : "top_accuracy", top};
+    return count;
+}
+
+static void show_step(void *context, int64_t step, const mr_sums *sums)
+{
+    struct job *j = context;
+    mr_metric metrics[3];
+    int count = name_metrics(metrics, j, false, mr_mean_loss(sums), mr_trainer_accuracy(j->trainer, sums), mr_mean_top(sums));
+    mr_progress_step(j->progress, step, (int64_t)sums->samples, metrics, count);
+}
+
+static void stepped(void *context, int64_t step, const mr_sums *sums, double loss)
+{
+    struct job *j = context;
+    mr_step_log_add(j->step_log, ++j->step, loss);
+    show_step(j, step, sums);
+}
+
+static void validation_begin(void *context)
+{
+    struct job *j = context;
+    mr_progress_note(j->progress, "validating");
+}
+
+/* A history that cannot be written for now does not end the run: the whole one is written at its end. */
+static void log_epoch(struct job *j, const mr_history *h)
+{
+    mr_error e = {0};
+    if (mr_history_log_add(&j->history_log, h, &e))
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", e.message);
+}
+
+static void epoch_end(void *context, const mr_history *h)
+{
+    struct job *j = context;
+    const mr_epoch_record *r = &h->record[h->count - 1];
+    mr_metric metrics[6];
+    int count = name_metrics(metrics, j, false, r->loss, r->accuracy, r->top);
+    if (!isnan(r->val_loss))
+        count += name_metrics(metrics + count, j, true, r->val_loss, r->val_accuracy, r->val_top);
+    mr_progress_epoch_end(j->progress, metrics, count);
+    log_epoch(j, h);
+}
+
+static void bad_input(void *context, const char *path, const char *reason)
+{
+    struct job *j = context;
+    mr_bad_inputs_add(&j->bad_inputs, j->progress, path, reason, false);
+}
+
+static void checkpointed(void *context, const mr_checkpoint_record *r)
+{
+    struct job *j = context;
+    mr_cli_checkpoints_note(&j->checkpoints, r);
+}
+
+static void told(void *context, const char *text)
+{
+    struct job *j = context;
+    mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+}
+
+static bool stop(void *context)
+{
+    (void)context;
+    return mr_interrupted() != 0;
+}
+
+static bool checkpoint_wanted(void *context)
+{
+    (void)context;
+    return mr_checkpoint_asked();
+}
+
+/* --- setting up ----------------------------------------------------------------- */
+
+static int check_checkpoint_options(const mr_cli *c, mr_error *e)
+{
+    mr_cli_keep keep;
+    int status = mr_cli_keep_parse(&keep, c, e);
+    if (status || c->checkpoint_dir || (!c->checkpoint_every && !keep.counted))
+        return status;
+    return mr_hint(e,
+                   mr_fail(e, MR_EUSAGE, "--%s: there are no checkpoints",
+                           c->checkpoint_every ? "checkpoint-every" : "keep"),
+                   "give --checkpoint-dir DIR");
+}
+
+static int tell_imbalance(const struct job *j, mr_error *e)
+{
+    char text[512];
+    if (j->c->class_weight || j->trainer->task.kind != MR_TASK_CLASSES)
+        return 0;
+    int status = mr_cli_imbalance(text, sizeof text, &j->data, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
+/* An architecture from a file is not shaped by options. */
+static void tell_idle_options(const struct job *j)
+{
+    static const char *const of_builtin[] = {"stages", "filters", "regularization", "alpha", "dropout"};
+    const mr_cli *c = j->c;
+    for (size_t i = 0; i < sizeof of_builtin / sizeof *of_builtin; i++)
+        if (mr_cli_given(c, of_builtin[i]) && (c->from || mr_cli_json_arch(c)))
+            mr_progress_message(j->progress, MR_LOG_WARNING,
+                                "--%s has no effect: it is for built-in architectures, and %s brings its own",
+                                of_builtin[i], c->from ? c->from : c->arch);
+    if (j->data.unused_validation)
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "%s is not used: --validation-split takes from the training images",
+                            j->data.unused_validation);
+    if (j->data.from_arrays && !mr_augmentation_is_none(&j->augmentation))
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "arrays are not augmented: those options have no effect");
+}
+
+static int set_contract(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    bool images = !j->data.from_arrays;
+    const mr_shape *x = &j->data.x.shape;
+    bool image_like = images || (x->rank == 4 && (x->dim[3] == 1 || x->dim[3] == 3));
+    j->has_contract = image_like && (images || j->data.x.bytes || c->rescale);
+    if (j->model && (c->from || j->checkpoints.resumes))
+        return mr_cli_model_contract(&j->pre, c, j->model, images || j->data.x.bytes, e);
+    const mr_arch *arch = mr_arch_find(c->arch ? c->arch : "resnet");
+    int status = mr_cli_new_contract(&j->pre, c, arch ? arch->default_size : 64, e);
+    if (!status && j->model)
+        mr_cli_contract_of_input(&j->pre, c, j->model);
+    if (!status && !images && j->data.x.shape.rank == 4) { /* the network is made for the arrays */
+        j->pre.height = (int)j->data.x.shape.dim[1];
+        j->pre.width = (int)j->data.x.shape.dim[2];
+        j->pre.color_mode = (mr_color_mode)j->data.x.shape.dim[3];
+    }
+    return status;
+}
+
+/* Architecture, weights, statistics, slots and the optimizer's configuration are the checkpoint's; what is
+ * drawn goes by the seed as before. */
+static void take_resumed_model(struct job *j)
+{
+    j->model = j->checkpoints.resumed.model;
+    j->checkpoints.resumed.model = NULL;
+    j->model->graph->seed = (uint64_t)j->c->seed;
+    j->step = j->checkpoints.resumed.state.step;
+}
+
+static int make_model(struct job *j, mr_error *e)
+{
+    int status = 0;
+    bool resumes = j->checkpoints.resumes;
+    if (resumes)
+        take_resumed_model(j);
+    else if (j->c->from || mr_cli_json_arch(j->c))
+        status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
+    if (!status)
+        status = set_contract(j, e);
+    if (!status && !j->model)
+        status = mr_cli_training_model(&j->model, j->c, &j->pre, j->data.classes, e);
+    if (!status && !resumes)
+        status = mr_cli_fine_tune(j->model, j->c, j->data.classes, e);
+    /* NOLINTNEXTLINE(clang-analyzer-core.*): without an error there is a model by now */
+    if (!status && j->model->class_names && (resumes || !j->c->new_head))
+        status = mr_cli_order_classes(&j->data, j->model->class_names, j->model->classes, e);
+    if (status)
+        return status;
+    const mr_graph *g = j->model->graph;
+    const mr_shape in = {4, {0, j->pre.height, j->pre.width, (int)j->pre.color_mode}},
+                   *want = &g->node[g->input[0]].shape;
+    char have[96], need[96];
+    if (!j->data.from_arrays && !mr_shape_equal(&in, want))
+        return mr_hint(e,
+                       mr_fail(e, MR_EUSAGE, "images of %s do not fit the model's input %s",
+                               mr_shape_text(&in, true, have, sizeof have),
+                               mr_shape_text(want, true, need, sizeof need)),
+                       "give --image-size and --color-mode to match");
+    return 0;
+}
+
+/* The outputs must be the classes: one each, or one sigmoid for two. */
+static int check_classes(const struct job *j, mr_error *e)
+{
+    const mr_graph *g = j->model->graph;
+    const mr_shape *out = &g->node[g->output[0]].shape;
+    int64_t width = out->dim[out->rank - 1];
+    if (j->data.from_arrays || width == j->data.classes || (width == 1 && j->data.classes == 2))
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "the model has %lld outputs, the data have %d classes",
+                           (long long)width, j->data.classes),
+                   j->c->from ? "--new-head replaces its last layer by one for these classes"
+                              : "train a network made for these classes");
+}
+
+static int64_t steps_per_epoch(const struct job *j)
+{
+    int64_t count = (int64_t)mr_data_count(mr_cli_training(&j->data)), batch = j->c->batch_size;
+    return (count + batch - 1) / batch;
+}
+
+static int set_moving_statistics(struct job *j, mr_error *e)
+{
+    char warning[320];
+    if (j->checkpoints.resumes) /* as the run was that is resumed */
+        return 0;
+    int64_t steps = steps_per_epoch(j) * j->c->epochs;
+    int status = mr_cli_moving_statistics(j->model->graph, j->c, steps, warning, sizeof warning, e);
+    if (!status && *warning)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", warning);
+    return status;
+}
+
+/* A run that is resumed for more epochs. */
+static int stretch_schedule(struct job *j, mr_error *e)
+{
+    char text[256];
+    int status = mr_cli_stretch_schedule(j->optimizer, j->c, j->checkpoints.resumed.state.settings,
+                                         steps_per_epoch(j), text, sizeof text, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
+static int check_rates(const struct job *j, mr_error *e)
+{
+    char text[320];
+    const mr_run_state *at = j->checkpoints.resumes ? &j->checkpoints.resumed.state : NULL;
+    const mr_cli_rates rates = {.schedule = j->trainer->optimizer->schedule,
+                                .iterations = j->trainer->optimizer->iterations - (at ? at->sums.steps : 0),
+                                .steps_per_epoch = steps_per_epoch(j),
+                                .epoch = at ? at->epoch : 0,
+                                .epochs = at && at->ended ? at->epoch : j->c->epochs,
+                                .longer = at && mr_cli_is_longer(j->c, at->settings)};
+    int status = mr_cli_check_rates(&rates, text, sizeof text, e);
+    if (!status && *text)
+        mr_progress_message(j->progress, MR_LOG_WARNING, "%s", text);
+    return status;
+}
+
+static mr_targets targets_of(const struct job *j)
+{
+    const mr_graph *g = j->model->graph;
+    return mr_cli_targets(&j->data, &g->node[g->output[0]].shape);
+}
+
+/* How the model is trained: as the options say, or as the run was that is resumed. */
+static int choose_training(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    const mr_model *compiled = c->from ? j->model : NULL;
+    if (j->checkpoints.resumes) {
+        j->loss = json_incref(json_object_get(j->model->training, "loss"));
+        j->optimizer = json_deep_copy(json_object_get(j->model->training, "optimizer_config"));
+        return stretch_schedule(j, e);
+    }
+    if (!mr_cli_own_optimizer(c, compiled)) /* named anew: its state starts anew */
+        j->model->has_optimizer_state = false;
+    int status = mr_cli_loss(&j->loss, c, j->model, compiled != NULL, targets_of(j), e);
+    return status ? status : mr_cli_optimizer(&j->optimizer, c, compiled, steps_per_epoch(j), e);
+}
+
+static int check_restored(const struct job *j, mr_error *e)
+{
+    const mr_trainer *t = j->trainer;
+    if (!j->checkpoints.resumes || t->restored || t->optimizer->slots == 0)
+        return 0;
+    return mr_fail(e, MR_EFORMAT, "%s: the optimizer's state in it is not that of %s",
+                   j->checkpoints.resumed.path, t->optimizer->class->class_name);
+}
+
+/* What only classes have. */
+static int check_task(const struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    if (j->trainer->task.kind == MR_TASK_CLASSES || (!c->class_weight && !c->top))
+        return 0;
+    return mr_fail(e, MR_EUSAGE, "--%s requires targets that are one class of many", c->top ? "top" : "class-weight");
+}
+
+static int make_trainer(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    int status = check_classes(j, e);
+    if (!status)
+        status = choose_training(j, e);
+    if (!status)
+        status = mr_cli_class_weights(&j->class_weight, c->class_weight, &j->data, e);
+    if (!status)
+        status = mr_team_create(&j->team, mr_cli_threads(c), e);
+    mr_trainer_options o = {.batch_size = c->batch_size,
+                            .memory_limit = (size_t)c->memory_limit,
+                            .optimizer = j->optimizer,
+                            .loss = j->loss,
+                            .class_weight = j->class_weight,
+                            .classes = j->data.classes,
+                            .targets = targets_of(j),
+                            .top = c->top,
+                            .ranks = j->ranks,
+                            .sync_batchnorm = c->sync_batchnorm};
+    if (!status)
+        status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
+    if (!status)
+        status = check_task(j, e);
+    return status ? status : check_restored(j, e);
+}
+
+static int set_provenance(const struct job *j, mr_error *e)
+{
+    const mr_cli_run run = {.c = j->c,
+                            .data = &j->data,
+                            .trainer = j->trainer,
+                            .resumed = j->checkpoints.resumes ? &j->checkpoints.resumed.state : NULL};
+    int status = mr_cli_set_provenance(&run, e);
+    if (!status)
+        mr_cli_tell_run(j->progress, j->c, j->model->provenance);
+    return status;
+}
+
+/* A model that was trained on these data before has seen what another split holds out. */
+static int tell_other_split(const struct job *j, mr_error *e)
+{
+    const json_t *records = j->model->held_out;
+    mr_held_out kept = {0}, lost = {0};
+    int status = mr_held_out_find(&lost, records, j->data.training, e);
+    if (!status)
+        status = mr_held_out_find(&kept, records, j->data.validation, e);
+    const mr_held_out *known = kept.record ? &kept : &lost;
+    size_t seen = j->data.validation->count - kept.found;
+    if (!status && known->record && seen)
+        mr_progress_message(j->progress, MR_LOG_WARNING,
+                            "the model may have been trained on %zu of the %zu images that are held out now; "
+                            "--validation-split %g --seed %llu holds out the same as then",
+                            seen, j->data.validation->count, known->fraction, (unsigned long long)known->seed);
+    free(kept.held);
+    free(lost.held);
+    return status;
+}
+
+/* What this run trains on is held out no more, and what it leaves out is. */
+static int remember_split(struct job *j, mr_error *e)
+{
+    const mr_cli_data *d = &j->data;
+    if (d->from_arrays)
+        return 0;
+    int status = j->c->validation_split > 0 ? tell_other_split(j, e) : 0;
+    if (!status)
+        status = mr_held_out_strike(j->model->held_out, d->training, e);
+    if (!status && j->c->validation_split > 0)
+        status = mr_held_out_add(&j->model->held_out, d->validation, d->training, j->c->validation_split,
+                                 (uint64_t)j->c->seed, e);
+    return status;
+}
+
+static int describe(struct job *j, mr_error *e)
+{
+    mr_model *m = j->model;
+    if (j->has_contract) {
+        m->has_preprocess = true;
+        m->preprocess = j->pre;
+    }
+    int status = remember_split(j, e);
+    return !status && j->data.class_names ? mr_cli_set_classes(m, j->data.class_names, j->data.classes, e) : status;
+}
+
+static int set_options(struct job *j, mr_error *e)
+{
+    const mr_cli *c = j->c;
+    j->options =
+        (mr_train_options){.epochs = c->epochs, .shuffle = !c->no_shuffle, .seed = (uint64_t)c->seed, .ranks = j->ranks};
+    int status = mr_cli_budget(&j->options.budget, c, e);
+    if (!status)
+        status = mr_cli_augmentation(&j->augmentation, c, e);
+    return status;
+}
+
+/* What the history shows beside its fixed columns: single classes where they are counted. */
+static mr_history_columns columns_of(const struct job *j)
+{
+    int classes = j->data.has_validation ? mr_trainer_classes(j->trainer) : 0;
+    const mr_output_task *task = &j->trainer->task;
+    return (mr_history_columns){.accuracy = task->kind == MR_TASK_LABELS ? mr_task_metric(task) : NULL,
+                                .no_accuracy = !mr_task_metric(task),
+                                .top = j->c->top,
+                                .classes = classes <= MR_HISTORY_CLASSES ? classes : 0,
+                                .class_names = j->data.class_names};
+}
+
+static int open_tensorboard(struct job *j, mr_error *e)
+{
+    const mr_run_state *resumed = j->options.resume;
+    mr_tensorboard *t = &j->callbacks.tensorboard;
+    int status = mr_tensorboard_open(t, j->c->tensorboard, resumed ? resumed->epoch : 0, j->columns, e);
+    if (!status && t->file)
+        j->callbacks.list[j->options.callbacks++] = mr_tensorboard_callback(t);
+    return status;
+}
+
+static int set_up(struct job *j, mr_error *e)
+{
+    char text[256];
+    int status = mr_cli_ranks_join(&j->ranks, j->c, e);
+    if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
+        status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
+    if (!status && !j->c->resume) /* else the run's outputs are not known yet */
+        status = mr_cli_check_train_outputs(j->c, e);
+    if (!status)
+        status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
+    if (!status && j->c->resume)
+        status = mr_cli_check_train_outputs(j->c, e);
+    if (!status)
+        status = mr_cli_claim_train_outputs(&j->claims, j->c, j->ranks, e);
+    if (!status)
+        status = check_checkpoint_options(j->c, e);
+    if (!status)
+        status = mr_cli_one_source(j->c, e);
+    if (!status)
+        mr_cli_ranks_mute(j->ranks, j->c);
+    if (!status)
+        status = set_options(j, e);
+    if (!status)
+        status = mr_cli_open_training(&j->data, j->c, e);
+    if (status)
+        return status;
+    for (int i = 0; i < 2; i++) {
+        const mr_dataset *set = i ? j->data.validation : j->data.training;
+        if (!set)
+            continue;
+        mr_cli_found(set, text, sizeof text);
+        mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
+    }
+    mr_cli_tell_empty_classes(j->data.validation, "validation", j->progress);
+    tell_idle_options(j);
+    status = make_model(j, e);
+    if (!status)
+        status = set_moving_statistics(j, e);
+    if (!status)
+        status = describe(j, e);
+    if (!status)
+        status = make_trainer(j, e);
+    if (!status)
+        status = check_rates(j, e);
+    if (!status)
+        status = set_provenance(j, e);
+    if (!status)
+        status = tell_imbalance(j, e);
+    if (!status)
+        status = mr_cli_checkpoints_begin(&j->checkpoints, j->c, &j->options, e);
+    if (!status)
+        j->columns = columns_of(j);
+    j->history_log = (mr_history_log){.file = j->c->history, .columns = &j->columns};
+    const mr_cli_epochs epochs = {j->data.has_validation, &j->columns};
+    if (!status)
+        status = mr_cli_callbacks_begin(&j->callbacks, j->c, &j->options, &epochs,
+                                        mr_schedule_is_constant(j->trainer->optimizer->schedule),
+                                        (mr_says){told, j}, e);
+    if (!status)
+        status = open_tensorboard(j, e);
+    if (!status) /* what was there before is touched when all else is ready */
+        status = mr_cli_checkpoints_set_aside(&j->checkpoints, e);
+    if (!status)
+        status = mr_step_log_open(&j->step_log, j->c->step_log, j->step, e);
+    j->options.loader = mr_cli_loader(j->c, &j->pre, &j->augmentation);
+    return status;
+}
+
+/* --- results -------------------------------------------------------------------- */
+
+static int write_results(struct job *j, bool failed, double wall, mr_error *e)
+{
+    mr_cli_results r = {.c = j->c,
+                        .model = j->model,
+                        .result = &j->result,
+                        .columns = &j->columns,
+                        .checkpoints = &j->checkpoints,
+                        .progress = j->progress,
+                        .step_log = &j->step_log,
+                        .tensorboard = &j->callbacks.tensorboard,
+                        .wall = wall,
+                        .failed = failed,
+                        .best = j->callbacks.best.monitor.metric != NULL};
+    int status = mr_cli_write_results(&r, e);
+    mr_bad_inputs_end(&j->bad_inputs, j->progress);
+    mr_cli_tell_results(&r);
+    if (r.saved_to && !failed && !j->result.stopped)
+        mr_cli_checkpoints_finished(&j->checkpoints, j->c);
+    return status;
+}
+
+static int exit_status(const struct job *j, mr_error *e)
+{
+    const mr_checkpoint_record *last = mr_cli_checkpoints_last(&j->checkpoints);
+    if (j->result.checkpoint_failed) {
+        mr_fail(e, MR_EIO, "the last checkpoint could not be written: %s", last ? last->message : "");
+        return MR_EXIT_FAILED;
+    }
+    if (j->result.early.code) {
+        mr_fail(e, MR_EIO, "the state of the stopped run could not be written: %s", j->result.early.message);
+        return MR_EXIT_FAILED;
+    }
+    if (j->result.stopped)
+        return 128 + mr_interrupted();
+    return j->result.skipped ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
+}
+
+static void tear_down(struct job *j)
+{
+    mr_step_log_close(j->step_log, NULL);
+    mr_train_result_free(&j->result);
+    mr_cli_callbacks_close(&j->callbacks);
+    mr_trainer_free(j->trainer);
+    mr_team_destroy(j->team);
+    free(j->class_weight);
+    json_decref(j->loss);
+    json_decref(j->optimizer);
+    mr_model_free(j->model);
+    mr_cli_close_data(&j->data);
+    mr_cli_checkpoints_close(&j->checkpoints);
+    mr_progress_destroy(j->progress);
+    free(j);
+}
+
+static int run(mr_cli *c, mr_error *e)
+{
+    struct job *j = calloc(1, sizeof *j);
+    if (!j)
+        return mr_exit_status(mr_fail(e, MR_ENOMEM, "out of memory"));
+    j->c = c;
+    mr_train_events events = {.context = j,
+                              .epoch_begin = epoch_begin,
+                              .epoch_resumed = show_step,
+                              .step = stepped,
+                              .validation_begin = validation_begin,
+                              .epoch_end = epoch_end,
+                              .bad_input = bad_input,
+                              .checkpoint = checkpointed,
+                              .message = told,
+                              .stop = stop,
+                              .checkpoint_wanted = checkpoint_wanted};
+    mr_catch_interrupts();
+    int status = set_up(j, e);
+    status = mr_cli_ranks_agree(j->ranks, status, e);
+    bool ready = !status;
+    double start = mr_now();
+    if (!status)
+        status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options,
+                              &events, &j->result, e);
+    double wall = mr_now() - start;
+    if (ready)
+        status = write_results(j, status != 0, wall, e);
+    mr_cli_release_train_outputs(&j->claims);
+    int code = status ? mr_exit_status(status) : exit_status(j, e);
+    if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
+        mr_cli_ranks_fail(j->ranks, code, e);
+    code = mr_cli_ranks_end(j->ranks, code);
+    tear_down(j);
+    return code;
+}
+
+const mr_command mr_command_train = {
+    .name = "train",
+    .options = MR_FOR_TRAIN,
+    .operands = "",
+    .description =
+        "trains an image classifier on folders of images (or arrays) and writes it as a Keras model file",
+    .details =
+        "\n  millrace train --data cells --model cells.h5 --plot cells.png\n\n"
+        "A finished run replaces --model. A run that ends early (stopped by a signal, or failed) leaves its\n"
+        "state in --checkpoint-dir, or without that in MODEL.interrupted, and --resume goes on from it. It\n"
+        "leaves a finished --model as it was, unless --overwrite is given.\n",
+    .run = run,
+};

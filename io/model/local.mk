@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+libio_la_SOURCES += \
+  io/model/self_test.c io/model/self_test.h

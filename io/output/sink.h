@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where predictions go: one row per input, in the order in which they are written. A kind of file is one row
+ * of the table in io/output/sink.c; the ending of the file's name chooses it.
+ *
+ * Whatever ends the process, the file (.h5: the journal beside it) holds whole rows up to some point, and an
+ * unfinished one at most behind them. mr_past reads such a file again, and mr_sink_resume goes on behind the
+ * rows that are kept. */
+#ifndef MR_IO_SINK_H
+#define MR_IO_SINK_H
+
+#include "base/error.h"
+#include "base/shape.h"
+
+/* An output of the network beside the class probabilities: another output, or a layer's activations. */
+typedef struct mr_sink_tensor {
+    const char *name;
+    mr_shape shape; /* dim[0] = 0: not known, the rest is one sample's */
+} mr_sink_tensor;
+
+/* What every row holds. Everything is borrowed and must outlive the sink. */
+typedef struct mr_sink_schema {
+    int classes;                    /* >= 2, or 0 where the output is no vector of classes */
+    const char *const *class_names; /* [classes], UTF-8 */
+    bool labels;                    /* each of the classes may be right beside others: none is predicted */
+    int top;                        /* the most probable classes listed by name: 0 … classes */
+    int tensors;
+    const mr_sink_tensor *tensor;
+    bool csv_safe; /* CSV: texts that a spreadsheet would take for a formula are marked as text */
+} mr_sink_schema;
+
+/* Borrowed for the call. */
+typedef struct mr_sink_row {
+    const char *path;
+    const char *error;          /* why there is no prediction, or NULL; then the rest means nothing */
+    bool unsure;                /* no class is probable enough: predicted is -1 */
+    int predicted;              /* class index, -1: none of them */
+    float confidence;           /* probability of the most probable class; NaN where none is predicted by design */
+    const float *probability;   /* [classes] */
+    const int *top;             /* [schema.top] class indices, most probable first */
+    const float *const *tensor; /* [tensors] → one sample's values */
+} mr_sink_row;
+
+typedef struct mr_sink mr_sink;
+
+/* Creates FILE (replacing what is there), or writes CSV to standard output where FILE is NULL. FILE is
+ * borrowed as long as the sink lives. Errors: MR_EUSAGE (an ending that no sink has), MR_EIO, MR_ENOTFOUND,
+ * MR_ENOMEM. */
+int mr_sink_open(mr_sink **out, const char *file, const mr_sink_schema *schema, mr_error *e);
+/* Puts rows behind one another; they reach the file with the next flush. */
+int mr_sink_add(mr_sink *s, const mr_sink_row *row, mr_error *e);
+/* Writes the rows so far through to the system. MR_ECANCELED: nobody reads standard output any more. */
+int mr_sink_flush(mr_sink *s, mr_error *e);
+/* Flushes, makes the file durable, closes. COMPLETE: nobody will want to resume it. S may be NULL; it is
+ * freed in every case. */
+int mr_sink_close(mr_sink *s, bool complete, mr_error *e);
+
+/* What an interrupted run has left behind. */
+typedef struct mr_past mr_past;
+
+typedef struct mr_past_row { /* valid until the next call of mr_past_next */
+    const char *path;
+    const char *status;
+    bool failed;   /* there is no prediction, status says why */
+    int predicted; /* class index, or -1 */
+} mr_past_row;
+
+/* *OUT is NULL where there is nothing to go on from: no file, or not a whole row. Errors: MR_EINVAL where
+ * FILE was written with other columns than SCHEMA's; MR_EUSAGE where FILE is NULL or of no kind; MR_EIO. */
+int mr_past_open(mr_past **out, const char *file, const mr_sink_schema *schema, mr_error *e);
+/* 1 and the next whole row, 0 behind the last. */
+int mr_past_next(mr_past *p, mr_past_row *row, mr_error *e);
+/* Is the row given last what ROW is written as, but for the last digits of numbers? 1, 0, or an error. (The rows of .h5
+ * outputs are not compared: 0.) */
+int mr_past_matches(const mr_past *p, const mr_sink_row *row, mr_error *e);
+/* All rows so far are kept; those behind will be written anew. */
+void mr_past_keep(mr_past *p);
+void mr_past_close(mr_past *p);
+/* A sink that goes on behind the rows kept. P stays the caller's. */
+int mr_sink_resume(mr_sink **out, const mr_past *p, mr_error *e);
+
+#endif

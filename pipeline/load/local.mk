@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+libpipeline_la_SOURCES += \
+  pipeline/load/batch.c pipeline/load/batch.h \
+  pipeline/load/budget.c pipeline/load/budget.h \
+  pipeline/load/dealt.c pipeline/load/dealt.h \
+  pipeline/load/decode_stage.c \
+  pipeline/load/epochs.c \
+  pipeline/load/feed.c pipeline/load/feed.h \
+  pipeline/load/loader.c pipeline/load/loader.h \
+  pipeline/load/read_stage.c \
+  pipeline/load/shard.h \
+  pipeline/load/stages.h
