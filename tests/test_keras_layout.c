@@ -4,6 +4,7 @@
 #include "tests/keras.h"
 
 #include "base/random.h"
+#include "io/keras/canonical.h"
 #include "tests/files.h"
 
 /* What the twin is to be. */
@@ -324,12 +325,81 @@ static void order_that_is_seen(void **state)
     mr_model_free(twin);
 }
 
+/* --- words of older times --------------------------------------------------------- */
+
+/* Of Keras 2 with Theano: 'same' with strides, hard_sigmoid within a convolution and alone. */
+static mr_model *old_model(const char *format, int a, int b, int c)
+{
+    mr_error e = {0};
+    mr_model *m;
+    char text[1600];
+    snprintf(text, sizeof text,
+             "{\"class_name\": \"Sequential\", \"keras_version\": \"2.1.3\", \"backend\": \"theano\", \"config\": ["
+             "{\"class_name\": \"Conv2D\", \"config\": {\"name\": \"c\", \"batch_input_shape\": [null, %d, %d, %d], "
+             "\"filters\": 4, \"kernel_size\": [3, 4], \"strides\": [2, 2], \"padding\": \"same\", "
+             "\"activation\": \"hard_sigmoid\", \"data_format\": \"%s\"}},"
+             "{\"class_name\": \"Activation\", \"config\": {\"name\": \"h\", \"activation\": \"hard_sigmoid\"}},"
+             "{\"class_name\": \"Conv2D\", \"config\": {\"name\": \"d\", \"filters\": 5, \"kernel_size\": [2, 2], "
+             "\"padding\": \"same\", \"data_format\": \"%s\"}},"
+             "{\"class_name\": \"GlobalAveragePooling2D\", \"config\": {\"name\": \"g\", \"data_format\": \"%s\"}},"
+             "{\"class_name\": \"Dense\", \"config\": {\"name\": \"e\", \"units\": 3}}]}",
+             a, b, c, format, format, format);
+    json_t *config = json_loads(text, 0, NULL);
+    assert_non_null(config);
+    json_t *canonical;
+    mr_keras_origin origin = {0};
+    if (mr_keras_canonical(&canonical, &origin, config, &e) || mr_model_from_config(&m, canonical, &e))
+        fail_msg("%s", e.message);
+    json_decref(config);
+    mr_keras_origin_clear(&origin);
+    assert_int_equal(mr_graph_initialize(m->graph, 5, &e), 0);
+    return m;
+}
+
+/* What PATH says of channels_first: how often. */
+static int times_first(const char *path)
+{
+    mr_error e = {0};
+    char *text;
+    size_t size;
+    int times = 0;
+    mr_hdf5_lock();
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    assert_int_equal(mr_hdf5_read_text(&text, &size, file, "model_config", &e), 0);
+    H5Fclose(file);
+    mr_hdf5_unlock();
+    assert_null(strstr(text, "channels_last"));
+    for (const char *p = text; (p = strstr(p, "\"channels_first\"")); p++)
+        times++;
+    free(text);
+    return times;
+}
+
+/* Newer words are put in the place of older ones, and the model stays what it was: channels_first. */
+static void older_words(void **state)
+{
+    (void)state;
+    mr_model *last = old_model("channels_last", 9, 8, 3), *first = old_model("channels_first", 3, 9, 8);
+    size_t n;
+    float *wanted = run(last, &n);
+    expect_output(first, wanted, n, "channels_first");
+    const char *path = keras_temporary("older.h5");
+    keras_save(first, path, NULL);
+    assert_int_equal(times_first(path), 5); /* three layers and two ZeroPadding2D */
+    mr_model *again = keras_load(path);
+    check_written(again, wanted, n);
+    free(wanted);
+    mr_model_free(again);
+    mr_model_free(last);
+    mr_model_free(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channels_first),     cmocka_unit_test(channels_first_flattened),
         cmocka_unit_test(kernels_of_keras_1), cmocka_unit_test(kernels_of_theano),
-        cmocka_unit_test(order_that_is_seen),
+        cmocka_unit_test(order_that_is_seen), cmocka_unit_test(older_words),
     };
     return cmocka_run_group_tests_name("keras layouts", tests, NULL, NULL);
 }

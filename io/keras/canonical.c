@@ -352,24 +352,21 @@ static bool says_mixed(const json_t *model, int depth)
     return false;
 }
 
-/* Brings MADE to channels_last and older words up to date. What it was before stays with it, as long as it
- * says what it computes by itself. */
+/* Brings MADE to newer words, then to channels_last. What it was between the two stays with it: newer words say by themselves
+ * what they compute, in either order of axes. */
 static int bring_up_to_date(mr_dialect *d, json_t **made, json_t *layouts)
 {
-    json_t *found = json_incref(*made), *orders = json_object(), *turned = NULL;
-    int status = mr_keras_channels_last(d, made, layouts, orders);
-    bool first = !status && *made != found;
-    if (first)
-        turned = json_deep_copy(*made);
+    json_t *orders = json_object();
+    int status = mr_keras_modernize(d, *made);
+    json_t *found = json_incref(*made);
     if (!status)
-        status = mr_keras_modernize(d, *made);
-    if (!status && first && json_equal(turned, *made)) {
+        status = mr_keras_channels_last(d, made, layouts, orders);
+    if (!status && *made != found) {
         json_object_del(found, "name");
         status = mr_keras_sort_layers(found, d->e);
         if (!status)
             mr_keras_set(d, *made, "original", json_pack("{s:O, s:O}", "model", found, "orders", orders));
     }
-    json_decref(turned);
     json_decref(orders);
     json_decref(found);
     return status;

@@ -20,8 +20,8 @@ int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e);
 
 /* A channels_first model is written as it was. Its canonical configuration keeps, as "original", an object of
  * its own at the root: {"model": the same before the first step, "orders": see above, "layouts": the second
- * step's, as far as they hold for files of Keras 2 and later}. Not where other layers stand for what an older
- * Keras meant: such a model is written as channels_last.
+ * step's, as far as they hold for files of Keras 2 and later}. Where other layers stand for what an older Keras meant, they are
+ * in it, channels_first as well.
  *
  * What of G is written: the original's configuration, layouts (NULL: all as canonical) and orders (NULL), or
  * its own. */

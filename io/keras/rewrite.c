@@ -157,13 +157,14 @@ static int pair(const json_t *config, const char *key, json_int_t fallback, json
     return out[0] > 0 && out[1] > 0 && out[0] < 4096 && out[1] < 4096 ? 0 : -1;
 }
 
-static json_t *theano_padding(const json_int_t kernel[2], const json_int_t dilation[2])
+/* FORMAT: as that of the layer that it is for. */
+static json_t *theano_padding(const json_int_t kernel[2], const json_int_t dilation[2], const char *format)
 {
     json_int_t k[2];
     for (int i = 0; i < 2; i++)
         k[i] = (kernel[i] - 1) * dilation[i] + 1;
     return json_pack("{s:[[I,I],[I,I]], s:s}", "padding", k[0] / 2, (k[0] - 1) / 2, k[1] / 2, (k[1] - 1) / 2,
-                     "data_format", "channels_last");
+                     "data_format", format);
 }
 
 static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
@@ -184,9 +185,11 @@ static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
         strcmp(class, "SeparableConv2D") != 0)
         return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): 'same' padding of Theano",
                        mr_keras_name(layer), class);
+    const char *format =
+        mr_json_is(json_object_get(config, "data_format"), "channels_first") ? "channels_first" : "channels_last";
     mr_keras_set(d, config, "padding", json_string("valid"));
     return mr_keras_insert_before(
-        d, in, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation)));
+        d, in, layer, companion(d, layer, "ZeroPadding2D", "padding", theano_padding(kernel, dilation, format)));
 }
 
 int mr_keras_modernize(mr_dialect *d, json_t *model)
