@@ -16,7 +16,7 @@
  * write about ten scans, together some five passes over the whole image; who writes more has data for them.
  * So a file may have PASSES for its pixels, BLOCKS_PER_BYTE for its size, and FREE_BLOCKS, which cost
  * nothing to speak of. */
-enum { MAX_SCANS = 500, PASSES = 8, BLOCKS_PER_BYTE = 4, FREE_BLOCKS = 1 << 18 };
+enum { MAX_SCANS = 500, PASSES = 8, START_OF_SCAN = 0xda, BLOCKS_PER_BYTE = 4, FREE_BLOCKS = 1 << 18 };
 
 typedef struct jpeg_state {
     struct jpeg_decompress_struct cinfo;
@@ -27,6 +27,7 @@ typedef struct jpeg_state {
     bool reads_scans; /* of a file of several, all before the first row */
     bool too_many_scans, too_much_work;
     uint64_t blocks, most_blocks; /* visited in all scans so far, and how many may be */
+    int scans;                    /* counted so far */
     size_t size;                  /* of the file */
     bool to_gray;                 /* rows come as RGB and are handed on as gray */
     mr_scratch row;               /* one row of 3 or 4 channels where it is converted afterwards */
@@ -60,6 +61,13 @@ static uint64_t blocks_of_row(const struct jpeg_decompress_struct *c)
     return blocks;
 }
 
+static bool exceeds(jpeg_state *s)
+{
+    s->too_many_scans = s->scans > MAX_SCANS;
+    s->too_much_work = s->blocks > s->most_blocks;
+    return s->too_many_scans || s->too_much_work;
+}
+
 /* libjpeg calls it for each row of blocks, and then for rows of pixels. */
 static void on_progress(j_common_ptr cinfo)
 {
@@ -67,9 +75,8 @@ static void on_progress(j_common_ptr cinfo)
     if (!s->reads_scans)
         return;
     s->blocks += blocks_of_row(&s->cinfo);
-    s->too_many_scans = s->cinfo.input_scan_number > MAX_SCANS;
-    s->too_much_work = s->blocks > s->most_blocks;
-    if (s->too_many_scans || s->too_much_work)
+    s->scans = s->cinfo.input_scan_number;
+    if (exceeds(s))
         on_error(cinfo);
 }
 
@@ -175,7 +182,7 @@ static int report(jpeg_state *s, mr_error *e)
     if (s->too_much_work)
         return mr_fail(e, MR_ELIMIT,
                        "JPEG of %d scans or more of %ux%u pixels: too many for a file of %zu bytes",
-                       s->cinfo.input_scan_number, s->cinfo.image_width, s->cinfo.image_height, s->size);
+                       s->scans, s->cinfo.image_width, s->cinfo.image_height, s->size);
     s->errors.format_message((j_common_ptr)&s->cinfo, text);
     return mr_fail(e, code_of(s->errors.msg_code), "bad JPEG: %s", text);
 }
@@ -198,9 +205,62 @@ static void forget_image(jpeg_state *s)
     s->blocks = 0;
 }
 
+/* --- the scans of a file, before any is decoded ----------------------------------------------- */
+
+/* The next marker that is neither data nor a restart, in front of what *P is moved to; -1: there is none. */
+static int next_marker(const uint8_t **p, const uint8_t *end)
+{
+    const uint8_t *at = *p;
+    while ((at = end > at ? memchr(at, 0xff, (size_t)(end - at)) : NULL)) {
+        while (at < end && *at == 0xff)
+            at++;
+        bool data = at < end && (*at <= 1 || (*at >= 0xd0 && *at <= 0xd7)); /* a stuffed 0, TEM, RST0 to RST7 */
+        if (at < end && !data) {
+            *p = at + 1;
+            return *at;
+        }
+    }
+    return -1;
+}
+
+/* A row of blocks of a scan whose header is the SIZE bytes at P, counted as blocks_of_row does. */
+static uint64_t blocks_of_header(const struct jpeg_decompress_struct *c, const uint8_t *p, size_t size)
+{
+    uint64_t blocks = 0;
+    for (size_t i = 0; size > 3 && i < p[2] && 4 + 2 * i < size; i++)
+        for (int k = 0; k < c->num_components; k++)
+            if (c->comp_info[k].component_id == p[3 + 2 * i])
+                blocks += (uint64_t)c->comp_info[k].width_in_blocks * (unsigned)c->comp_info[k].v_samp_factor;
+    return blocks;
+}
+
+/* libjpeg has read the header of the first scan. What all of them will cost is known from their headers, so that a file that
+ * exceeds it is refused before memory is taken and time is spent: the size alone says nothing, as a blank image of a
+ * million blocks has 125 bytes in arithmetic coding. */
+static bool scans_exceed(jpeg_state *s)
+{
+    const struct jpeg_decompress_struct *c = &s->cinfo;
+    const uint8_t *p = s->source.next_input_byte, *end = p + s->source.bytes_in_buffer;
+    s->blocks = blocks_of_row(c) * c->total_iMCU_rows;
+    s->scans = 1;
+    for (int marker; !exceeds(s) && (marker = next_marker(&p, end)) >= 0 && marker != JPEG_EOI;) {
+        size_t size = end - p < 2 ? 0 : (size_t)p[0] << 8 | p[1];
+        if (size < 2 || size > (size_t)(end - p))
+            break;
+        if (marker == START_OF_SCAN) {
+            s->blocks += blocks_of_header(c, p, size) * c->total_iMCU_rows;
+            s->scans++;
+        }
+        p += size;
+    }
+    bool exceeded = exceeds(s);
+    s->blocks = 0; /* visited so far */
+    return exceeded;
+}
+
 /* Of a file of several scans libjpeg keeps all coefficients, and reads to the end of the file before it gives
  * the first row. */
-static void prepare_scans(jpeg_state *s, const mr_image_source *in)
+static int prepare_scans(jpeg_state *s, const mr_image_source *in, mr_error *e)
 {
     const struct jpeg_decompress_struct *c = &s->cinfo;
     uint64_t blocks = 0, stored = 0;
@@ -213,7 +273,10 @@ static void prepare_scans(jpeg_state *s, const mr_image_source *in)
     s->size = in->size;
     s->most_blocks = PASSES * blocks + BLOCKS_PER_BYTE * (uint64_t)in->size + FREE_BLOCKS;
     s->reads_scans = jpeg_has_multiple_scans(&s->cinfo);
+    if (s->reads_scans && scans_exceed(s))
+        return report(s, e);
     mr_claim_memory(in, c->image_height, s->reads_scans ? stored * sizeof(JBLOCK) : 0);
+    return 0;
 }
 
 /* The largest 1/n at which the image still covers the wanted size. */
@@ -264,9 +327,10 @@ static int jpeg_open(void *state, const mr_image_source *in, mr_image *shape, mr
     int status = mr_check_pixels(c->image_width, c->image_height, in->limits, e);
     if (!status)
         status = choose_output(s, in->pre, shape, e);
+    if (!status)
+        status = prepare_scans(s, in, e);
     if (status)
         return status;
-    prepare_scans(s, in);
     if (!jpeg_start_decompress(c))
         return truncated(e);
     s->reads_scans = false;
