@@ -82,6 +82,8 @@ convert_keeps_all() {
   local lion=$MILLRACE_SHARED/golden/training2/lion/end.keras
   if [ -f "$lion" ]; then
     expect 3 "optimizer state of Lion dropped" millrace convert "$lion" lion.h5
+    expect 3 "optimizer state of SGD dropped (optimizer SGD: use_ema is not supported)" millrace convert "${lion/lion/ema}" ema.keras
+    expect 3 "optimizer state of SGD dropped (optimizer SGD: gradient_accumulation_steps is not supported)" millrace convert "${lion/lion/accumulate_3}" a.h5
     millrace convert --no-optimizer "$lion" lion.h5 --quiet
   fi
 }

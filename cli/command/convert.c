@@ -5,6 +5,7 @@
 #include "cli/show/terminal.h"
 #include "base/json_read.h"
 #include "io/model_file/model_file.h"
+#include "nn/learn/optimizer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,13 +27,23 @@ static int find_dialect(int *dialect, const mr_cli *c, mr_error *e)
     return 0;
 }
 
+/* What of the optimizer it is, where that is known: a running average, say, is no fault of SGD's. */
+static const char *why_dropped(const mr_model *m, mr_error *why)
+{
+    mr_optimizer *o = NULL;
+    int status = mr_optimizer_create(&o, json_object_get(m->training, "optimizer_config"), why);
+    mr_optimizer_free(o);
+    return status ? why->message : "unsupported";
+}
+
 static void tell(const mr_cli *c, const mr_model *m)
 {
+    mr_error why = {0};
     const char *to = c->operand[1], *state = m->has_optimizer_state && !c->no_optimizer ? "kept" : "none";
     const char *class = mr_json_text(json_object_get(m->training, "optimizer_config"), "class_name");
     if (m->dropped_state && !c->no_optimizer)
-        mr_print_line(stderr, "%s: %d layers; warning: optimizer state of %s dropped (unsupported)", to,
-                      m->graph->layers, class ? class : "the optimizer");
+        mr_print_line(stderr, "%s: %d layers; warning: optimizer state of %s dropped (%s)", to, m->graph->layers,
+                      class ? class : "the optimizer", why_dropped(m, &why));
     else if (!c->quiet)
         mr_print_line(stderr, "%s: %d layers, optimizer state %s", to, m->graph->layers, state);
 }
