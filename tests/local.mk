@@ -18,8 +18,30 @@ EXTRA_DIST += tests/lsan.supp tests/tsan.supp tests/shared.h
 
 CMOCKA_TESTS =
 # What runs in one thread, or in the team's tasks of one kernel (test_team, test_fused, test_mixed_kernels and
-# test_training have these): the thread sanitizer finds nothing there, and its build leaves them out.
+# test_training have these): the thread sanitizer finds nothing there, and its build leaves them out. So it does with shell
+# tests of numbers, options and file contents: the threads of these runs are those of test_checkpoints, test_lost_work,
+# test_predict, test_data and others that stay.
 SERIAL_TESTS =
+
+# Tests start in the order in which they stand in TESTS: first those of a minute and more with a sanitizer, so that what is
+# last is short, and parallel jobs end together.
+LONG_TESTS = tests/test_training tests/test_fused
+LONG_SERIAL_TESTS = tests/test_keras_models tests/test_hdf5_check
+LONG_SERIAL_SHELL_TESTS = tests/test_spin.sh tests/test_keras_training.sh tests/test_train_options.sh
+LONG_SHELL_TESTS = tests/test_checkpoints.sh tests/test_predict.sh tests/test_lost_work.sh tests/test_mixed_training.sh tests/test_kill.sh
+if HAVE_CMOCKA
+check_PROGRAMS += $(LONG_TESTS)
+TESTS += $(LONG_TESTS)
+if !THREAD_SANITIZER
+check_PROGRAMS += $(LONG_SERIAL_TESTS)
+TESTS += $(LONG_SERIAL_TESTS)
+endif
+endif
+if !THREAD_SANITIZER
+TESTS += $(LONG_SERIAL_SHELL_TESTS)
+endif
+TESTS += $(LONG_SHELL_TESTS)
+EXTRA_DIST += $(LONG_SERIAL_SHELL_TESTS) $(LONG_SHELL_TESTS)
 TEST_LIBS = $(CMOCKA_LIBS)
 
 SERIAL_TESTS += tests/test_random
@@ -53,7 +75,7 @@ tests_test_team_model_CPPFLAGS = $(AM_CPPFLAGS) -DMR_SCHEDULE_SHIM='"tests/model
 tests_test_team_model_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
 # Their protocol, as a model for Spin.
-SERIAL_SHELL_TESTS = tests/test_spin.sh
+SERIAL_SHELL_TESTS =
 EXTRA_DIST += tests/model/queue.pml
 
 CMOCKA_TESTS += tests/test_augment
@@ -128,7 +150,7 @@ tests_test_listing_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv tests/data/scan_bomb.jpg
 
 # Keras's files.
-KERAS_TESTS = tests/test_keras_models tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
+KERAS_TESTS = tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
   tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
 SERIAL_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
@@ -200,7 +222,6 @@ SERIAL_TESTS += tests/test_fine_tune
 tests_test_fine_tune_SOURCES = tests/test_fine_tune.c tests/files.h
 tests_test_fine_tune_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-CMOCKA_TESTS += tests/test_training
 tests_test_training_SOURCES = tests/test_training.c
 tests_test_training_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -212,15 +233,14 @@ tests_test_stream_threads_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(
 
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh
-SHELL_TESTS += tests/test_mixed_training.sh
 SHELL_TESTS += tests/test_quickstart.sh
-SHELL_TESTS += tests/test_train_options.sh
 SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh
 SHELL_TESTS += tests/test_callbacks.sh
-SERIAL_SHELL_TESTS += tests/test_tensorboard.sh tests/test_keras_training.sh
+SERIAL_SHELL_TESTS += tests/test_tensorboard.sh
 SHELL_TESTS += tests/test_arrays.sh
 SHELL_TESTS += tests/test_data.sh
-SHELL_TESTS += tests/test_outputs.sh tests/test_lost_work.sh tests/test_provenance.sh
+SHELL_TESTS += tests/test_outputs.sh
+SERIAL_SHELL_TESTS += tests/test_provenance.sh
 TESTS += $(SHELL_TESTS)
 EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS) $(SERIAL_SHELL_TESTS)
 
@@ -260,7 +280,6 @@ tests_test_gradients_CPPFLAGS = $(AM_CPPFLAGS) -DMR_REAL_DOUBLE
 tests_test_gradients_LDADD = libnn_double.la $(MR_LIBS) $(TEST_LIBS)
 EXTRA_DIST += tests/data/activations.tsv tests/data/activations.py
 
-CMOCKA_TESTS += tests/test_fused
 tests_test_fused_SOURCES = tests/test_fused.c tests/decorate.h
 tests_test_fused_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
@@ -274,16 +293,14 @@ tests_test_fast_kernels_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 # Inference through the program. check-long (above) kills many more runs than check does.
 TESTS += tests/test_output_files.sh
 EXTRA_DIST += tests/test_output_files.sh
-TESTS += tests/test_predict.sh tests/test_meaning.sh tests/test_keras_reading.sh
-EXTRA_DIST += tests/test_predict.sh tests/test_meaning.sh tests/keras_file.py tests/test_keras_reading.sh tests/keras_store.py
+SERIAL_SHELL_TESTS += tests/test_meaning.sh tests/test_keras_reading.sh
+EXTRA_DIST += tests/keras_file.py tests/keras_store.py
 # Checkpoints: runs that are killed, disks that fail.
 check_LTLIBRARIES += tests/fault_shim.la
 tests_fault_shim_la_SOURCES = tests/fault_shim.c
 tests_fault_shim_la_CFLAGS = -std=gnu11 $(MR_CFLAGS)
 tests_fault_shim_la_LDFLAGS = -module -avoid-version -rpath /nowhere -shared
 tests_fault_shim_la_LIBADD = -ldl
-TESTS += tests/test_kill.sh tests/test_checkpoints.sh
-EXTRA_DIST += tests/test_kill.sh tests/test_checkpoints.sh
 
 # Several processes: skipped where mpirun is not there.
 TESTS += tests/test_mpi.sh

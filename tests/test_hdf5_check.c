@@ -483,25 +483,37 @@ static void every_truncation_is_survived(void **state)
     free(b.at);
 }
 
-/* Each byte that is not a dataset's, set to 255, 0 and one more: the check and the library live. */
+/* Each byte that is not a dataset's, set to 255, 0 and one more: the check and the library live. A sanitized build
+ * gives each byte one of the three values in turn; `make check-long` and the plain build give it all of them. */
+static size_t values_per_byte(void)
+{
+#ifdef MR_SANITIZED
+    const char *everything = getenv("MILLRACE_LONG");
+    return everything && *everything ? 3 : 1;
+#else
+    return 3;
+#endif
+}
+
 static void every_byte_may_be_wrong(void **state)
 {
     (void)state;
     struct bytes b = make_file(false, 0), copy = {malloc(b.size), b.size};
-    size_t accepted = 0;
+    size_t accepted = 0, values = values_per_byte();
     mr_hdf5_lock();
     for (size_t i = 0; i < b.size; i++) {
         static const int how[] = {0xff, 0, -1};
-        for (size_t k = 0; k < 3; k++) {
+        for (size_t turn = 0; turn < values; turn++) {
+            int value = how[(i + turn) % 3];
             memcpy(copy.at, b.at, b.size);
-            copy.at[i] = (uint8_t)(how[k] < 0 ? b.at[i] + 1 : how[k]);
+            copy.at[i] = (uint8_t)(value < 0 ? b.at[i] + 1 : value);
             mr_error e = {0};
             if (mr_hdf5_check_bytes(copy.at, copy.size, "x.h5", &e) == 0 && ++accepted % 4 == 0)
                 walk_with_library(copy);
         }
     }
     mr_hdf5_unlock();
-    assert_true(accepted > b.size); /* most bytes are data and padding */
+    assert_true(accepted > b.size * values / 3); /* most bytes are data and padding */
     free(copy.at);
     free(b.at);
 }

@@ -49,7 +49,7 @@ tests_fuzz_fuzz_state_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_state_LDFLAGS = $(MR_FUZZER)
 
 # What stands before libhdf5.
-SERIAL_TESTS += tests/test_hdf5_check tests/test_hdf5_read
+SERIAL_TESTS += tests/test_hdf5_read
 tests_test_hdf5_check_SOURCES = tests/test_hdf5_check.c
 tests_test_hdf5_check_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_hdf5_read_SOURCES = tests/test_hdf5_read.c tests/files.h
