@@ -12,8 +12,9 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
-/* Of the large folders of goldens a sanitized build takes every fourth model, by a sum over its name without the
- * ending, so that all files of one model are taken together; the plain build and `make check-long` take all. */
+/* Of the large folders of goldens a sanitized build takes every fourth model, by a sum over its name without
+ * the ending, so that all files of one model are taken together; the plain build and `make check-long` take
+ * all. */
 static unsigned share(void)
 {
 #ifdef MR_SANITIZED
@@ -90,7 +91,8 @@ static void check_layers(const char *ending)
     DIR *d = opendir(folder);
     assert_non_null(d);
     for (struct dirent *entry; (entry = readdir(d));)
-        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5") && is_taken(entry->d_name)) {
+        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5") &&
+            is_taken(entry->d_name)) {
             wrong += check_golden(folder, entry->d_name, ending);
             files++;
         }
@@ -120,7 +122,8 @@ static void check_matrix(const char *ending)
     DIR *d = opendir(folder);
     assert_non_null(d);
     for (struct dirent *entry; (entry = readdir(d));)
-        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5") && is_taken(entry->d_name)) {
+        if (ends_with(entry->d_name, ending) && !ends_with(entry->d_name, ".io.h5") &&
+            is_taken(entry->d_name)) {
             int result = check_matrix_file(folder, entry->d_name, ending);
             opened += result == OPENED;
             wrong += result == WRONG;
