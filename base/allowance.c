@@ -15,7 +15,7 @@ int mr_allowance_create(mr_allowance **out, uint64_t size, mr_error *e)
 {
     mr_allowance *a = *out = calloc(1, sizeof *a);
     if (!a)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "an allowance");
     a->size = size;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);

@@ -23,7 +23,7 @@ int mr_checksum_begin(mr_checksum_stream **out, mr_error *e)
     XXH3_state_t *s = XXH3_createState();
     *out = (mr_checksum_stream *)s;
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for a checksum");
+        return mr_no_memory(e, "a checksum");
     XXH3_64bits_reset(s);
     return 0;
 }

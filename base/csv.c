@@ -2,40 +2,7 @@
 #include "base/csv.h"
 
 #include <errno.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* NaN has a sign that printf would show. */
-static bool format_special(char text[MR_NUMBER_SIZE], double value)
-{
-    if (isfinite(value))
-        return false;
-    strcpy(text, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
-    return true;
-}
-
-void mr_format_float(char text[MR_NUMBER_SIZE], float value)
-{
-    if (format_special(text, (double)value))
-        return;
-    for (int digits = 6; digits <= 9; digits++) {
-        snprintf(text, MR_NUMBER_SIZE, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value)
-            return;
-    }
-}
-
-void mr_format_double(char text[MR_NUMBER_SIZE], double value)
-{
-    if (format_special(text, value))
-        return;
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, MR_NUMBER_SIZE, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            return;
-    }
-}
 
 static void begin_field(mr_csv *w)
 {

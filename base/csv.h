@@ -4,6 +4,7 @@
 #ifndef MR_IO_CSV_H
 #define MR_IO_CSV_H
 
+#include "base/number.h"
 #include "base/text.h"
 #include <stdio.h>
 
@@ -28,12 +29,5 @@ void mr_csv_end_row(mr_csv *w);
  * was lost). FILE is flushed, so that what was written is seen by who follows it. */
 int mr_csv_flush(mr_csv *w, FILE *file, const char *path, mr_error *e);
 void mr_csv_destroy(mr_csv *w);
-
-/* The shortest of %.6g … %.9g (%.15g … %.17g for double) that reads back as the same number. These and every
- * number of base/json_write.h need LC_NUMERIC to be "C", which it is in a program that does not call setlocale for
- * it. */
-#define MR_NUMBER_SIZE 32
-void mr_format_float(char text[MR_NUMBER_SIZE], float value);
-void mr_format_double(char text[MR_NUMBER_SIZE], double value);
 
 #endif

@@ -84,7 +84,7 @@ static int make_temporary(char **temporary, const char *path, mr_error *e)
     for (int number = 0; number < NAMES_TRIED; number++) {
         *temporary = temporary_of(path, number);
         if (!*temporary)
-            return mr_fail(e, MR_ENOMEM, "cannot write %s: out of memory", path);
+            return mr_no_memory(e, "writing %s", path);
         mr_permissions p = mr_permissions_of(path);
         int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         mr_permissions_end(&p);
@@ -127,7 +127,7 @@ static int keep_permissions(const char *temporary, const char *path, mr_error *e
 static int publish(const char *path, const char *temporary, mr_error *e)
 {
     char *folder = folder_of(path);
-    int status = folder ? 0 : mr_fail(e, MR_ENOMEM, "writing '%s': out of memory", path);
+    int status = folder ? 0 : mr_no_memory(e, "writing %s", path);
     if (!status)
         status = sync_path(temporary, O_RDONLY, "file", path, e); /* before its permissions may forbid to open it */
     if (!status)
@@ -145,7 +145,7 @@ static int publish(const char *path, const char *temporary, mr_error *e)
 static int copy_all(int to, int from, const char *path, mr_error *e)
 {
     char *buffer = malloc(COPY_AT_ONCE);
-    int status = buffer ? 0 : mr_fail(e, MR_ENOMEM, "cannot write %s: out of memory", path);
+    int status = buffer ? 0 : mr_no_memory(e, "writing %s", path);
     for (ssize_t n = 1; n && !status;) {
         n = read(from, buffer, COPY_AT_ONCE);
         int error = n < 0 ? errno : mr_output_write(to, buffer, (size_t)n);
@@ -179,7 +179,7 @@ static int temporary_for_stream(mr_durable *d, mr_error *e)
     const char *folder = getenv("TMPDIR"), *slash = strrchr(d->path, '/');
     char *name = NULL;
     if (asprintf(&name, "%s/%s", folder && *folder ? folder : "/tmp", slash ? slash + 1 : d->path) < 0)
-        return mr_fail(e, MR_ENOMEM, "cannot write %s: out of memory", d->path);
+        return mr_no_memory(e, "writing %s", d->path);
     int status = make_temporary(&d->temporary, name, e);
     free(name);
     return status;

@@ -51,6 +51,16 @@ int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...)
     return code;
 }
 
+int mr_no_memory(mr_error *e, const char *what, ...)
+{
+    char text[sizeof e->message];
+    va_list args;
+    va_start(args, what);
+    vsnprintf(text, sizeof text, what, args);
+    va_end(args);
+    return mr_fail(e, MR_ENOMEM, "out of memory for %s", text);
+}
+
 int mr_hint(mr_error *e, int code, const char *format, ...)
 {
     if (!e)

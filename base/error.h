@@ -17,6 +17,9 @@ int mr_fail(mr_error *e, int code, const char *format, ...) __attribute__((forma
  * for ENOMEM and EAGAIN (a thread's stack), MR_EIO otherwise. */
 int mr_fail_errno(mr_error *e, int sys_errno, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The same for memory that could not be had: "out of memory for WHAT". Code is MR_ENOMEM. */
+int mr_no_memory(mr_error *e, const char *what, ...) __attribute__((format(printf, 2, 3)));
+
 /* Adds the way out to a failure; keeps a hint that is there already. Returns e->code (or CODE where e is
  * NULL). */
 int mr_hint(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

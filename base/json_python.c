@@ -70,7 +70,7 @@ int mr_json_decode(char **out, size_t *size, size_t *skip, const char *text, con
     }
     char *copy = malloc(*size / unit * 4 + 4);
     if (!copy)
-        return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
+        return mr_no_memory(e, "%s", what);
     for (size_t i = k.mark; i + unit <= *size; i += unit) {
         uint32_t c = unit_at(t + i, &k);
         bool high = unit == 2 && c >= 0xd800 && c < 0xdc00 && i + 4 <= *size;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json_read.h"
 
+#include "base/text.h"
+#include "base/number.h"
 #include "base/json_python.h"
 
 #include <float.h>
@@ -21,7 +23,7 @@ static int parse(json_t **out, const char *text, size_t size, const char *what, 
         return mr_fail(e, MR_ELIMIT, "%s: JSON nested more than %d deep", what, MR_JSON_MAX_DEPTH);
     char *copy = malloc(length + 1);
     if (!copy)
-        return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
+        return mr_no_memory(e, "%s", what);
     mr_json_plain(copy, text, size, &x);
     json_error_t error;
     *out = json_loadb(copy, length, JSON_ALLOW_NUL | JSON_DECODE_ANY, &error);
@@ -29,7 +31,7 @@ static int parse(json_t **out, const char *text, size_t size, const char *what, 
     if (*out)
         return 0;
     if (json_error_code(&error) == json_error_out_of_memory)
-        return mr_fail(e, MR_ENOMEM, "%s: out of memory", what);
+        return mr_no_memory(e, "%s", what);
     return mr_fail(e, MR_EFORMAT, "%s: not JSON, line %d column %d: %s", what, error.line, error.column,
                    error.text);
 }
@@ -50,94 +52,60 @@ int mr_json_parse(json_t **out, const char *text, size_t size, const char *what,
 
 /* --- writing -------------------------------------------------------------- */
 
-struct buffer {
-    char *data;
-    size_t size, capacity;
-    bool failed; /* out of memory: everything after is dropped */
-};
-
-static void put(struct buffer *b, const char *text, size_t n)
-{
-    if (b->failed)
-        return;
-    if (b->size + n + 1 > b->capacity) {
-        size_t capacity = 2 * b->capacity + n + 1024;
-        char *larger = realloc(b->data, capacity);
-        if (!larger) {
-            b->failed = true;
-            return;
-        }
-        b->data = larger;
-        b->capacity = capacity;
-    }
-    memcpy(b->data + b->size, text, n);
-    b->size += n;
-    b->data[b->size] = '\0';
-}
-
-static void put_text(struct buffer *b, const char *text)
-{
-    put(b, text, strlen(text));
-}
-
-/* The fewest of 1 … 17 digits that read back as VALUE; always with a '.' or an exponent, so that it stays a
+/* In the fewest digits that read back as VALUE; always with a '.' or an exponent, so that it stays a
  * real. */
-static void put_real(struct buffer *b, double value)
+static void put_real(mr_text *b, double value)
 {
-    char text[40];
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
-            break;
-    }
+    char text[MR_NUMBER_SIZE + 2];
+    mr_format_double(text, value);
     if (!strpbrk(text, ".e"))
         strcat(text, ".0");
-    put_text(b, text);
+    mr_text_append(b, text);
 }
 
 /* jansson escapes a string or key better than we would. */
-static void put_string(struct buffer *b, const char *text, size_t length)
+static void put_string(mr_text *b, const char *text, size_t length)
 {
     json_t *value = json_stringn_nocheck(text, length);
     char *quoted = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
     if (quoted)
-        put_text(b, quoted);
+        mr_text_append(b, quoted);
     else
         b->failed = true;
     free(quoted);
     json_decref(value);
 }
 
-static void put_value(struct buffer *b, const json_t *v);
+static void put_value(mr_text *b, const json_t *v);
 
-static void put_object(struct buffer *b, const json_t *v)
+static void put_object(mr_text *b, const json_t *v)
 {
     const char *key;
     json_t *member;
     bool first = true;
-    put_text(b, "{");
+    mr_text_append(b, "{");
     json_object_foreach ((json_t *)v, key, member) {
-        put_text(b, first ? "" : ", ");
+        mr_text_append(b, first ? "" : ", ");
         put_string(b, key, strlen(key));
-        put_text(b, ": ");
+        mr_text_append(b, ": ");
         put_value(b, member);
         first = false;
     }
-    put_text(b, "}");
+    mr_text_append(b, "}");
 }
 
-static void put_array(struct buffer *b, const json_t *v)
+static void put_array(mr_text *b, const json_t *v)
 {
-    put_text(b, "[");
+    mr_text_append(b, "[");
     for (size_t i = 0; i < json_array_size(v); i++) {
-        put_text(b, i ? ", " : "");
+        mr_text_append(b, i ? ", " : "");
         put_value(b, json_array_get(v, i));
     }
-    put_text(b, "]");
+    mr_text_append(b, "]");
 }
 
 /* Recursion is bounded: values come from mr_json_parse or are made by us. */
-static void put_value(struct buffer *b, const json_t *v)
+static void put_value(mr_text *b, const json_t *v)
 {
     char text[32];
     switch (v ? json_typeof(v) : JSON_NULL) {
@@ -152,25 +120,25 @@ static void put_value(struct buffer *b, const json_t *v)
         break;
     case JSON_INTEGER:
         snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
-        put_text(b, text);
+        mr_text_append(b, text);
         break;
     case JSON_REAL:
         put_real(b, json_real_value(v));
         break;
     case JSON_TRUE:
-        put_text(b, "true");
+        mr_text_append(b, "true");
         break;
     case JSON_FALSE:
-        put_text(b, "false");
+        mr_text_append(b, "false");
         break;
     case JSON_NULL:
-        put_text(b, "null");
+        mr_text_append(b, "null");
     }
 }
 
 char *mr_json_dump(const json_t *value)
 {
-    struct buffer b = {0};
+    mr_text b = {0};
     put_value(&b, value);
     if (b.failed) {
         free(b.data);

@@ -12,6 +12,8 @@ libbase_la_SOURCES = \
   base/json_python.c base/json_python.h \
   base/json_read.c base/json_read.h \
   base/json_write.c base/json_write.h \
+  base/list.c base/list.h \
+  base/number.c base/number.h \
   base/output.c base/output.h \
   base/permissions.c base/permissions.h \
   base/processors.c base/processors.h \
@@ -20,5 +22,6 @@ libbase_la_SOURCES = \
   base/strings.c base/strings.h \
   base/team.c base/team.h \
   base/text.c base/text.h \
-  base/utf8.c \
+  base/thread.c base/thread.h \
+  base/utf8.c base/utf8.h \
   base/version.c

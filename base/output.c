@@ -102,7 +102,7 @@ static int check_kind(mr_output *o, const char *path, mr_error *e)
 int mr_output_resolve(mr_output *out, const char *path, mr_error *e)
 {
     *out = (mr_output){.path = strdup(path), .descriptor = -1};
-    int status = out->path ? follow(out, path, e) : mr_fail(e, MR_ENOMEM, "out of memory for a path");
+    int status = out->path ? follow(out, path, e) : mr_no_memory(e, "a path");
     if (!status)
         status = check_kind(out, path, e);
     if (status)

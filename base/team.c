@@ -181,7 +181,7 @@ int mr_team_create(mr_team **out, int threads, mr_error *e)
         t->worker = calloc((size_t)threads, sizeof *t->worker);
     if (!t || !t->worker) {
         free(t);
-        return mr_fail(e, MR_ENOMEM, "out of memory for a team of %d threads", threads);
+        return mr_no_memory(e, "a team of %d threads", threads);
     }
     t->size = threads;
     openblas_set_num_threads(1); /* its own pool would fight ours for the cores */

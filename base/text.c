@@ -130,7 +130,7 @@ const char *mr_text_string(const mr_text *t)
 
 int mr_text_check(const mr_text *t, const char *what, mr_error *e)
 {
-    return t->failed ? mr_fail(e, MR_ENOMEM, "out of memory while writing %s", what) : MR_OK;
+    return t->failed ? mr_no_memory(e, "%s", what) : MR_OK;
 }
 
 void mr_text_clear(mr_text *t)
@@ -147,4 +147,10 @@ void mr_text_destroy(mr_text *t)
         return;
     free(t->data);
     *t = (mr_text){0};
+}
+
+bool mr_ends_with(const char *string, const char *end)
+{
+    size_t length = strlen(string), of_end = strlen(end);
+    return length >= of_end && !strcmp(string + length - of_end, end);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A growing string, and the little that has to be known of UTF-8. Used wherever a text is put together before
+/* A growing string. Used wherever a text is put together before
  * it is printed, so that what is tested is a string and not a stream. */
 #ifndef MR_NN_TEXT_H
 #define MR_NN_TEXT_H
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include <stddef.h>
-#include <stdint.h>
 
 /* {0} is an empty text. Running out of memory is remembered instead of returned: the appends become no-ops,
  * and mr_text_check says it once at the end. Not thread safe. */
@@ -40,20 +40,12 @@ const char *mr_text_string(const mr_text *t);
 /* 0, or MR_ENOMEM where an append was lost. WHAT names the text in the message. */
 int mr_text_check(const mr_text *t, const char *what, mr_error *e);
 
+/* Whether STRING ends with END, byte for byte. */
+bool mr_ends_with(const char *string, const char *end);
+
 /* Forgets the content and the failure, keeps the memory. */
 void mr_text_clear(mr_text *t);
 /* Frees the memory; the text is {0} again. NULL is fine. */
 void mr_text_destroy(mr_text *t);
-
-/* Takes one code point off the front of STRING and stores how many bytes it took in *SIZE (0 at the end of
- * the string). A byte that is no UTF-8 (overlong forms and surrogates included) is U+FFFD, one byte long. */
-uint32_t mr_utf8_next(const char *string, size_t *size);
-/* Code points, as Python's len() counts them. */
-size_t mr_utf8_length(const char *string);
-/* Columns on a terminal: combining marks take none, East Asian wide characters and emoji two. Independent of
- * the locale; the ranges are those of UAX #11 that occur in names. */
-size_t mr_utf8_columns(const char *string);
-/* Bytes of the longest start of STRING that fits COLUMNS columns (whole code points). */
-size_t mr_utf8_fit(const char *string, size_t columns);
 
 #endif

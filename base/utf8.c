@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 as RFC 3629 has it, and the width of characters on a terminal. Declared in base/text.h. */
-#include "base/text.h"
+#include "base/utf8.h"
 
 #define REPLACEMENT 0xfffdu
 
@@ -102,4 +101,12 @@ size_t mr_utf8_fit(const char *string, size_t columns)
 {
     size_t used;
     return walk(string, columns, &used);
+}
+
+bool mr_utf8_valid(const char *string)
+{
+    for (size_t size; *string; string += size)
+        if (mr_utf8_next(string, &size) == REPLACEMENT && size == 1)
+            return false;
+    return true;
 }

@@ -50,7 +50,7 @@ static int fill(struct bench *b, mr_error *e)
     b->target = calloc(batch * classes, sizeof *b->target);
     b->scratch = calloc(classes, sizeof *b->scratch);
     if (!b->x || !b->target || !b->scratch)
-        return mr_fail(e, MR_ENOMEM, "out of memory for a batch");
+        return mr_no_memory(e, "a batch");
     for (size_t i = 0; i < count; i++)
         b->x[i] = (float)rand() / (float)RAND_MAX;
     for (size_t i = 0; i < batch; i++)
@@ -184,7 +184,7 @@ static int measure_sizes(struct bench *b, mr_error *e)
     mr_real *values = mr_state_alloc(LARGEST);
     double together = 0;
     if (!values)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the values");
+        return mr_no_memory(e, "the values");
     for (int i = -WARM_UP; i < b->steps; i++)
         for (int s = 0; s < SIZES; s++) {
             mr_ranks_sum(b->ranks, &together, 1);

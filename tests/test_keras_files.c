@@ -394,7 +394,7 @@ static void missing_and_surplus_weights(void **state)
     assert_int_equal(mr_hdf5_read_names(&names, layer, "weight_names", &e), 0);
     assert_int_equal(names.count, 2);
     H5Adelete(layer, "weight_names");
-    mr_names one = {1, names.name};
+    mr_names one = {.count = 1, .name = names.name};
     assert_int_equal(mr_hdf5_write_names(layer, "weight_names", &one, &e),
                      0); /* the bias is not listed any more */
     keras_close_file(file);

@@ -35,7 +35,7 @@ static void remembers_failure(void **state)
     mr_text_append(&t, "lost");
     assert_string_equal(mr_text_string(&t), "");
     assert_int_equal(mr_text_check(&t, "a text", &e), MR_ENOMEM);
-    assert_string_equal(e.message, "out of memory while writing a text");
+    assert_string_equal(e.message, "out of memory for a text");
     mr_text_destroy(&t);
 }
 

@@ -140,7 +140,7 @@ static int allocate(struct job *j, mr_error *e)
         j->labels = calloc(classes, sizeof *j->labels);
     return j->names && j->numbers && j->truth && j->predicted && (j->labels || task->kind != MR_TASK_LABELS)
                ? 0
-               : mr_fail(e, MR_ENOMEM, "out of memory for the report");
+               : mr_no_memory(e, "the report");
 }
 
 static int set_names(struct job *j, mr_error *e)
@@ -281,7 +281,7 @@ static int compute_report(mr_report *r, const struct job *j, mr_error *e)
         return mr_report_compute(r, j->truth, j->predicted, j->count, j->classes, e);
     mr_label_counts *counts = malloc(((size_t)j->classes + 1) * sizeof *counts);
     if (!counts)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the report");
+        return mr_no_memory(e, "the report");
     for (int i = 0; i < j->classes; i++)
         counts[i] = (mr_label_counts){j->labels[i].right, j->labels[i].predicted, j->labels[i].truth};
     int status = mr_report_labels(r, counts, j->classes, e);
@@ -293,7 +293,7 @@ static int compute_report(mr_report *r, const struct job *j, mr_error *e)
 static int append_confusion(mr_text *text, const struct job *j, mr_error *e)
 {
     int64_t *counts = calloc((size_t)j->classes * (size_t)j->classes + 1, sizeof *counts);
-    int status = counts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the confusion matrix");
+    int status = counts ? 0 : mr_no_memory(e, "the confusion matrix");
     if (!status)
         status = mr_confusion_add(counts, j->classes, j->truth, j->predicted, j->count, e);
     mr_text_append(text, "\n");

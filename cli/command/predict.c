@@ -102,7 +102,7 @@ static int find_layers(mr_predict_job *j, mr_error *e)
 {
     const mr_list *names = &j->c->layer;
     j->node = calloc((size_t)names->count + 1, sizeof *j->node);
-    int status = j->node ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the layers");
+    int status = j->node ? 0 : mr_no_memory(e, "the layers");
     for (; j->nodes < names->count && !status; j->nodes++)
         status = mr_layer_node(&j->node[j->nodes], j->model->graph, names->item[j->nodes], e);
     return status;

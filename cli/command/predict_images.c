@@ -120,7 +120,7 @@ static int set_roots(images *j, mr_error *e)
     j->roots = c->images.count + c->operands;
     j->root = calloc((size_t)j->roots + 1, sizeof *j->root);
     if (!j->root)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the inputs");
+        return mr_no_memory(e, "the inputs");
     int lists = 0;
     for (int i = 0; i < j->roots; i++) {
         j->root[i] = i < c->images.count ? c->images.item[i] : c->operand[i - c->images.count];
@@ -463,7 +463,7 @@ int mr_predict_images(mr_predict_job *job, mr_error *e)
 {
     images *j = calloc(1, sizeof *j);
     if (!j)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a job");
     j->job = job;
     int status = set_up(j, e);
     if (!status)

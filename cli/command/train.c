@@ -600,7 +600,7 @@ static int run(mr_cli *c, mr_error *e)
 {
     struct job *j = calloc(1, sizeof *j);
     if (!j)
-        return mr_exit_status(mr_fail(e, MR_ENOMEM, "out of memory"));
+        return mr_exit_status(mr_no_memory(e, "a job"));
     j->c = c;
     mr_train_events events = {.context = j,
                               .epoch_begin = epoch_begin,

@@ -87,7 +87,7 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
     c->given = calloc((size_t)mr_option_count, 1);
     if (!table || !c->given) {
         free(table);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the command line");
+        return mr_no_memory(e, "the command line");
     }
     int status = 0, key;
     opterr = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/option/run_options.h"
 
+#include "base/number.h"
 #include "cli/option/keep.h"
 
 #include <stdio.h>
@@ -35,10 +36,7 @@ json_t *mr_cli_text_json(const char *text)
     json_t *v = json_string(text);
     if (v)
         return v;
-    size_t n = strlen(text);
-    char *hex = malloc(2 * n + 1);
-    for (size_t i = 0; hex && i < n; i++)
-        sprintf(hex + 2 * i, "%02x", (unsigned char)text[i]);
+    char *hex = mr_hex_encode(text, strlen(text));
     v = hex ? json_pack("{s:s}", "hex", hex) : NULL;
     free(hex);
     return v;
@@ -89,17 +87,11 @@ json_t *mr_cli_settings(const mr_cli *c)
 
 static const char *restored_text(const json_t *v, mr_strings *memory)
 {
-    const char *hex = json_string_value(json_object_get(v, "hex"));
-    if (!hex)
-        return json_is_string(v) ? mr_strings_join(memory, NULL, json_string_value(v)) : NULL;
-    char *text = mr_strings_join(memory, NULL, hex); /* half of it is room enough */
-    size_t n = text ? strlen(hex) / 2 : 0;
-    for (size_t i = 0; i < n; i++) {
-        char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
-        text[i] = (char)strtoul(digits, NULL, 16);
-    }
-    if (text)
-        text[n] = '\0';
+    if (json_is_string(v))
+        return mr_strings_join(memory, NULL, json_string_value(v));
+    char *bytes = mr_hex_decode(json_string_value(json_object_get(v, "hex")), NULL);
+    const char *text = bytes ? mr_strings_join(memory, NULL, bytes) : NULL;
+    free(bytes);
     return text;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setup/checkpoints.h"
 
+#include "base/list.h"
 #include "cli/option/keep.h"
 #include "cli/option/run_options.h"
 
@@ -19,7 +20,7 @@ static int take_over(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
     const mr_run_state *s = &p->resumed.state;
     p->strings = mr_strings_create();
     int status =
-        p->strings ? mr_cli_restore(c, s->settings, p->strings, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+        p->strings ? mr_cli_restore(c, s->settings, p->strings, e) : mr_no_memory(e, "the options of a run");
     if (status)
         return status;
     mr_progress_message(p->progress, MR_LOG_INFO, "going on from %s: after step %lld, in epoch %d",
@@ -71,7 +72,7 @@ static int find_interrupted(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
         return 0;
     if (asprintf(&p->interrupted, "%s.interrupted", c->model) < 0) {
         p->interrupted = NULL;
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a path");
     }
     bool there = mr_ranks_rank(p->ranks) == 0 && is_folder(p->interrupted);
     mr_ranks_broadcast(p->ranks, &there, sizeof there);
@@ -129,7 +130,7 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
         status = mr_cli_keep_parse(&keep, c, e);
     p->settings = status ? NULL : mr_cli_settings(c);
     if (!status && !p->settings)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for the run's options");
+        status = mr_no_memory(e, "the run's options");
     o->settings = p->settings;
     o->left_behind = c->model ? p->interrupted : NULL; /* rank 0's */
     if (status || !p->dir.path)
@@ -144,16 +145,11 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
 
 static void keep_record(mr_cli_checkpoints *p, const mr_checkpoint_record *r)
 {
-    if (p->records == p->capacity) {
-        int capacity = p->capacity ? 2 * p->capacity : 64;
-        mr_checkpoint_record *larger = realloc(p->record, (size_t)capacity * sizeof *larger);
-        if (!larger) { /* a statistic less, and the newest must stand last */
-            if (p->records)
-                p->record[p->records - 1] = *r;
-            return;
-        }
-        p->record = larger;
-        p->capacity = capacity;
+    if (!mr_list_grow(&p->record, (size_t)p->records, sizeof *p->record)) {
+        /* a statistic less, and the newest must stand last */
+        if (p->records)
+            p->record[p->records - 1] = *r;
+        return;
     }
     p->record[p->records++] = *r;
 }

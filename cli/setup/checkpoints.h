@@ -18,7 +18,7 @@ typedef struct mr_cli_checkpoints {
     json_t *settings;    /* the run's options */
     mr_strings *strings; /* those that were restored */
     mr_checkpoint_record *record;
-    int records, capacity;
+    int records;
     mr_progress *progress; /* borrowed */
     mr_ranks *ranks;       /* borrowed; NULL: alone */
     char *interrupted; /* MODEL.interrupted, where a run without --checkpoint-dir leaves its state that ends

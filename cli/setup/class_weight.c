@@ -31,7 +31,7 @@ static int balanced(double *out, const mr_cli_data *d, mr_error *e)
 {
     size_t *counts = calloc((size_t)d->classes + 1, sizeof *counts), total = 0;
     if (!counts)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the class weights");
+        return mr_no_memory(e, "the class weights");
     mr_cli_class_counts(d, counts);
     for (int i = 0; i < d->classes; i++)
         total += counts[i];
@@ -83,7 +83,7 @@ int mr_cli_class_weights(double **out, const char *text, const mr_cli_data *d, m
         return mr_fail(e, MR_EUSAGE, "--class-weight: the targets are no classes");
     *out = calloc((size_t)d->classes, sizeof **out);
     if (!*out)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the class weights");
+        return mr_no_memory(e, "the class weights");
     if (!strcmp(text, "balanced"))
         return balanced(*out, d, e);
     for (int i = 0; i < d->classes; i++)
@@ -109,7 +109,7 @@ int mr_cli_imbalance(char *text, size_t size, const mr_cli_data *d, mr_error *e)
     *text = '\0';
     size_t *counts = d->classes > 1 ? calloc((size_t)d->classes, sizeof *counts) : NULL;
     if (!counts)
-        return d->classes > 1 ? mr_fail(e, MR_ENOMEM, "out of memory for the classes") : 0;
+        return d->classes > 1 ? mr_no_memory(e, "the classes") : 0;
     mr_cli_class_counts(d, counts);
     for (int i = 1; i < d->classes; i++) {
         least = counts[i] < counts[least] ? i : least;

@@ -172,7 +172,7 @@ static int order_set(mr_dataset *set, char *const *names, mr_error *e)
 {
     size_t *counts = calloc((size_t)set->classes + 1, sizeof *counts);
     char **own = calloc((size_t)set->classes + 1, sizeof *own);
-    int status = counts && own ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the classes");
+    int status = counts && own ? 0 : mr_no_memory(e, "the classes");
     if (!status)
         reorder(set, names, counts, own);
     free(counts);

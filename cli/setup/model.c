@@ -73,7 +73,7 @@ static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, co
     if (!config && e->code == MR_EINVAL) /* its options cannot be meant */
         return e->code = MR_EUSAGE;
     if (!config)
-        return e->code ? e->code : mr_fail(e, MR_ENOMEM, "out of memory for the architecture");
+        return e->code ? e->code : mr_no_memory(e, "the architecture");
     return mr_model_from_config(out, config, e);
 }
 
@@ -230,7 +230,7 @@ static int named_loss(json_t **out, const char *name, const mr_model *m, mr_give
     parsed.from_logits = true;
     json_decref(*out);
     *out = mr_loss_config(&parsed);
-    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the loss");
+    return *out ? 0 : mr_no_memory(e, "the loss");
 }
 
 int mr_cli_given_activation(mr_given_activation *out, const mr_cli *c, mr_error *e)
@@ -276,7 +276,7 @@ int mr_cli_set_classes(mr_model *m, char *const *class_names, int classes, mr_er
         for (int i = 0; names && i < classes; i++)
             free(names[i]);
         free(names);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the class names");
+        return mr_no_memory(e, "the class names");
     }
     for (int i = 0; m->class_names && i < m->classes; i++)
         free(m->class_names[i]);

@@ -92,7 +92,7 @@ static int check_parameters(const mr_cli *c, const mr_optimizer_class *class, mr
     mr_optimizer *o = NULL;
     own_parameters(asked, c);
     json_t *trial = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", asked);
-    int status = trial ? mr_optimizer_create(&o, trial, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = trial ? mr_optimizer_create(&o, trial, e) : mr_no_memory(e, "an optimizer");
     mr_optimizer_free(o);
     json_decref(trial);
     return status && status != MR_ENOMEM ? (e->code = MR_EUSAGE) : status;
@@ -125,7 +125,7 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
         set_rate(config, c, &usual, own ? json_object_get(config, "learning_rate") : NULL, steps_per_epoch, e);
     *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
     if (!status && !*out)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        status = mr_no_memory(e, "the optimizer");
     if (status) {
         json_decref(*out);
         *out = NULL;

@@ -28,7 +28,7 @@ static int check_folder(const mr_cli_output *o, const char *path, mr_error *e)
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
     int status = 0;
     if (!folder)
-        status = mr_fail(e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(e, "a path");
     else if (access(folder, W_OK | X_OK))
         status = mr_fail_errno(e, errno, "%s: its folder does not exist or cannot be written", called(o));
     free(folder);
@@ -67,7 +67,7 @@ static int check_parent(mr_cli_output output, mr_error *e)
     const char *slash = path ? strrchr(path, '/') : NULL;
     if (slash)
         path[slash - path + 1] = '\0';
-    int status = !path ? mr_fail(e, MR_ENOMEM, "out of memory") : 0;
+    int status = !path ? mr_no_memory(e, "a path") : 0;
     if (!status && access(slash ? path : ".", W_OK | X_OK))
         status = mr_fail_errno(e, errno, "--%s %s: cannot make the folder %s", output.option, output.file,
                                output.file);

@@ -156,7 +156,7 @@ int mr_cli_set_provenance(const mr_cli_run *run, mr_error *e)
     json_t *out = json_pack("{s:s, s:o, s:o}", "millrace", mr_version(), "command", command_of(run), "data",
                             data_json(run));
     if (!out)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the model's provenance");
+        return mr_no_memory(e, "the model's provenance");
     set_model(out, run);
     set_training(out, run);
     if (run->resumed)

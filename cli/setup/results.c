@@ -54,7 +54,7 @@ static int note_end(mr_cli_results *r, mr_error *e)
         m->provenance = json_object();
     if (json_object_set_new(m->provenance, "complete", json_boolean(!ended_early(r))) ||
         json_object_set_new(m->provenance, "finished_epochs", json_integer(r->result->history.count)))
-        return mr_fail(e, MR_ENOMEM, "out of memory for the model's provenance");
+        return mr_no_memory(e, "the model's provenance");
     return 0;
 }
 

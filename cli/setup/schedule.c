@@ -265,5 +265,5 @@ int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate
     json_object_set_new(config, "name", json_string(s->class_name));
     *out = json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.optimizers.schedules", "class_name",
                      s->class_name, "config", config, "registered_name");
-    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the schedule");
+    return *out ? 0 : mr_no_memory(e, "the schedule");
 }

@@ -37,7 +37,7 @@ int mr_cli_stretch_schedule(json_t *optimizer, const mr_cli *c, const json_t *se
         integer(config, "decay_steps", 0) + warmup != epochs * steps_per_epoch)
         return 0;
     if (json_object_set_new(config, "decay_steps", json_integer(c->epochs * steps_per_epoch - warmup)))
-        return mr_fail(e, MR_ENOMEM, "out of memory for the schedule");
+        return mr_no_memory(e, "the schedule");
     snprintf(text, size, "the schedule %s, made for %lld epoch%s, is stretched over %d", name,
              (long long)epochs, epochs == 1 ? "" : "s", c->epochs);
     return 0;

@@ -44,7 +44,7 @@ int mr_cli_thresholds(mr_thresholds *t, float **of_class, const mr_list *given,
         return 0;
     float *own = *of_class = malloc((size_t)classes * sizeof *own);
     if (!own)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the thresholds");
+        return mr_no_memory(e, "the thresholds");
     for (int i = 0; i < classes; i++)
         own[i] = NAN;
     int status = 0;

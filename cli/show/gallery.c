@@ -43,7 +43,7 @@ int mr_gallery_create(mr_gallery **out, int count, uint64_t seed, const char *co
     }
     free(g);
     *out = NULL;
-    return mr_fail(e, MR_ENOMEM, "out of memory for the montage");
+    return mr_no_memory(e, "the montage");
 }
 
 /* Reservoir sampling (Vitter's algorithm R): the place of the next row, or -1. */
@@ -150,7 +150,7 @@ int mr_gallery_write(mr_gallery *g, const char *file, mr_error *e)
     mr_montage m = {0};
     mr_montage_tile *tile = calloc((size_t)g->count, sizeof *tile);
     int status = tile ? mr_decoder_create(&d, (mr_decode_limits){.max_pixels = 178956970}, e)
-                      : mr_fail(e, MR_ENOMEM, "out of memory for the montage");
+                      : mr_no_memory(e, "the montage");
     qsort(g->pick, (size_t)g->filled, sizeof *g->pick, in_input_order);
     for (int i = 0; i < g->filled && !status; i++) {
         picked *p = &g->pick[i];

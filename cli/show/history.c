@@ -129,7 +129,7 @@ int mr_history_plot(const mr_history *h, const mr_history_columns *columns, cons
     size_t n = (size_t)h->count;
     double *v = malloc((4 * n + 1) * sizeof *v);
     if (!v)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plot");
+        return mr_no_memory(e, "the plot");
     bool validated = false;
     for (size_t i = 0; i < n; i++) {
         v[i] = h->record[i].loss;

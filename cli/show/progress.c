@@ -45,7 +45,7 @@ int mr_progress_create_with(mr_progress **out, const mr_progress_options *option
 {
     mr_progress *p = *out = calloc(1, sizeof *p);
     if (!p)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the progress display");
+        return mr_no_memory(e, "the progress display");
     p->options = *options;
     p->unit = "images";
     return MR_OK;

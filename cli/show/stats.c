@@ -56,7 +56,7 @@ int mr_cli_write_stats(const char *file, const mr_stage_stats *stage, int stages
     json_t *all = json_pack("{s:f, s:s*, s:s*, s:o, s:o}", "seconds", wall, "reader", reader, "bottleneck",
                             most ? most->name : NULL, "stages", list, "checkpoints", saved);
     int status = all ? mr_durable_write(file, dump, all, e)
-                     : mr_fail(e, MR_ENOMEM, "out of memory for the statistics");
+                     : mr_no_memory(e, "the statistics");
     json_decref(all);
     return status;
 }

@@ -71,12 +71,12 @@ int mr_step_log_open(mr_step_log **out, const char *path, int64_t step, mr_error
 {
     mr_step_log *l = *out = calloc(1, sizeof *l);
     if (!l)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the step log");
+        return mr_no_memory(e, "the step log");
     if (!path)
         return 0;
     l->path = strdup(path);
     if (!l->path)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the step log");
+        return mr_no_memory(e, "the step log");
     l->file = open_old(path, step);
     bool fresh = !l->file;
     int status = fresh ? open_new(l, path, e) : 0;

@@ -52,7 +52,7 @@ int mr_table_create(mr_table *t, const mr_table_column *columns, int count, mr_e
         t->title[t->columns] = copy_clean(columns[t->columns].title);
         if (!t->title[t->columns]) {
             mr_table_destroy(t);
-            return mr_fail(e, MR_ENOMEM, "out of memory for a table");
+            return mr_no_memory(e, "a table");
         }
     }
     return MR_OK;
@@ -74,7 +74,7 @@ static bool make_room(mr_table *t)
 int mr_table_add(mr_table *t, const char *const *cells, mr_error *e)
 {
     if (!make_room(t))
-        return mr_fail(e, MR_ENOMEM, "out of memory for a table of %d rows", t->rows);
+        return mr_no_memory(e, "a table of %d rows", t->rows);
     char **row = t->cells + (size_t)t->rows * (size_t)t->columns;
     for (int c = 0; c < t->columns; c++) {
         row[c] = copy_clean(cells[c]);
@@ -82,7 +82,7 @@ int mr_table_add(mr_table *t, const char *const *cells, mr_error *e)
             continue;
         while (--c >= 0)
             free(row[c]);
-        return mr_fail(e, MR_ENOMEM, "out of memory for a table of %d rows", t->rows);
+        return mr_no_memory(e, "a table of %d rows", t->rows);
     }
     t->rows++;
     return MR_OK;

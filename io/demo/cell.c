@@ -61,7 +61,7 @@ static int cell_create(cell *c, uint64_t seed, uint64_t index, mr_error *e)
     c->pixels = (size_t)c->width * (size_t)c->height;
     c->memory = calloc(c->pixels * 10, sizeof *c->memory);
     if (!c->memory)
-        return mr_fail(e, MR_ENOMEM, "out of memory for a sample image");
+        return mr_no_memory(e, "a sample image");
     c->rgb = c->memory;
     c->drawn = c->rgb + 3 * c->pixels;
     c->inside = c->drawn + 3 * c->pixels;

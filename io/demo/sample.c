@@ -75,7 +75,7 @@ static int check_entry(const char *directory, const char *below, const char *nam
 {
     char *path;
     if (asprintf(&path, "%s%s%s", below, *below ? "/" : "", name) < 0)
-        return mr_fail(e, MR_ENOMEM, "out of memory while looking into %s", directory);
+        return mr_no_memory(e, "looking into %s", directory);
     int status = MR_OK;
     if (!is_own(path, depth, count))
         status = refuse(directory, path, e);
@@ -157,7 +157,7 @@ static int write_images(const char *directory, int64_t count, uint64_t seed, mr_
 {
     mr_text bytes = {0};
     mr_cell_image *image = malloc(sizeof *image);
-    int status = image ? MR_OK : mr_fail(e, MR_ENOMEM, "out of memory for a sample image");
+    int status = image ? MR_OK : mr_no_memory(e, "a sample image");
     for (int64_t k = 0; k < count && !status; k++) {
         status = write_image(directory, k, count, seed, image, &bytes, e);
         if (!status && progress && !progress(context, k + 1, count))

@@ -84,7 +84,7 @@ static int make_surface(mr_canvas *c, mr_picture_format format, mr_error *e)
     c->surface = format == MR_PICTURE_PNG ? cairo_image_surface_create(CAIRO_FORMAT_RGB24, c->width, c->height)
                                           : vector_surface(c, format);
     if (!c->surface)
-        return mr_fail(e, MR_ENOMEM, "out of memory for a picture");
+        return mr_no_memory(e, "a picture");
     c->cr = cairo_create(c->surface);
     return check_cairo(cairo_status(c->cr), "a picture", e);
 }

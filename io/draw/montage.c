@@ -102,7 +102,7 @@ static int draw_image(mr_canvas *c, const grid *g, const mr_montage_tile *t, dou
 {
     cairo_surface_t *image = surface_of(t);
     if (!image)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an image of %dx%d pixels in the montage", t->width,
+        return mr_no_memory(e, "an image of %dx%d pixels in the montage", t->width,
                        t->height);
     double scale = (double)g->side / (t->width > t->height ? t->width : t->height);
     double width = fmax(1, round(t->width * scale)), height = fmax(1, round(t->height * scale));

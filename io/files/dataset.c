@@ -36,7 +36,7 @@ static mr_dataset *new_dataset(mr_strings *arena, int classes, mr_error *e)
         mr_dataset_free(d);
     } else
         mr_strings_leave(arena);
-    mr_fail(e, MR_ENOMEM, "no memory for an index of %d classes", classes);
+    mr_no_memory(e, "an index of %d classes", classes);
     return NULL;
 }
 
@@ -107,7 +107,7 @@ static int add_samples(mr_dataset *d, const mr_paths *files, int label, mr_error
         return 0;
     mr_sample *grown = reallocarray(d->samples, d->count + files->count, sizeof *grown);
     if (!grown)
-        return mr_fail(e, MR_ENOMEM, "no memory for an index of %zu files", d->count + files->count);
+        return mr_no_memory(e, "an index of %zu files", d->count + files->count);
     d->samples = grown;
     for (size_t i = 0; i < files->count; i++)
         d->samples[d->count++] = (mr_sample){.path = files->name[i], .label = label};
@@ -128,7 +128,7 @@ static int scan_class(scan *s, int label, int folder)
     mr_dataset *d = s->d;
     mr_paths files = {0};
     const char *path = folder < 0 ? "" : mr_strings_join(d->arena, s->dir, s->folders.name[folder]);
-    int status = path ? 0 : mr_fail(s->e, MR_ENOMEM, "no memory for an index of %s", s->dir);
+    int status = path ? 0 : mr_no_memory(s->e, "an index of %s", s->dir);
     if (!status && folder >= 0) {
         d->prefix = strlen(path) - strlen(s->folders.name[folder]);
         status = mr_folder_walk(path, &s->tree, label, d->arena, &files, &d->passed, s->e);
@@ -175,7 +175,7 @@ static int scan_classes(scan *s, char *const *names)
     for (int i = 0; !status && i < d->classes; i++) {
         d->class_names[i] = mr_strings_join(d->arena, NULL, names ? names[i] : s->names.name[i]);
         if (!d->class_names[i])
-            status = mr_fail(s->e, MR_ENOMEM, "no memory for class names");
+            status = mr_no_memory(s->e, "class names");
     }
     s->tree.names = d->class_names;
     for (int i = 0; !status && i < d->classes; i++)
@@ -192,7 +192,7 @@ int mr_dataset_scan(mr_dataset **out, const char *dir, char *const *class_names,
     mr_strings *arena = mr_strings_create();
     *out = NULL;
     int status = arena ? mr_folder_list(dir, arena, &s.folders, &passed, e)
-                       : mr_fail(e, MR_ENOMEM, "no memory for an index of %s", dir);
+                       : mr_no_memory(e, "an index of %s", dir);
     if (!status)
         status = name_classes(&s.names, &s.folders, arena, e);
     if (!status)
@@ -282,7 +282,7 @@ int mr_dataset_take(mr_dataset *all, const bool *out, mr_dataset **taken, mr_err
     v->samples = calloc(all->count + 1, sizeof *v->samples);
     if (!v->samples) {
         mr_dataset_free(v);
-        return mr_fail(e, MR_ENOMEM, "no memory to split %zu samples", all->count);
+        return mr_no_memory(e, "split %zu samples", all->count);
     }
     memcpy(v->class_names, all->class_names, (size_t)all->classes * sizeof *v->class_names);
     v->prefix = all->prefix;
@@ -298,7 +298,7 @@ int mr_dataset_split(mr_dataset *all, double fraction, uint64_t seed, mr_dataset
         return mr_fail(e, MR_EINVAL, "a validation share of %g is out of range (0 to 1)", fraction);
     bool *taken = calloc(2 * all->count + 1, sizeof *taken);
     uint32_t *p = calloc(all->count + 1, sizeof *p);
-    int status = taken && p ? 0 : mr_fail(e, MR_ENOMEM, "no memory to split %zu samples", all->count);
+    int status = taken && p ? 0 : mr_no_memory(e, "split %zu samples", all->count);
     for (int c = 0; !status && fraction > 0 && c < all->classes; c++)
         mark_class(all, c, fraction, seed, p, taken);
     if (!status)

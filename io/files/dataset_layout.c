@@ -69,7 +69,7 @@ static int list(listing *l, const char *dir, mr_error *e)
     mr_folder_counts counts = {0};
     *l = (listing){.strings = mr_strings_create()};
     if (!l->strings)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the folders in %s", dir);
+        return mr_no_memory(e, "the folders in %s", dir);
     int status = mr_folder_list(dir, l->strings, &l->names, &counts, e);
     size_t kept = 0; /* what macOS leaves in archives is no part and no class */
     for (size_t i = 0; i < l->names.count; i++)
@@ -221,7 +221,7 @@ static int other_is_class(const survey *s, mr_error *e)
     mr_folder_counts counts = {0};
     if (!s->other || !strings) {
         mr_strings_leave(strings);
-        return s->other ? mr_fail(e, MR_ENOMEM, "out of memory for %s", s->other) : 0;
+        return s->other ? mr_no_memory(e, "%s", s->other) : 0;
     }
     int status = mr_folder_walk(s->other, NULL, 0, strings, &files, &counts, e);
     bool images = files.count > 0;
@@ -326,7 +326,7 @@ int mr_dataset_layout(const char *dir, char **training, char **validation, char 
         return mr_fail(e, MR_EINVAL, "%s is not a folder", dir);
     int status = find_parts(dir, parts, e);
     if (status == 0 && !(*training = strdup(dir)))
-        status = mr_fail(e, MR_ENOMEM, "no memory for a path");
+        status = mr_no_memory(e, "a path");
     for (int i = 0; status < 0 && i < PARTS; i++) {
         free(*parts[i]);
         *parts[i] = NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/files/folder.h"
 
+#include "base/list.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,15 +14,9 @@
 int mr_paths_add(mr_paths *names, char *name, mr_error *e)
 {
     if (!name)
-        return mr_fail(e, MR_ENOMEM, "no memory for file names");
-    if (names->count == names->capacity) {
-        size_t capacity = names->capacity ? 2 * names->capacity : 64;
-        char **grown = reallocarray(names->name, capacity, sizeof *grown);
-        if (!grown)
-            return mr_fail(e, MR_ENOMEM, "no memory for %zu file names", capacity);
-        names->name = grown;
-        names->capacity = capacity;
-    }
+        return mr_no_memory(e, "file names");
+    if (!mr_list_grow(&names->name, names->count, sizeof *names->name))
+        return mr_no_memory(e, "%zu file names", names->count + 1);
     names->name[names->count++] = name;
     return 0;
 }

@@ -10,7 +10,7 @@
 /* A growing list of strings that belong to an arena. */
 typedef struct mr_paths {
     char **name;
-    size_t count, capacity;
+    size_t count;
 } mr_paths;
 
 /* The caller frees names->name. */

@@ -29,14 +29,14 @@ int mr_folder_ids_add(mr_folder_ids *s, mr_folder_id id, int *tag, mr_error *e)
 {
     member *own = malloc(sizeof *own);
     if (!own)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the folders");
+        return mr_no_memory(e, "the folders");
     *own = (member){id, *tag};
     member **found = tsearch(own, &s->tree, by_id);
     bool added = found && *found == own;
     if (!added)
         free(own);
     if (!found)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the folders");
+        return mr_no_memory(e, "the folders");
     *tag = (*found)->tag;
     return added;
 }

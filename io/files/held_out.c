@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/files/held_out.h"
 
+#include "base/number.h"
 #include "base/checksum.h"
 
 #include <inttypes.h>
@@ -12,7 +13,7 @@ enum { DIGITS = 16 };
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory for the files that are held out");
+    return mr_no_memory(e, "the files that are held out");
 }
 
 static int by_value(const void *a, const void *b)
@@ -100,7 +101,7 @@ int mr_held_out_check(const json_t *records, mr_error *e)
         good = good && json_is_number(json_object_get(r, "fraction")) &&
                json_is_integer(json_object_get(r, "seed")) && json_is_string(text) &&
                json_string_length(text) % DIGITS == 0 &&
-               strspn(json_string_value(text), "0123456789abcdef") == json_string_length(text);
+               mr_is_hex(json_string_value(text));
     }
     return good ? 0 : mr_fail(e, MR_EFORMAT, "millrace_held_out: not a list of splits");
 }

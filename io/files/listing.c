@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/files/listing.h"
 
+#include "base/list.h"
 #include "io/files/name_runs.h"
 
 #include <dirent.h>
@@ -17,13 +18,13 @@ struct mr_listing {
     size_t used, text_capacity;
     size_t *place; /* [count] where each begins; once sorted: name */
     const char **name;
-    size_t count, capacity, next;
+    size_t count, next;
     mr_name_runs *runs; /* where there were more */
 };
 
 static int no_memory(const char *dir, mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "no memory for the names in %s", dir);
+    return mr_no_memory(e, "the names in %s", dir);
 }
 
 /* --- gathering ---------------------------------------------------------------------- */
@@ -38,14 +39,8 @@ static bool reserve(mr_listing *l, size_t size)
         l->text = grown;
         l->text_capacity = capacity;
     }
-    if (l->count == l->capacity) {
-        size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        size_t *grown = reallocarray(l->place, capacity, sizeof *grown);
-        if (!grown)
-            return false;
-        l->place = grown;
-        l->capacity = capacity;
-    }
+    if (!mr_list_grow(&l->place, l->count, sizeof *l->place))
+        return false;
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/files/name_runs.h"
 
+#include "base/list.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,7 +23,7 @@ struct mr_name_runs {
     int fd;
     off_t size;
     run *runs;
-    size_t count, capacity, buffer_size;
+    size_t count, buffer_size;
     size_t *heap, live; /* runs that have a name, the one with the least first */
     size_t given;       /* bytes of the least name where it was given out: the next call passes over it */
 };
@@ -48,7 +49,7 @@ int mr_name_runs_create(mr_name_runs **out, mr_error *e)
 {
     mr_name_runs *r = *out = calloc(1, sizeof *r);
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "no memory for a long list of names");
+        return mr_no_memory(e, "a long list of names");
     r->fd = open_unnamed();
     if (r->fd >= 0)
         return 0;
@@ -75,14 +76,8 @@ static int write_out(mr_name_runs *r, const char *bytes, size_t size, mr_error *
 
 static int new_run(mr_name_runs *r, mr_error *e)
 {
-    if (r->count == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 16;
-        run *grown = reallocarray(r->runs, capacity, sizeof *grown);
-        if (!grown)
-            return mr_fail(e, MR_ENOMEM, "no memory for a long list of names");
-        r->runs = grown;
-        r->capacity = capacity;
-    }
+    if (!mr_list_grow(&r->runs, r->count, sizeof *r->runs))
+        return mr_no_memory(e, "a long list of names");
     r->runs[r->count++] = (run){.next = r->size, .end = r->size};
     return 0;
 }
@@ -91,7 +86,7 @@ int mr_name_runs_add(mr_name_runs *r, const char *const *names, size_t count, mr
 {
     char *buffer = malloc(WRITE_AT + NAME_MAX + 2);
     size_t used = 0;
-    int status = buffer ? new_run(r, e) : mr_fail(e, MR_ENOMEM, "no memory for a long list of names");
+    int status = buffer ? new_run(r, e) : mr_no_memory(e, "a long list of names");
     for (size_t i = 0; i < count && !status; i++) {
         size_t size = strlen(names[i]) + 1;
         if (size > NAME_MAX + 2) {
@@ -161,12 +156,12 @@ int mr_name_runs_rewind(mr_name_runs *r, mr_error *e)
     r->buffer_size = share > BUFFER_MOST ? BUFFER_MOST : share < BUFFER_LEAST ? BUFFER_LEAST : share;
     r->heap = calloc(r->count + 1, sizeof *r->heap);
     if (!r->heap)
-        return mr_fail(e, MR_ENOMEM, "no memory for a long list of names");
+        return mr_no_memory(e, "a long list of names");
     for (size_t i = 0; i < r->count; i++) {
         bool has;
         r->runs[i].buffer = malloc(r->buffer_size);
         int status = r->runs[i].buffer ? fill(r, &r->runs[i], &has, e)
-                                       : mr_fail(e, MR_ENOMEM, "no memory for a long list of names");
+                                       : mr_no_memory(e, "a long list of names");
         if (status)
             return status;
         if (has)

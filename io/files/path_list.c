@@ -25,7 +25,7 @@ int mr_path_list_create(mr_path_list **out, int fd, bool nul_ended, mr_error *e)
     *out = NULL;
     if (!l || !(l->bytes = malloc(CHUNK + 1))) {
         free(l);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
+        return mr_no_memory(e, "the list of paths");
     }
     l->fd = fd;
     l->known = l->begun = nul_ended;
@@ -55,7 +55,7 @@ static int make_room(mr_path_list *l, mr_error *e)
         return mr_fail(e, MR_ELIMIT, "the list of paths holds a name of over %d bytes", LONGEST);
     char *grown = realloc(l->bytes, 2 * l->capacity + 1);
     if (!grown)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the list of paths");
+        return mr_no_memory(e, "the list of paths");
     l->bytes = grown;
     l->capacity *= 2;
     return 0;

@@ -101,7 +101,7 @@ static int make_slots(mr_reader *r, mr_error *e)
 {
     r->slots = calloc((size_t)r->options.depth, sizeof *r->slots);
     if (!r->slots)
-        return mr_fail(e, MR_ENOMEM, "no memory for %d reads in flight", r->options.depth);
+        return mr_no_memory(e, "%d reads in flight", r->options.depth);
     for (int i = 0; i < r->options.depth; i++) {
         r->slots[i].next = r->free;
         r->free = &r->slots[i];
@@ -116,10 +116,10 @@ int mr_reader_create(mr_reader **out, mr_reader_options options, mr_error *e)
         return mr_fail(e, MR_EINVAL, "%d reads in flight: give 1 to 4096", options.depth);
     mr_reader *r = calloc(1, sizeof *r);
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "no memory for a file reader");
+        return mr_no_memory(e, "a file reader");
     r->options = options;
     r->pool = mr_buffer_pool_create(options.memory);
-    int status = r->pool ? make_slots(r, e) : mr_fail(e, MR_ENOMEM, "no memory for a file reader");
+    int status = r->pool ? make_slots(r, e) : mr_no_memory(e, "a file reader");
     if (!status)
         status = choose_backend(r, e);
     if (status)

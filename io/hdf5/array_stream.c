@@ -68,12 +68,12 @@ int mr_array_reader_open(mr_array_reader **out, const char *file, const char *na
 {
     mr_array_reader *r = *out = calloc(1, sizeof *r);
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an array");
+        return mr_no_memory(e, "an array");
     r->file = r->set = -1;
     r->path = file;
     r->name = strdup(name);
     mr_hdf5_lock();
-    int status = r->name ? open_set(r, name, e) : mr_fail(e, MR_ENOMEM, "out of memory for an array");
+    int status = r->name ? open_set(r, name, e) : mr_no_memory(e, "an array");
     mr_hdf5_unlock();
     if (status) {
         mr_array_reader_close(r);
@@ -119,7 +119,7 @@ int mr_array_reader_rows(mr_array_reader *r, int64_t first, int count, double re
         r->u8_size = r->u8 ? n : 0;
     }
     if (!r->u8)
-        return mr_fail(e, MR_ENOMEM, "out of memory for %d rows of '%s'", count, r->name);
+        return mr_no_memory(e, "%d rows of '%s'", count, r->name);
     int status = read_rows(r, first, count, H5T_NATIVE_UINT8, r->u8, e);
     for (size_t i = 0; i < n && !status; i++)
         out[i] = (float)((double)r->u8[i] * rescale + offset);
@@ -160,7 +160,7 @@ int mr_array_writer_open(mr_array_writer **out, const char *file, mr_error *e)
 {
     mr_array_writer *w = *out = calloc(1, sizeof *w);
     if (!w)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an array");
+        return mr_no_memory(e, "an array");
     w->file = -1;
     w->path = file;
     int status = mr_durable_begin(&w->durable, file, e);
@@ -193,7 +193,7 @@ int mr_array_writer_add(mr_array_writer *w, const char *name, const mr_shape *sh
 {
     array_set *grown = reallocarray(w->sets, (size_t)w->count + 1, sizeof *grown);
     if (!grown)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an array");
+        return mr_no_memory(e, "an array");
     w->sets = grown;
     mr_hdf5_lock();
     hid_t id = create_set(w->file, name, shape);

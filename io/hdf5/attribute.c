@@ -2,6 +2,7 @@
 /* String attributes of every kind that h5py has written for Keras since 2015. */
 #include "io/hdf5/hdf5.h"
 
+#include "base/list.h"
 #include "io/hdf5/raw.h"
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static int add_fixed(struct reading *r, const mr_raw_attribute *a, size_t count,
             n--;
         char *copy = strndup(text, n);
         status = copy ? mr_names_add(r->out, copy, e)
-                      : mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", a->name);
+                      : mr_no_memory(e, "attribute '%s'", a->name);
         free(copy);
     }
     return status;
@@ -153,15 +154,11 @@ static bool part_number(const char *whole, const char *name, unsigned long *numb
 static int read_part(void *context, const mr_raw_attribute *a, mr_error *e)
 {
     struct parts *p = context;
-    struct part *larger;
     unsigned long number;
     if (!part_number(a->name, p->name, &number))
         return 0;
-    if ((p->count & (p->count - 1)) == 0) { /* full at every power of two */
-        if (!(larger = reallocarray(p->part, p->count ? 2 * p->count : 1, sizeof *larger)))
-            return mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", a->name);
-        p->part = larger;
-    }
+    if (!mr_list_grow(&p->part, p->count, sizeof *p->part))
+        return mr_no_memory(e, "attribute '%s'", a->name);
     struct part *part = &p->part[p->count++];
     *part = (struct part){.number = number};
     int found = read_strings(&(struct reading){a->name, p->raw, &part->names}, a, e);
@@ -311,7 +308,7 @@ static int write_fixed(hid_t object, const char *name, const mr_names *names, si
     hsize_t dim = count;
     char *block = calloc(count, width);
     if (!block)
-        return mr_fail(e, MR_ENOMEM, "attribute '%s': out of memory", name);
+        return mr_no_memory(e, "attribute '%s'", name);
     for (size_t i = 0; i < count; i++)
         memcpy(block + i * width, names->name[first + i], strlen(names->name[first + i]));
     hid_t type = H5Tcopy(H5T_C_S1);

@@ -276,50 +276,6 @@ int mr_hdf5_make_group(hid_t *group, hid_t at, const char *path, mr_error *e)
     return 0;
 }
 
-/* --- lists of names ------------------------------------------------------- */
-
-void mr_names_free(mr_names *names)
-{
-    for (size_t i = 0; i < names->count; i++)
-        free(names->name[i]);
-    free(names->name);
-    memset(names, 0, sizeof *names);
-}
-
-/* NAME becomes the list's. */
-static int names_take(mr_names *names, char *name, mr_error *e)
-{
-    if (!name)
-        return mr_fail(e, MR_ENOMEM, "out of memory for names");
-    if (names->count >= MR_HDF5_MAX_NAMES) {
-        free(name);
-        return mr_fail(e, MR_ELIMIT, "more than %d names in a list", MR_HDF5_MAX_NAMES);
-    }
-    if ((names->count & (names->count - 1)) == 0) { /* full at every power of two */
-        char **larger = realloc(names->name, (names->count ? 2 * names->count : 1) * sizeof *larger);
-        if (!larger) {
-            free(name);
-            return mr_fail(e, MR_ENOMEM, "out of memory for names");
-        }
-        names->name = larger;
-    }
-    names->name[names->count++] = name;
-    return 0;
-}
-
-int mr_names_add(mr_names *names, const char *name, mr_error *e)
-{
-    return names_take(names, strdup(name), e);
-}
-
-ptrdiff_t mr_names_find(const mr_names *names, const char *name)
-{
-    for (size_t i = 0; i < names->count; i++)
-        if (!strcmp(names->name[i], name))
-            return (ptrdiff_t)i;
-    return -1;
-}
-
 struct listing {
     mr_names *names;
     mr_error *e;

@@ -9,6 +9,7 @@
 #define MR_IO_HDF5_H
 
 #include "base/error.h"
+#include "base/list.h"
 #include "base/shape.h"
 
 #include <hdf5.h>
@@ -50,16 +51,6 @@ int mr_hdf5_make_group(hid_t *group, hid_t at, const char *path, mr_error *e);
 void mr_hdf5_release(hid_t id);
 
 /* --- lists of names ------------------------------------------------------- */
-
-typedef struct mr_names {
-    size_t count;
-    char **name; /* each malloc'ed */
-} mr_names;
-
-void mr_names_free(mr_names *names);
-int mr_names_add(mr_names *names, const char *name, mr_error *e);
-/* Index of NAME, or -1. */
-ptrdiff_t mr_names_find(const mr_names *names, const char *name);
 
 /* The names of all links of a group, sorted by byte value. */
 int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e);

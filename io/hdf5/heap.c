@@ -67,7 +67,7 @@ static int load_heap(struct heap *h, mr_raw *r, uint64_t address, mr_error *e)
     h->address = address;
     h->object = calloc(OBJECTS, sizeof *h->object);
     status = h->object ? mr_raw_copy(&h->bytes, r, address, (size_t)size, e)
-                       : mr_fail(e, MR_ENOMEM, "out of memory");
+                       : mr_no_memory(e, "an HDF5 file");
     if (!status)
         find_objects(h);
     return status;
@@ -99,7 +99,7 @@ static int add_string(mr_names *out, struct heap *h, mr_raw *r, const unsigned c
     if (!bytes)
         return damaged(e, name, "a string is not where it should be");
     char *text = strndup((const char *)bytes, length);
-    status = text ? mr_names_add(out, text, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    status = text ? mr_names_add(out, text, e) : mr_no_memory(e, "an HDF5 file");
     free(text);
     return status;
 }

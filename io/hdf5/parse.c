@@ -68,7 +68,7 @@ int mr_h5_take(mr_h5_walk *w, mr_h5_piece *p, uint64_t address, uint64_t size, c
     }
     p->at = p->owned = malloc(p->size + 1);
     if (!p->owned)
-        return mr_fail(w->e, MR_ENOMEM, "out of memory for '%s'", w->what);
+        return mr_no_memory(w->e, "'%s'", w->what);
     int status = read_fully(w, p->owned, p->size, w->base + address);
     if (status)
         mr_h5_drop(p);
@@ -113,7 +113,7 @@ static int make_room(mr_h5_walk *w)
     size_t room = w->seen_room ? 2 * w->seen_room : 256;
     mr_h5_seen *larger = calloc(room, sizeof *larger);
     if (!larger)
-        return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
+        return mr_no_memory(w->e, "the objects of '%s'", w->what);
     for (size_t i = 0; i < w->seen_room; i++)
         if (w->seen[i].address)
             *place_of(larger, room, w->seen[i].address) = w->seen[i];

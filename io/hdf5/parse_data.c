@@ -141,7 +141,7 @@ static int know_collection(mr_h5_walk *w, uint64_t address)
     w->heap_address = 0;
     w->heap_object = calloc(OBJECTS, sizeof *w->heap_object);
     if (!w->heap_object)
-        return mr_fail(w->e, MR_ENOMEM, "out of memory for '%s'", w->what);
+        return mr_no_memory(w->e, "'%s'", w->what);
     int status = read_collection(w, address);
     if (!status)
         w->heap_address = address;

@@ -4,6 +4,7 @@
  * in the file and are listed by a B-tree. */
 #include "io/hdf5/parse_internal.h"
 
+#include "base/list.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,7 +139,7 @@ static int check_sum(const mr_h5_heap *h, const mr_h5_piece *p, uint64_t address
     size_t at = overhead(h) - SUM;
     uint8_t *copy = malloc(p->size);
     if (!copy)
-        return mr_fail(h->w->e, MR_ENOMEM, "out of memory for '%s'", h->w->what);
+        return mr_no_memory(h->w->e, "'%s'", h->w->what);
     memcpy(copy, p->at, p->size);
     memset(copy + at, 0, SUM);
     mr_h5_cursor c = mr_h5_over(p->at + at, SUM);
@@ -150,12 +151,8 @@ static int check_sum(const mr_h5_heap *h, const mr_h5_piece *p, uint64_t address
 static int walk_direct(mr_h5_heap *h, uint64_t address, uint64_t size, uint64_t offset)
 {
     struct block b = {.offset = offset};
-    if ((h->blocks & (h->blocks - 1)) == 0) { /* full at every power of two */
-        struct block *larger = reallocarray(h->block, h->blocks ? 2 * h->blocks : 1, sizeof *larger);
-        if (!larger)
-            return mr_fail(h->w->e, MR_ENOMEM, "out of memory for '%s'", h->w->what);
-        h->block = larger;
-    }
+    if (!mr_list_grow(&h->block, h->blocks, sizeof *h->block))
+        return mr_no_memory(h->w->e, "'%s'", h->w->what);
     int status = mr_h5_take(h->w, &b.bytes, address, size, name);
     if (status)
         return status;
@@ -212,7 +209,7 @@ int mr_h5_open_heap(mr_h5_heap **out, mr_h5_walk *w, uint64_t address, size_t id
     unsigned rows = 0;
     mr_h5_heap *h = *out = calloc(1, sizeof *h);
     if (!h)
-        return mr_fail(w->e, MR_ENOMEM, "out of memory for '%s'", w->what);
+        return mr_no_memory(w->e, "'%s'", w->what);
     *h = (mr_h5_heap){.w = w, .address = address, .id_length = id_length};
     int status = read_header(h, &table, &rows);
     if (!status && table != MR_H5_UNDEFINED)
@@ -266,12 +263,8 @@ static int add_huge(mr_h5_walk *w, void *context, mr_h5_cursor *record)
     mr_h5_heap *h = context;
     struct huge one = {
         .address = mr_h5_get(record, 8), .size = mr_h5_get(record, 8), .id = mr_h5_get(record, 8)};
-    if ((h->huges & (h->huges - 1)) == 0) { /* full at every power of two */
-        struct huge *larger = reallocarray(h->huge, h->huges ? 2 * h->huges : 1, sizeof *larger);
-        if (!larger)
-            return mr_fail(w->e, MR_ENOMEM, "out of memory for '%s'", w->what);
-        h->huge = larger;
-    }
+    if (!mr_list_grow(&h->huge, h->huges, sizeof *h->huge))
+        return mr_no_memory(w->e, "'%s'", w->what);
     if (!mr_h5_inside(w, one.address, one.size) || one.size == 0 ||
         (h->huges && one.id <= h->huge[h->huges - 1].id))
         return bad(h, one.address);

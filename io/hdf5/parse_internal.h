@@ -59,7 +59,7 @@ typedef struct mr_h5_walk {
     mr_h5_seen *seen;
     size_t seen_count, seen_room; /* room: a power of two */
     mr_h5_link *link;             /* those to be followed yet */
-    size_t links, link_room;
+    size_t links;
     int shared_depth;      /* named types whose attributes have named types … */
     uint64_t heap_address; /* of the collection whose objects are known */
     uint32_t *heap_object; /* [65536] size of object I + 1; 0: there is none */

@@ -2,6 +2,7 @@
 /* Object headers: both versions, their continuations, and what their messages must be together. */
 #include "io/hdf5/parse_internal.h"
 
+#include "base/list.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,12 +67,8 @@ static int add_piece(struct object *o, mr_h5_cursor *c)
     uint64_t address = mr_h5_get(c, 8), size = mr_h5_get(c, 8);
     if (size < 16)
         return bad(o, "continuation of an object header");
-    if ((o->pieces & (o->pieces - 1)) == 0) { /* full at every power of two */
-        struct piece *larger = reallocarray(o->piece, o->pieces ? 2 * o->pieces : 1, sizeof *larger);
-        if (!larger)
-            return mr_fail(o->w->e, MR_ENOMEM, "out of memory for the objects of '%s'", o->w->what);
-        o->piece = larger;
-    }
+    if (!mr_list_grow(&o->piece, o->pieces, sizeof *o->piece))
+        return mr_no_memory(o->w->e, "the objects of '%s'", o->w->what);
     o->piece[o->pieces++] = (struct piece){address, size};
     return 0;
 }
@@ -403,7 +400,7 @@ static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
     bool before;
     struct object *o = calloc(1, sizeof *o);
     if (!o)
-        return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
+        return mr_no_memory(w->e, "the objects of '%s'", w->what);
     *o = (struct object){
         .w = w, .address = address, .extension = extension, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
     int status = read_header(o);
@@ -462,14 +459,8 @@ int mr_h5_walk_extension(mr_h5_walk *w, uint64_t address)
 
 int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
 {
-    if (w->links == w->link_room) {
-        size_t room = w->link_room ? 2 * w->link_room : 64;
-        mr_h5_link *larger = reallocarray(w->link, room, sizeof *larger);
-        if (!larger)
-            return mr_fail(w->e, MR_ENOMEM, "out of memory for the objects of '%s'", w->what);
-        w->link = larger;
-        w->link_room = room;
-    }
+    if (!mr_list_grow(&w->link, w->links, sizeof *w->link))
+        return mr_no_memory(w->e, "the objects of '%s'", w->what);
     w->link[w->links++] = *link;
     return 0;
 }

@@ -3,6 +3,7 @@
  * little-endian. */
 #include "io/hdf5/raw.h"
 
+#include "base/list.h"
 #include "io/hdf5/parse_internal.h"
 
 #include <errno.h>
@@ -96,7 +97,7 @@ int mr_raw_read(mr_raw *r, uint64_t address, void *out, size_t n, mr_error *e)
 int mr_raw_copy(unsigned char **out, mr_raw *r, uint64_t address, size_t n, mr_error *e)
 {
     *out = malloc(n + 1);
-    int status = *out ? mr_raw_read(r, address, *out, n, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = *out ? mr_raw_read(r, address, *out, n, e) : mr_no_memory(e, "an HDF5 file");
     if (status) {
         free(*out);
         *out = NULL;
@@ -139,12 +140,8 @@ static int add_block(struct header *h, uint64_t address, uint64_t size)
     if (size > h->left)
         return damaged(h->e, "of impossible size");
     h->left -= size;
-    if ((h->count & (h->count - 1)) == 0) { /* full at every power of two */
-        struct block *larger = reallocarray(h->block, h->count ? 2 * h->count : 1, sizeof *larger);
-        if (!larger)
-            return mr_fail(h->e, MR_ENOMEM, "out of memory");
-        h->block = larger;
-    }
+    if (!mr_list_grow(&h->block, h->count, sizeof *h->block))
+        return mr_no_memory(h->e, "an HDF5 file");
     h->block[h->count++] = (struct block){address, (size_t)size};
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/hdf5/seal.h"
 
+#include "base/list.h"
 #include "io/hdf5/checksum.h"
 #include "io/hdf5/driver.h"
 
@@ -201,12 +202,8 @@ int mr_seal_check(hid_t file, mr_error *e)
 
 static mr_dataset_check *add_check(mr_file_check *f, const char *path)
 {
-    if ((f->count & (f->count - 1)) == 0) { /* full at every power of two */
-        mr_dataset_check *larger = realloc(f->dataset, (f->count ? 2 * f->count : 1) * sizeof *larger);
-        if (!larger)
-            return NULL;
-        f->dataset = larger;
-    }
+    if (!mr_list_grow(&f->dataset, f->count, sizeof *f->dataset))
+        return NULL;
     mr_dataset_check *d = &f->dataset[f->count];
     *d = (mr_dataset_check){.path = strdup(path)};
     f->count += d->path != NULL;
@@ -224,7 +221,7 @@ static int check_numbers(mr_dataset_check *d, hid_t dataset, const char *path, m
     size_t bytes = mr_shape_count(&shape) * H5Tget_size(type);
     void *values = malloc(bytes + 1);
     if (!values)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for dataset '%s'", path);
+        status = mr_no_memory(e, "dataset '%s'", path);
     else if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0)
         d->intact = mr_hdf5_compare_checksum(dataset, type, values, bytes, path, NULL) == 0;
     H5Eclear2(H5E_DEFAULT);
@@ -240,7 +237,7 @@ static int check_dataset(void *context, hid_t object, H5I_type_t type, const cha
         return 0;
     mr_dataset_check *d = add_check(context, path);
     if (!d)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the list of datasets");
+        return mr_no_memory(e, "the list of datasets");
     int there = mr_hdf5_find_checksum(&sum, object, e);
     d->has_checksum = there == 1;
     return there == 1 ? check_numbers(d, object, path, e) : there;

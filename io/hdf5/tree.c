@@ -4,6 +4,7 @@
  * through n diamonds. Here each address is visited once, whatever the counts say. */
 #include "io/hdf5/hdf5.h"
 
+#include "base/list.h"
 #include "io/hdf5/parse_internal.h"
 
 #include <stdlib.h>
@@ -45,18 +46,14 @@ struct tree {
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory for the list of what is in the file");
+    return mr_no_memory(e, "the list of what is in the file");
 }
 
 static int add_link(struct tree *t, const char *name, haddr_t address)
 {
     struct level *v = &t->level[t->depth - 1];
-    if ((v->count & (v->count - 1)) == 0) { /* full at every power of two */
-        struct link *larger = reallocarray(v->link, v->count ? 2 * v->count : 1, sizeof *larger);
-        if (!larger)
-            return no_memory(t->e);
-        v->link = larger;
-    }
+    if (!mr_list_grow(&v->link, v->count, sizeof *v->link))
+        return no_memory(t->e);
     v->link[v->count] = (struct link){strdup(name), address};
     return v->link[v->count].name ? (v->count++, 0) : no_memory(t->e);
 }

@@ -67,7 +67,7 @@ int mr_decoder_create(mr_decoder **out, mr_decode_limits limits, mr_error *e)
     mr_decoder *d = calloc(1, sizeof *d);
     *out = d;
     if (!d)
-        return mr_fail(e, MR_ENOMEM, "no memory for an image decoder");
+        return mr_no_memory(e, "an image decoder");
     d->limits = limits;
     int status = mr_resizer_create(&d->resizer, mr_resize_best(), e);
     if (status) {

@@ -149,7 +149,7 @@ static void *jpeg_create_state(mr_error *e)
     jpeg_state *s = calloc(1, sizeof *s);
     if (s && start_libjpeg(s, e) == 0)
         return s;
-    mr_fail(e, MR_ENOMEM, "no memory for a JPEG decoder");
+    mr_no_memory(e, "a JPEG decoder");
     jpeg_destroy_state(s);
     return NULL;
 }

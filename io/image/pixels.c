@@ -16,7 +16,7 @@ uint8_t *mr_scratch_reserve(mr_scratch *s, size_t size, mr_error *e)
     size_t rounded = (size + MR_ROW_PADDING + 63) & ~(size_t)63;
     s->bytes = aligned_alloc(64, rounded);
     if (!s->bytes) {
-        mr_fail(e, MR_ENOMEM, "no memory for %zu bytes of pixels", size);
+        mr_no_memory(e, "%zu bytes of pixels", size);
         return NULL;
     }
     s->capacity = rounded - MR_ROW_PADDING;

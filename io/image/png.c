@@ -139,7 +139,7 @@ static void *png_create_state(mr_error *e)
 {
     png_state *s = calloc(1, sizeof *s);
     if (!s)
-        mr_fail(e, MR_ENOMEM, "no memory for a PNG decoder");
+        mr_no_memory(e, "a PNG decoder");
     return s;
 }
 
@@ -246,7 +246,7 @@ static int start_libpng(png_state *s, mr_error *e)
 {
     s->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, s, on_error, on_warning);
     s->info = s->png ? png_create_info_struct(s->png) : NULL;
-    return s->info ? 0 : mr_fail(e, MR_ENOMEM, "no memory for a PNG decoder");
+    return s->info ? 0 : mr_no_memory(e, "a PNG decoder");
 }
 
 static void read_header(png_state *s)

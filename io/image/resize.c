@@ -82,7 +82,7 @@ int mr_resizer_create(mr_resizer **out, const mr_resize_kernels *kernels, mr_err
 {
     *out = calloc(1, sizeof **out);
     if (!*out)
-        return mr_fail(e, MR_ENOMEM, "no memory for a resizer");
+        return mr_no_memory(e, "a resizer");
     (*out)->kernels = kernels;
     return 0;
 }

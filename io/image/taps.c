@@ -70,7 +70,7 @@ static int allocate(mr_taps *t, mr_error *e)
     size_t n = ((size_t)t->out + 3) & ~(size_t)3, w = n * (size_t)t->stride;
     char *block = calloc(1, 3 * n * sizeof(int) + w * MR_TAP_BYTES);
     if (!block)
-        return mr_fail(e, MR_ENOMEM, "no memory for resizing %d to %d pixels", t->in, t->out);
+        return mr_no_memory(e, "resizing %d to %d pixels", t->in, t->out);
     t->first = (int *)block;
     t->count = t->first + n;
     t->lead = t->count + n;
@@ -130,7 +130,7 @@ int mr_taps_create(mr_taps *t, int in, int out, mr_interpolation f, mr_error *e)
         return mr_fail(e, MR_ELIMIT, "resizing %d to %d pixels is out of all proportion", in, out);
     double *w = malloc((size_t)stride * sizeof *w);
     int status =
-        w ? allocate(t, e) : mr_fail(e, MR_ENOMEM, "no memory for resizing %d to %d pixels", in, out);
+        w ? allocate(t, e) : mr_no_memory(e, "resizing %d to %d pixels", in, out);
     for (int i = 0; !status && i < out; i++)
         fill_row(t, i, scale, w);
     free(w);

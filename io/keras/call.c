@@ -249,7 +249,7 @@ static int numbering_open(struct numbering *n, mr_dialect *d, json_t *model)
     *n = (struct numbering){model, mr_keras_index(layers),
                             calloc(json_array_size(layers) + 1, sizeof *n->target)};
     if (!n->index || !n->target)
-        return mr_fail(d->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(d->e, "a model's configuration or weights");
     json_array_foreach (layers, i, layer) {
         struct target *t = &n->target[i];
         t->calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"));

@@ -280,7 +280,7 @@ static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int d
     json_t *made = json_pack("{s:s, s:s, s:o}", "class_name", sequential ? "Sequential" : "Functional",
                              "name", name, "config", config);
     int status = made ? convert_layers(d, layers, model, sequential, depth)
-                      : mr_fail(d->e, MR_ENOMEM, "out of memory");
+                      : mr_no_memory(d->e, "a model's configuration or weights");
     if (!status && !sequential)
         status = convert_ends(d, config, found);
     if (!status && !sequential)
@@ -405,7 +405,7 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     json_t *made = NULL;
     int status = convert_model(&made, &d, root, 0);
     if (!status && !origin->layouts && !(origin->layouts = json_object()))
-        status = mr_fail(e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(e, "a model's configuration or weights");
     if (!status)
         status = bring_up_to_date(&d, &made, origin->layouts);
     if (!status && says_mixed(root, 0))

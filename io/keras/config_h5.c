@@ -2,6 +2,7 @@
 /* The canonical configuration in the words of Keras 2, as far as it has them: see io/keras/write.h for who
  * reads that. */
 #include "io/keras/internal.h"
+#include "base/text.h"
 #include "io/keras/layout.h"
 #include "io/keras/write.h"
 
@@ -66,9 +67,9 @@ static json_t *old_activation(const mr_dialect *d, json_t *v)
 
 static json_t *old_value(mr_dialect *d, const char *key, json_t *v)
 {
-    if (mr_keras_ends_with(key, "_initializer") && json_is_object(v))
+    if (mr_ends_with(key, "_initializer") && json_is_object(v))
         return old_initializer(d, v);
-    if (mr_keras_ends_with(key, "_regularizer") && json_is_object(v))
+    if (mr_ends_with(key, "_regularizer") && json_is_object(v))
         return old_regularizer(v);
     if (!strcmp(key, "activation"))
         return old_activation(d, v);
@@ -232,5 +233,5 @@ int mr_keras_config_h5(json_t **out, const mr_graph *g, int dialect, mr_error *e
         return status;
     json_decref(*out);
     *out = NULL;
-    return mr_fail(e, MR_ENOMEM, "out of memory while writing the model's configuration");
+    return mr_no_memory(e, "writing the model's configuration");
 }

@@ -259,5 +259,5 @@ int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e)
         return 0;
     json_decref(*out);
     *out = NULL;
-    return mr_fail(e, MR_ENOMEM, "out of memory while writing the model's configuration");
+    return mr_no_memory(e, "writing the model's configuration");
 }

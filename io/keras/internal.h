@@ -40,7 +40,6 @@ json_t *mr_keras_object(mr_dialect *d, const json_t *v);
 /* The other way: value V of KEY as Keras 3 serialises it, with module and registered_name; what is no object is
  * copied. A new reference. */
 json_t *mr_keras_serialized(const char *key, json_t *v);
-bool mr_keras_ends_with(const char *text, const char *end);
 
 /* The canonical {"class_name", "name", "config"} of one layer that is no model (io/keras/layer.c). */
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer);

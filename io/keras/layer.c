@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One layer's configuration: class names and keys of every era → Keras 3's. */
 #include "io/keras/internal.h"
+#include "base/text.h"
 #include "nn/graph/layer.h"
 
 #include <string.h>
@@ -127,9 +128,9 @@ static json_t *data_format(const json_t *v)
 
 static json_t *convert_value(mr_dialect *d, const char *key, const json_t *v)
 {
-    if (mr_keras_ends_with(key, "_initializer"))
+    if (mr_ends_with(key, "_initializer"))
         return mr_keras_initializer(d, v);
-    if (mr_keras_ends_with(key, "_regularizer"))
+    if (mr_ends_with(key, "_regularizer"))
         return mr_keras_regularizer(d, v);
     if (!strcmp(key, "activation"))
         return mr_keras_activation(d, v);

@@ -152,7 +152,7 @@ static int flatten(struct scope *s, const json_t *layer, struct tag *out)
     bool turns = mr_json_is(json_object_get(config_of(layer), "data_format"),
                             "channels_first"); /* to (H,W,C) by itself */
     char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
-    int status = path ? 0 : mr_fail(p->d->e, MR_ENOMEM, "out of memory");
+    int status = path ? 0 : mr_no_memory(p->d->e, "a model's configuration or weights");
     set_channels_last(p, layer);
     if (!status && turns) {
         *out = (struct tag){SAME, NULL};
@@ -291,7 +291,7 @@ static int call_model(struct scope *s, struct entry *en, size_t call, const stru
     char *path = mr_keras_path(s->prefix, mr_keras_name(en->json));
     struct tag *out = NULL;
     size_t outputs = 0;
-    int status = path ? 0 : mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+    int status = path ? 0 : mr_no_memory(s->p->d->e, "a model's configuration or weights");
     if (!status)
         status = walk_model(s->p, en->json, path, in, inputs, &out, &outputs, s->depth + 1);
     if (!status && outputs > MAX_TAGS / en->calls)
@@ -299,7 +299,7 @@ static int call_model(struct scope *s, struct entry *en, size_t call, const stru
                          mr_keras_name(en->json));
     struct tag *larger = status ? NULL : calloc(en->calls * outputs + 1, sizeof *larger);
     if (!status && !larger)
-        status = mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(s->p->d->e, "a model's configuration or weights");
     if (!status) {
         memcpy(larger + call * outputs, out, outputs * sizeof *larger);
         free(en->tag);
@@ -366,14 +366,14 @@ static int open_scope(struct scope *s)
     s->entry = calloc(json_array_size(layers) + 1, sizeof *s->entry);
     s->index = mr_keras_index(layers);
     if (!s->entry || !s->index)
-        return mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(s->p->d->e, "a model's configuration or weights");
     json_array_foreach (layers, i, layer) {
         struct entry *en = &s->entry[s->entries++];
         size_t calls = json_array_size(json_object_get(layer, "inbound_nodes"));
         *en = (struct entry){.json = json_incref(layer), .calls = calls ? calls : 1, .outputs = 1};
         en->tag = calloc(en->calls, sizeof *en->tag);
         if (!en->tag)
-            return mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+            return mr_no_memory(s->p->d->e, "a model's configuration or weights");
     }
     return 0;
 }
@@ -476,7 +476,7 @@ static int collect(struct scope *s, struct tag **out, size_t *outputs)
     *outputs = sequential ? last->outputs : json_array_size(ends);
     *out = calloc(*outputs + 1, sizeof **out);
     if (!*out)
-        return mr_fail(s->p->d->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(s->p->d->e, "a model's configuration or weights");
     for (size_t i = 0; i < *outputs; i++) {
         (*out)[i] = sequential ? last->tag[i] : tag_of(s, json_array_get(ends, i));
         if (s->depth == 0 && (*out)[i].order == FLAT)
@@ -527,7 +527,7 @@ static int walk_once(struct pass *p, json_t **changed, const json_t *original)
     json_object_clear(p->orders);
     *changed = json_deep_copy(original);
     int status = *changed ? walk_model(p, *changed, "", NULL, 0, &out, &outputs, 0)
-                          : mr_fail(p->d->e, MR_ENOMEM, "out of memory");
+                          : mr_no_memory(p->d->e, "a model's configuration or weights");
     free(out);
     return status;
 }

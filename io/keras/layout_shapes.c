@@ -88,7 +88,7 @@ int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e)
     int status = 0;
     json_object_foreach (copy, path, note)
         if (json_object_set_new(notes, path, arrange_layer(mr_graph_layer(g, path), note, g)))
-            status = mr_fail(e, MR_ENOMEM, "out of memory");
+            status = mr_no_memory(e, "a model's configuration or weights");
     json_decref(copy);
     return status;
 }
@@ -135,6 +135,6 @@ int mr_keras_keep_layouts(json_t *config, const json_t *layouts, mr_error *e)
 {
     json_t *kept = json_object_get(config, "original");
     if (kept && json_object_set_new(kept, "layouts", mr_keras_later_layouts(layouts)))
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's configuration or weights");
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/keras/metadata.h"
 
+#include "base/number.h"
 #include "io/files/class_name.h"
 #include "io/files/held_out.h"
 #include "base/json_read.h"
@@ -10,44 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- bytes in JSON -------------------------------------------------------- */
-
 static json_t *to_hex(const void *bytes, size_t size)
 {
-    static const char digits[] = "0123456789abcdef";
-    char *text = malloc(2 * size + 1);
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < size; i++) {
-        text[2 * i] = digits[((const unsigned char *)bytes)[i] >> 4];
-        text[2 * i + 1] = digits[((const unsigned char *)bytes)[i] & 15];
-    }
-    json_t *v = json_stringn(text, 2 * size);
+    char *text = mr_hex_encode(bytes, size);
+    json_t *v = text ? json_string(text) : NULL;
     free(text);
     return v;
-}
-
-static unsigned char nibble(char c)
-{
-    return (unsigned char)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-/* What to_hex made; NUL terminated, malloc'ed. */
-static char *from_hex(const json_t *v, size_t *size)
-{
-    const char *text = json_string_value(v);
-    size_t n = text ? json_string_length(v) / 2 : 0;
-    if (!text || strspn(text, "0123456789abcdef") != 2 * n)
-        return NULL;
-    char *bytes = malloc(n + 1);
-    if (!bytes)
-        return NULL;
-    for (size_t i = 0; i < n; i++)
-        bytes[i] = (char)(nibble(text[2 * i]) << 4 | nibble(text[2 * i + 1]));
-    bytes[n] = '\0';
-    if (size)
-        *size = n;
-    return bytes;
 }
 
 /* --- the contract --------------------------------------------------------- */
@@ -126,7 +95,7 @@ static char *class_name(const json_t *v)
 {
     if (json_is_string(v))
         return strdup(json_string_value(v));
-    char *bytes = json_is_object(v) ? from_hex(json_object_get(v, "hex"), NULL) : NULL;
+    char *bytes = json_is_object(v) ? mr_hex_decode(json_string_value(json_object_get(v, "hex")), NULL) : NULL;
     char *name = bytes ? mr_class_name_of(bytes) : NULL;
     free(bytes);
     return name;
@@ -139,7 +108,7 @@ static int take_class_names(mr_model *m, const json_t *list, mr_error *e)
         return mr_fail(e, MR_EFORMAT, "millrace_class_names: not a list of names");
     m->class_names = calloc(n, sizeof *m->class_names);
     if (!m->class_names)
-        return mr_fail(e, MR_ENOMEM, "out of memory for class names");
+        return mr_no_memory(e, "class names");
     m->classes = (int)n;
     for (size_t i = 0; i < n; i++) {
         m->class_names[i] = class_name(json_array_get(list, i));
@@ -269,7 +238,7 @@ static int read_extra(mr_model *m, hid_t root, mr_error *e)
         if (!is_known(names.name[i]))
             keep_attribute(m->extra, root, names.name[i]);
     mr_names_free(&names);
-    return m->extra ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    return m->extra ? 0 : mr_no_memory(e, "a model's configuration or weights");
 }
 
 int mr_keras_read_provenance(json_t **out, hid_t root, mr_error *e)
@@ -300,7 +269,7 @@ int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
 
 static hid_t decode(const json_t *v, hid_t (*decoder)(const void *buffer))
 {
-    char *bytes = from_hex(v, NULL);
+    char *bytes = mr_hex_decode(json_string_value(v), NULL);
     hid_t id = bytes ? decoder(bytes) : -1;
     free(bytes);
     return id;
@@ -322,10 +291,10 @@ static int write_strings(hid_t root, const char *name, const json_t *v, mr_error
     const json_t *list = json_object_get(v, "text");
     hsize_t count = json_array_size(list);
     char **texts = calloc(count + 1, sizeof *texts);
-    int status = texts ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = texts ? 0 : mr_no_memory(e, "a model's configuration or weights");
     for (size_t i = 0; i < count && !status; i++) {
-        texts[i] = from_hex(json_array_get(list, i), NULL);
-        status = texts[i] ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+        texts[i] = mr_hex_decode(json_string_value(json_array_get(list, i)), NULL);
+        status = texts[i] ? 0 : mr_no_memory(e, "a model's configuration or weights");
     }
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, H5T_VARIABLE);
@@ -346,9 +315,9 @@ static int write_bytes(hid_t root, const char *name, const json_t *v, mr_error *
 {
     hid_t type = decode(json_object_get(v, "type"), H5Tdecode),
           space = decode(json_object_get(v, "space"), H5Sdecode);
-    char *data = from_hex(json_object_get(v, "data"), NULL);
+    char *data = mr_hex_decode(json_string_value(json_object_get(v, "data")), NULL);
     int status =
-        data ? write_attribute(root, name, type, space, data, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+        data ? write_attribute(root, name, type, space, data, e) : mr_no_memory(e, "a model's configuration or weights");
     free(data);
     mr_hdf5_release(space);
     mr_hdf5_release(type);
@@ -387,7 +356,7 @@ static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
 {
     char *text = value ? mr_json_dump(value) : NULL;
     int status = text ? mr_hdf5_write_text(root, name, text, false, e)
-                      : mr_fail(e, MR_ENOMEM, "out of memory for %s", name);
+                      : mr_no_memory(e, "%s", name);
     free(text);
     json_decref(value);
     return status;

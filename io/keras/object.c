@@ -4,6 +4,7 @@
  * {"class_name": Keras 3's name, "config": …}. Reading what was written here gives the same again. */
 #include "io/keras/internal.h"
 
+#include "base/text.h"
 #include <string.h>
 #include <strings.h>
 
@@ -54,17 +55,11 @@ json_t *mr_keras_object(mr_dialect *d, const json_t *v)
     return make_object(d, class_of(v), config ? copy(d, config) : json_object());
 }
 
-bool mr_keras_ends_with(const char *text, const char *end)
-{
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && !strcmp(text + n - m, end);
-}
-
 static const char *module_of(const char *key)
 {
-    return mr_keras_ends_with(key, "_initializer")   ? "keras.initializers"
-           : mr_keras_ends_with(key, "_regularizer") ? "keras.regularizers"
-           : mr_keras_ends_with(key, "_constraint")  ? "keras.constraints"
+    return mr_ends_with(key, "_initializer")   ? "keras.initializers"
+           : mr_ends_with(key, "_regularizer") ? "keras.regularizers"
+           : mr_ends_with(key, "_constraint")  ? "keras.constraints"
                                                      : "keras.layers";
 }
 

@@ -50,7 +50,7 @@ static int count_calls(struct order *o)
         size_t calls =
             mr_keras_is_input(layer) ? 1 : json_array_size(json_object_get(layer, "inbound_nodes"));
         if (json_object_set_new(o->index, mr_keras_name(layer), json_integer((json_int_t)i)))
-            return mr_fail(o->e, MR_ENOMEM, "out of memory");
+            return mr_no_memory(o->e, "a model's configuration or weights");
         o->first_call[i] = o->calls;
         if (calls > MR_MAX_CALLS - (size_t)o->calls)
             return mr_fail(o->e, MR_ELIMIT, "model configuration: more than %d calls of layers",
@@ -70,7 +70,7 @@ static int order_open(struct order *o, json_t *layers, mr_error *e)
     o->depth = calloc(count, sizeof *o->depth);
     o->met = calloc(count, sizeof *o->met);
     if (!o->index || !o->first_call || !o->depth || !o->met)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's configuration or weights");
     int status = count_calls(o);
     if (status)
         return status;
@@ -78,7 +78,7 @@ static int order_open(struct order *o, json_t *layers, mr_error *e)
     o->finished = calloc((size_t)o->calls + 1, sizeof *o->finished);
     o->stack = calloc((size_t)o->calls + 1, sizeof *o->stack);
     if (!o->node || !o->finished || !o->stack)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's configuration or weights");
     for (int i = 0; i < o->count; i++) {
         const json_t *calls = json_object_get(json_array_get(layers, (size_t)i), "inbound_nodes");
         o->depth[i] = o->met[i] = -1;
@@ -170,7 +170,7 @@ int mr_keras_call_order(mr_keras_call **out, size_t *count, json_t *layers, mr_e
     for (int i = 0; !status && i < o.calls; i++)
         status = walk_from(&o, i);
     if (!status && !(*out = calloc((size_t)o.calls + 1, sizeof **out)))
-        status = mr_fail(e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(e, "a model's configuration or weights");
     for (int i = 0; !status && i < o.finished_count; i++) {
         int layer = o.node[o.finished[i]].layer;
         (*out)[i] = (mr_keras_call){(size_t)layer, (size_t)(o.finished[i] - o.first_call[layer])};
@@ -198,7 +198,7 @@ static int rearrange(struct order *o, json_t *config)
 {
     struct place *place = calloc((size_t)o->count + 1, sizeof *place);
     json_t *sorted = json_array();
-    int status = place && sorted ? 0 : mr_fail(o->e, MR_ENOMEM, "out of memory");
+    int status = place && sorted ? 0 : mr_no_memory(o->e, "a model's configuration or weights");
     for (int i = 0; i < o->count && !status; i++) {
         const json_t *layer = json_array_get(o->layers, (size_t)i);
         /* An input that nothing uses stands, as in Keras, at depth 0 before all others; what else no output
@@ -210,9 +210,9 @@ static int rearrange(struct order *o, json_t *config)
         qsort(place, (size_t)o->count, sizeof *place, compare_places);
     for (int i = 0; i < o->count && !status; i++)
         if (json_array_append(sorted, json_array_get(o->layers, (size_t)place[i].layer)))
-            status = mr_fail(o->e, MR_ENOMEM, "out of memory");
+            status = mr_no_memory(o->e, "a model's configuration or weights");
     if (!status && json_object_set(config, "layers", sorted))
-        status = mr_fail(o->e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(o->e, "a model's configuration or weights");
     json_decref(sorted);
     free(place);
     return status;

@@ -151,7 +151,7 @@ int mr_keras_read_param(float *values, const mr_param *p, hid_t at, const char *
     int status = check_shape(p, &l, at, path, e);
     if (!status && l.moved) {
         scratch = malloc(p->count * sizeof *scratch);
-        status = scratch ? 0 : mr_fail(e, MR_ENOMEM, "weights '%s': out of memory", path);
+        status = scratch ? 0 : mr_no_memory(e, "weights '%s'", path);
     }
     if (!status)
         status = mr_hdf5_read_floats(scratch ? scratch : values, p->count, at, path, e);
@@ -172,7 +172,7 @@ int mr_keras_write_param(hid_t at, const char *path, const mr_param *p, const fl
     mr_keras_origin origin = {.era = 3, .layouts = (json_t *)layouts};
     struct layout l = layout_of(p, &origin);
     float *turned = malloc(p->count * sizeof *turned);
-    int status = turned ? 0 : mr_fail(e, MR_ENOMEM, "weights '%s': out of memory", path);
+    int status = turned ? 0 : mr_no_memory(e, "weights '%s'", path);
     if (!status) {
         transpose(turned, values, &l, true);
         status = mr_hdf5_write_floats(at, path, &l.file, turned, e);

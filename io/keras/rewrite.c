@@ -32,7 +32,7 @@ static int note(mr_dialect *d, json_t **lists, const char *name, json_t *layer)
         mr_keras_set(d, *lists, name, list);
     }
     mr_keras_append(d, list, layer);
-    return d->failed ? mr_fail(d->e, MR_ENOMEM, "out of memory") : 0;
+    return d->failed ? mr_no_memory(d->e, "a model's configuration or weights") : 0;
 }
 
 int mr_keras_insert_before(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added)
@@ -106,7 +106,7 @@ int mr_keras_insert_all(mr_dialect *d, mr_keras_insertions *in, json_t *model)
     redirect(d, in, json_object_get(config, "output_layers"));
     mr_keras_set(d, config, "layers", list);
     mr_keras_insertions_free(in);
-    return d->failed ? mr_fail(d->e, MR_ENOMEM, "out of memory") : 0;
+    return d->failed ? mr_no_memory(d->e, "a model's configuration or weights") : 0;
 }
 
 void mr_keras_insertions_free(mr_keras_insertions *in)

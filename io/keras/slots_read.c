@@ -45,7 +45,7 @@ static int sort_by_name(struct state *s, const mr_keras_origin *origin, mr_error
 {
     struct named *named = calloc((size_t)s->params + 1, sizeof *named);
     if (!named)
-        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+        return mr_no_memory(e, "optimizer state");
     for (int i = 0; i < s->params; i++) {
         /* NOLINTNEXTLINE(clang-analyzer-core.*): state_open filled params of them */
         char *key = mr_keras_path(s->param[i]->layer->name, s->param[i]->kind);
@@ -68,7 +68,7 @@ static int state_open(struct state *s, const mr_optimizer *o, const mr_graph *g,
     s->param = calloc((size_t)g->params + 1, sizeof *s->param);
     s->array = calloc((size_t)g->params * (size_t)s->slots + 1, sizeof *s->array);
     if (!s->param || !s->array)
-        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+        return mr_no_memory(e, "optimizer state");
     for (int i = 0; i < g->params; i++)
         if (g->param[i]->trainable)
             s->param[s->params++] = g->param[i];
@@ -249,7 +249,7 @@ static int sort_places(struct state *s, mr_error *e)
 {
     s->place = calloc((size_t)s->params + 1, sizeof *s->place);
     if (!s->place)
-        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+        return mr_no_memory(e, "optimizer state");
     for (int i = 0; i < s->params; i++)
         s->place[i] = (struct place){s->param[i], i};
     qsort(s->place, (size_t)s->params, sizeof *s->place, compare_places);
@@ -294,7 +294,7 @@ static int keep_slots(mr_model *m, mr_optimizer *o, mr_error *e)
 {
     m->slot = calloc((size_t)o->slots + 1, sizeof *m->slot);
     if (!m->slot)
-        return mr_fail(e, MR_ENOMEM, "out of memory for optimizer state");
+        return mr_no_memory(e, "optimizer state");
     if (o->slots)
         memcpy(m->slot, o->slot, (size_t)o->slots * sizeof *m->slot);
     m->slots = o->slots;

@@ -135,7 +135,7 @@ static int write_zero_moment(struct list *l, const mr_param *p, int number, int 
     (void)slot;
     old_array_name(l, name, sizeof name);
     float *zeros = calloc(p->count, sizeof *zeros);
-    int status = zeros ? write_values(l, name, &p->shape, zeros) : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    int status = zeros ? write_values(l, name, &p->shape, zeros) : mr_no_memory(l->e, "a model's configuration or weights");
     free(zeros);
     return status;
 }

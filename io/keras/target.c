@@ -2,6 +2,7 @@
 /* Which variables an entry of a model's layer list has, and whether all were filled. */
 #include "io/keras/internal.h"
 #include "io/keras/weights.h"
+#include "base/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +17,11 @@ void mr_keras_targets_free(mr_keras_targets *t)
 
 static int add_target(mr_keras_targets *t, mr_param *p, const char *path, mr_error *e)
 {
-    if ((t->count & (t->count - 1)) == 0) { /* full at every power of two */
-        mr_keras_target *larger = realloc(t->target, (t->count ? 2 * t->count : 1) * sizeof *larger);
-        if (!larger)
-            return mr_fail(e, MR_ENOMEM, "out of memory");
-        t->target = larger;
-    }
+    if (!mr_list_grow(&t->target, t->count, sizeof *t->target))
+        return mr_no_memory(e, "the weights of a model");
     char *copy = strdup(path);
     if (!copy)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "the weights of a model");
     t->target[t->count++] = (mr_keras_target){.param = p, .path = copy};
     return 0;
 }
@@ -47,7 +44,7 @@ static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entr
         char *inner = mr_keras_path(path, mr_keras_name(layer)),
              *inner_below = mr_keras_path(below, mr_keras_name(layer));
         if (!inner || !inner_below)
-            status = mr_fail(e, MR_ENOMEM, "out of memory");
+            status = mr_no_memory(e, "the weights of a model");
         if (!status)
             status = add_layers(t, g, layer, inner, inner_below, trainable, e);
         free(inner);
@@ -63,7 +60,7 @@ int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *
 {
     memset(out, 0, sizeof *out);
     char *path = mr_keras_path(prefix, mr_keras_name(entry));
-    int status = path ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = path ? 0 : mr_no_memory(e, "the weights of a model");
     for (int trainable = 1; trainable >= 0 && !status; trainable--)
         status = add_layers(out, g, entry, path, "", trainable, e);
     free(path);
@@ -78,7 +75,7 @@ int mr_keras_filled_open(mr_keras_filled *f, const mr_graph *g, mr_error *e)
 {
     f->graph = g;
     f->flag = calloc((size_t)g->params + 1, sizeof *f->flag);
-    return f->flag ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    return f->flag ? 0 : mr_no_memory(e, "the weights of a model");
 }
 
 void mr_keras_filled_close(mr_keras_filled *f)

@@ -121,13 +121,13 @@ static int lookup_open(struct lookup *l, const mr_keras_targets *t, bool local, 
     l->first = json_object();
     l->next = calloc(t->count + 1, sizeof *l->next);
     if (!l->first || !l->next)
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's configuration or weights");
     for (size_t i = t->count; i-- > 0;) {
         const char *name = local ? local_name(t->target[i].path) : t->target[i].path;
         const json_t *first = json_object_get(l->first, name);
         l->next[i] = first ? (ptrdiff_t)json_integer_value(first) : -1;
         if (json_object_set_new(l->first, name, json_integer((json_int_t)i)))
-            return mr_fail(e, MR_ENOMEM, "out of memory");
+            return mr_no_memory(e, "a model's configuration or weights");
     }
     return 0;
 }
@@ -253,7 +253,7 @@ static int load_group(struct load *l, hid_t root, const char *name, const json_t
         status = lookup_open(&gr.by_local, &gr.targets, true, l->e);
     if (!status) {
         gr.choice = calloc(gr.weights.count + 1, sizeof *gr.choice);
-        status = gr.choice ? 0 : mr_fail(l->e, MR_ENOMEM, "out of memory");
+        status = gr.choice ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
     }
     if (!status && !choose_by_name(&gr)) {
         if (gr.weights.count == gr.targets.count)
@@ -356,7 +356,7 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
     mr_names layers = {0};
     l.index = mr_keras_index(json_object_get(json_object_get(g->config, "config"), "layers"));
     int status = l.index ? mr_hdf5_read_names(&layers, group, "layer_names", e)
-                         : mr_fail(e, MR_ENOMEM, "out of memory");
+                         : mr_no_memory(e, "a model's configuration or weights");
     if (!status)
         status = mr_keras_filled_open(&l.filled, g, e);
     if (!status)

@@ -80,7 +80,7 @@ static int list_groups(mr_names *out, const struct load *l, const char *containe
         const char *name = links.name[i];
         if (l->separator == '/') {
             char *path = join(l, container, name);
-            status = path ? mr_names_add(out, path, l->e) : mr_fail(l->e, MR_ENOMEM, "out of memory");
+            status = path ? mr_names_add(out, path, l->e) : mr_no_memory(l->e, "a model's configuration or weights");
             free(path);
         } else if (starts_with(name, container) && name[n] == l->separator &&
                    !strchr(name + n + 1, l->separator)) {
@@ -110,7 +110,7 @@ static int noted_name(char **name, const struct load *l, const char *group)
     hid_t vars = -1;
     *name = NULL;
     if (!path)
-        return mr_fail(l->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(l->e, "a model's configuration or weights");
     int status = mr_hdf5_is_group(l->root, path) ? mr_hdf5_open_group(&vars, l->root, path, l->e) : 0;
     if (!status && vars >= 0)
         status = mr_hdf5_find_text(name, NULL, vars, "name", l->e);
@@ -135,7 +135,7 @@ static int level_open(struct level *v, const struct load *l, const char *group)
         v->path = join(l, group, containers[i]);
         v->twice = i == 1;
         if (!v->path)
-            return mr_fail(l->e, MR_ENOMEM, "out of memory");
+            return mr_no_memory(l->e, "a model's configuration or weights");
         if (!is_container(l, v->path)) {
             free(v->path);
             v->path = NULL;
@@ -146,7 +146,7 @@ static int level_open(struct level *v, const struct load *l, const char *group)
     v->noted = json_object();
     v->there = json_object();
     int status =
-        v->noted && v->there ? list_groups(&all, l, v->path) : mr_fail(l->e, MR_ENOMEM, "out of memory");
+        v->noted && v->there ? list_groups(&all, l, v->path) : mr_no_memory(l->e, "a model's configuration or weights");
     if (status)
         return status;
     for (size_t i = 0; i < all.count && !status; i++) {
@@ -168,7 +168,7 @@ static int read_array(struct load *l, mr_param *p, const char *vars, int number)
 {
     char *path = NULL;
     if (asprintf(&path, "%s/%d", vars, number) < 0)
-        return mr_fail(l->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(l->e, "a model's configuration or weights");
     int status = mr_keras_filled_mark(&l->filled, p, path, l->e);
     if (!status && !mr_hdf5_exists(l->root, path))
         status = mr_fail(l->e, MR_EFORMAT, "layer '%s' (%s): the file has no weights for its %s (no '%s')",
@@ -185,7 +185,7 @@ static int read_layer(struct load *l, const char *name, const char *group)
 {
     mr_layer *layer = mr_graph_layer(l->g, name);
     char *vars = vars_of(group);
-    int status = vars ? 0 : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    int status = vars ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
     if (!status && !layer)
         status = mr_fail(l->e, MR_ENOTFOUND, "the model has no layer '%s'", name);
     for (int i = 0; !status && i < layer->params; i++)
@@ -226,7 +226,7 @@ static int counts_twice(bool *twice, const struct load *l, const struct level *v
             mr_keras_counter_next(&counter, mr_keras_class(entry), weights ? 2 : 1, counted, sizeof counted);
         char *path = number < 0 ? NULL : join(l, v->path, counted);
         if (!path)
-            status = mr_fail(l->e, MR_ENOMEM, "out of memory");
+            status = mr_no_memory(l->e, "a model's configuration or weights");
         else if (weights && !json_object_get(v->there, path))
             *twice = false;
         free(path);
@@ -251,7 +251,7 @@ static int read_entry(struct load *l, const struct level *v, mr_keras_counter *c
                       const char *prefix)
 {
     char *group = group_of(l, v, c, entry, prefix), *path = mr_keras_path(prefix, mr_keras_name(entry));
-    int status = group && path ? 0 : mr_fail(l->e, MR_ENOMEM, "out of memory");
+    int status = group && path ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
     if (!status && mr_keras_is_model(entry))
         status = has_weights(l, entry, prefix) ? read_model(l, entry, path, group) : 0;
     else if (!status)

@@ -14,7 +14,7 @@ static int write_json(hid_t file, const char *name, const json_t *value, mr_erro
 {
     char *text = mr_json_dump(value);
     int status =
-        text ? mr_hdf5_write_text(file, name, text, false, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+        text ? mr_hdf5_write_text(file, name, text, false, e) : mr_no_memory(e, "%s", name);
     free(text);
     return status;
 }
@@ -64,7 +64,7 @@ static int write_entry(hid_t weights, const mr_keras_output *o, const json_t *en
     for (size_t i = 0; i < targets.count && !status; i++) {
         const mr_param *p = targets.target[i].param;
         char *array = array_name(name, &targets.target[i]);
-        status = array ? mr_names_add(&names, array, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+        status = array ? mr_names_add(&names, array, e) : mr_no_memory(e, "weights of '%s'", name);
         if (!status)
             status = mr_keras_write_param(group, array, p, o->state + p->offset,
                                           mr_keras_written_layouts(o->model->graph), e);

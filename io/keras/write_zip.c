@@ -29,7 +29,7 @@ static int make_vars(hid_t *vars, const struct store *s, const char *group, cons
     char *path = NULL;
     *vars = -1;
     if (asprintf(&path, "%s%svars", group, *group ? "/" : "") < 0)
-        return mr_fail(s->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(s->e, "a model's configuration or weights");
     int status = mr_hdf5_make_group(vars, s->root, path, s->e);
     if (!status)
         status = mr_hdf5_write_text(*vars, "name", name, true, s->e);
@@ -61,7 +61,7 @@ static int write_entry(const struct store *s, mr_keras_counter *c, const json_t 
     int status = 0;
     if (mr_keras_counter_next(c, mr_keras_class(entry), 1, name, sizeof name) < 0 || !path ||
         asprintf(&group, "%s/%s", container, name) < 0)
-        status = mr_fail(s->e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(s->e, "a model's configuration or weights");
     if (!status)
         status = mr_keras_is_model(entry) ? write_model(s, entry, group, path)
                                           : write_layer(s, group, path, mr_keras_name(entry));
@@ -80,7 +80,7 @@ static int write_model(const struct store *s, const json_t *model, const char *g
     int status = make_vars(&vars, s, group, mr_keras_name(model));
     mr_hdf5_release(vars);
     if (!status && asprintf(&container, "%s%slayers", group, *group ? "/" : "") < 0)
-        status = mr_fail(s->e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(s->e, "a model's configuration or weights");
     json_array_foreach (json_object_get(config, "layers"), i, entry) {
         if (status)
             break;
@@ -122,7 +122,7 @@ static int config_text(char **text, const mr_keras_output *o, mr_error *e)
     bool compiled = o->optimizer && o->model->training;
     json_t *compile = compiled ? mr_keras_training_zip(o->model->training) : json_object();
     if (!compile || json_object_set_new(config, "compile_config", compile) || !(*text = mr_json_dump(config)))
-        status = mr_fail(e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(e, "a model's configuration or weights");
     json_decref(config);
     return status;
 }
@@ -137,7 +137,7 @@ static int metadata_text(char **text, const mr_keras_output *o, mr_error *e)
     if (asprintf(text, "{\"keras_version\": \"%s\", \"date_saved\": \"%s\"}", mr_keras_version_of(o), date) <
         0) {
         *text = NULL;
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's configuration or weights");
     }
     return 0;
 }
@@ -152,7 +152,7 @@ int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save
         status = config_text(&config, o, e);
     if (!status && asprintf(&weights, "%s.weights", path) < 0) {
         weights = NULL;
-        status = mr_fail(e, MR_ENOMEM, "out of memory");
+        status = mr_no_memory(e, "a model's configuration or weights");
     }
     if (!status)
         status = write_weights(weights, o, options, e);

@@ -67,7 +67,7 @@ static int fail_reason(mr_error *e, const char *file, zip_error_t *reason)
     int code = zip_error_code_zip(reason), sys = zip_error_code_system(reason);
     bool by_system = zip_error_system_type(reason) == ZIP_ET_SYS && sys;
     if (code == ZIP_ER_MEMORY)
-        return mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+        return mr_no_memory(e, "'%s'", file);
     if (by_system)
         return mr_fail_errno(e, sys, "cannot read '%s'", file);
     if (code == ZIP_ER_COMPNOTSUPP || code == ZIP_ER_ENCRNOTSUPP || code == ZIP_ER_NOPASSWD)
@@ -116,13 +116,13 @@ static int check_names(const mr_keras_zip *z, mr_error *e)
 {
     json_t *names = json_object();
     zip_int64_t count = zip_get_num_entries(z->zip, 0);
-    int status = names ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", z->path);
+    int status = names ? 0 : mr_no_memory(e, "'%s'", z->path);
     for (zip_int64_t i = 0; i < count && !status; i++) {
         const char *name = zip_get_name(z->zip, (zip_uint64_t)i, ZIP_FL_ENC_RAW);
         if (name && json_object_get(names, name))
             status = mr_fail(e, MR_EFORMAT, "'%s': two members are named '%s'", z->path, name);
         else if (name && json_object_set_new_nocheck(names, name, json_true()))
-            status = mr_fail(e, MR_ENOMEM, "out of memory for '%s'", z->path);
+            status = mr_no_memory(e, "'%s'", z->path);
     }
     json_decref(names);
     return status;
@@ -133,9 +133,9 @@ int mr_keras_zip_open(mr_keras_zip **out, const char *file, const void *bytes, s
     mr_keras_zip *z = calloc(1, sizeof *z);
     *out = NULL;
     if (!z)
-        return mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+        return mr_no_memory(e, "'%s'", file);
     z->path = strdup(file);
-    int status = z->path ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+    int status = z->path ? 0 : mr_no_memory(e, "'%s'", file);
     if (!status)
         status = bytes ? open_bytes(z, file, bytes, size, e) : open_file(z, file, e);
     if (!status)
@@ -226,7 +226,7 @@ int mr_keras_zip_read(char **bytes, size_t *size, mr_keras_zip *z, const char *n
         return status;
     char *block = malloc((size_t)stated + 1);
     if (!block)
-        return mr_fail(e, MR_ENOMEM, "out of memory for '%s'", z->path);
+        return mr_no_memory(e, "'%s'", z->path);
     status = read_member(z, name, block, (size_t)stated, e);
     if (status) {
         free(block);

@@ -33,14 +33,14 @@ static int allocate(mr_self_test_array *a, const mr_shape *shape, mr_error *e)
     if (a->shape.rank)
         a->shape.dim[0] = 1;
     a->values = calloc(mr_shape_count(&a->shape) + 1, sizeof *a->values);
-    return a->values ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the self-test");
+    return a->values ? 0 : mr_no_memory(e, "the self-test");
 }
 
 static int allocate_nodes(mr_self_test_array **out, int count, const mr_graph *g, const int *node,
                           mr_error *e)
 {
     *out = calloc((size_t)count + 1, sizeof **out);
-    int status = *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the self-test");
+    int status = *out ? 0 : mr_no_memory(e, "the self-test");
     for (int i = 0; i < count && !status; i++)
         status = allocate(&(*out)[i], &g->node[node[i]].shape, e);
     return status;
@@ -260,7 +260,7 @@ static int read_arrays(mr_self_test_array **out, int *count, hid_t file, const c
         there++;
     *out = calloc((size_t)there + 1, sizeof **out);
     if (!*out)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the self-test");
+        return mr_no_memory(e, "the self-test");
     for (*count = 0; *count < there && !status; (*count)++)
         status = read_array(&(*out)[*count], file, name_of(name, sizeof name, kind, *count), e);
     return status;

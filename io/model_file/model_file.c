@@ -43,7 +43,7 @@ void mr_model_free(mr_model *m)
 static int model_create(mr_model **out, mr_error *e)
 {
     *out = calloc(1, sizeof **out);
-    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for a model");
+    return *out ? 0 : mr_no_memory(e, "a model");
 }
 
 int mr_model_adopt(mr_model *m, json_t *config, const mr_keras_origin *origin, const mr_shape *input,
@@ -114,7 +114,7 @@ static int read_text(char **text, size_t *size, const char *file, mr_error *e)
         *size = (size_t)info.st_size;
         *text = malloc(*size + 1);
         status = *text ? read_all(fd, *text, *size, file, e)
-                       : mr_fail(e, MR_ENOMEM, "out of memory for '%s'", file);
+                       : mr_no_memory(e, "'%s'", file);
     }
     close(fd);
     return status;

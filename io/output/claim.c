@@ -71,7 +71,7 @@ static int read_record(mr_claim *c, mr_error *e)
     size_t size = st.st_size < LONGEST ? (size_t)st.st_size : 0;
     char *text = malloc(size + 1);
     if (!text)
-        return mr_fail(e, MR_ENOMEM, "out of memory for %s", mr_text_string(&c->record));
+        return mr_no_memory(e, "%s", mr_text_string(&c->record));
     ssize_t n = pread(c->lock, text, size, 0);
     text[n > 0 ? n : 0] = '\0';
     bool whole = n > 1 && !strncmp(text, title, strlen(title)) && !strcmp(text + n - 2, "\n\n");
@@ -164,7 +164,7 @@ int mr_claim_open(mr_claim **out, const mr_claim_options *options, mr_error *e)
 {
     mr_claim *c = *out = options->output ? calloc(1, sizeof *c) : NULL;
     if (!c)
-        return options->output ? mr_fail(e, MR_ENOMEM, "out of memory for the output") : 0;
+        return options->output ? mr_no_memory(e, "the output") : 0;
     c->options = *options;
     c->lock = -1;
     int status = mr_output_resolve(&c->output, options->output, e);

@@ -164,7 +164,7 @@ static int open_new(mr_event_file *f, const char *dir, mr_error *e)
     if (asprintf(&f->path, "%s/events.out.tfevents.%010lld.%s.%ld.v2", dir, (long long)time(NULL),
                  *host ? host : "localhost", (long)getpid()) < 0) {
         f->path = NULL;
-        return mr_fail(e, MR_ENOMEM, "out of memory for an event file");
+        return mr_no_memory(e, "an event file");
     }
     f->fd = open(f->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     return f->fd < 0 ? mr_fail_errno(e, errno, "cannot write %s", f->path) : 0;
@@ -175,7 +175,7 @@ int mr_event_file_create(mr_event_file **out, const char *dir, int64_t first_ste
     *out = NULL;
     mr_event_file *f = calloc(1, sizeof *f);
     if (!f)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an event file");
+        return mr_no_memory(e, "an event file");
     f->fd = -1;
     int status = open_new(f, dir, e);
     if (status) {

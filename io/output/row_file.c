@@ -38,7 +38,7 @@ static mr_row_file *make(const char *file, const mr_row_format *format, const mr
 {
     mr_row_file *f = calloc(1, sizeof *f);
     if (!f) {
-        mr_fail(e, MR_ENOMEM, "out of memory for the output");
+        mr_no_memory(e, "the output");
         return NULL;
     }
     f->format = format;

@@ -35,7 +35,7 @@ static int read_more(mr_row_reader *r, bool *more, mr_error *e)
         size_t capacity = r->capacity ? 2 * r->capacity : FIRST;
         char *grown = capacity <= LONGEST ? realloc(r->buffer, capacity) : NULL;
         if (!grown)
-            return mr_fail(e, MR_ENOMEM, "no memory for a row of %s", r->name);
+            return mr_no_memory(e, "a row of %s", r->name);
         r->buffer = grown;
         r->capacity = capacity;
     }
@@ -95,7 +95,7 @@ int mr_row_reader_open(mr_row_reader **out, const char *file, const mr_row_forma
     mr_row_reader *r = calloc(1, sizeof *r);
     if (!r) {
         close(fd);
-        return mr_fail(e, MR_ENOMEM, "out of memory to read %s", file);
+        return mr_no_memory(e, "reading %s", file);
     }
     *r = (mr_row_reader){.format = format, .schema = *schema, .name = file, .fd = fd, .fits = !format->fits};
     int status = check_header(r, e);
@@ -144,7 +144,7 @@ int mr_row_reader_next(mr_row_reader *r, mr_past_row *row, const char **bytes, m
     if (status || !size)
         return status;
     if (!keep_copy(r, size))
-        return mr_fail(e, MR_ENOMEM, "no memory for a row of %s", r->name);
+        return mr_no_memory(e, "a row of %s", r->name);
     r->ended = !r->format->parse(r->row, size, &r->schema, &r->scratch, row);
     if (r->ended)
         return 0;

@@ -97,7 +97,7 @@ static int open_sink(mr_sink **out, const mr_sink_kind *kind, const char *file, 
 {
     mr_sink *s = *out = calloc(1, sizeof *s);
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the output");
+        return mr_no_memory(e, "the output");
     s->kind = kind;
     int status = kind->open(&s->state, file, kind->format, schema, kept_bytes, e);
     if (status) {
@@ -147,7 +147,7 @@ int mr_past_open(mr_past **out, const char *file, const mr_sink_schema *schema, 
     const mr_sink_kind *kind = kind_of(file, e);
     mr_past *p = kind ? calloc(1, sizeof *p) : NULL;
     if (!p)
-        return kind ? mr_fail(e, MR_ENOMEM, "out of memory to read %s", file) : MR_EUSAGE;
+        return kind ? mr_no_memory(e, "reading %s", file) : MR_EUSAGE;
     *p = (mr_past){.kind = kind, .file = file, .schema = *schema};
     int status = kind->kept_in(file, &p->kept_in, e);
     if (!status)

@@ -136,7 +136,7 @@ static int add_columns(hdf5_sink *s, mr_error *e)
     const mr_shape one = {1, {0}}, classes = {2, {0, s->schema.classes}};
     s->column = calloc((size_t)s->schema.tensors + FLOATS + 1, sizeof *s->column);
     if (!s->column)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the output");
+        return mr_no_memory(e, "the output");
     int status = add_column(s, "path", string_type(), &one, e);
     if (!status)
         status = add_column(s, "class", H5Tcopy(H5T_NATIVE_INT32), &one, e);
@@ -185,7 +185,7 @@ static int make_room(hdf5_sink *s, mr_error *e)
     for (int i = FLOATS; i < s->columns && whole; i++)
         whole = grow(&s->floats[i - FLOATS], capacity, s->column[i].width * sizeof(float));
     if (!whole)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the rows of %s", s->file);
+        return mr_no_memory(e, "the rows of %s", s->file);
     s->capacity = capacity;
     return 0;
 }
@@ -299,7 +299,7 @@ static int replay(hdf5_sink *s, const char *journal, uint64_t kept_bytes, mr_err
     const char *bytes;
     float *floats = malloc((mr_schema_floats(&s->schema) + 1) * sizeof *floats);
     const float **tensor = calloc((size_t)s->schema.tensors + 1, sizeof *tensor);
-    int status = floats && tensor ? 0 : mr_fail(e, MR_ENOMEM, "out of memory to read %s", journal);
+    int status = floats && tensor ? 0 : mr_no_memory(e, "reading %s", journal);
     if (!status)
         status = mr_row_reader_open(&r, journal, &mr_rows_journal, &s->schema, e);
     while (!status && r && mr_row_reader_place(r) < kept_bytes) {
@@ -320,7 +320,7 @@ static int make_file(hdf5_sink *s, mr_error *e)
 {
     s->floats = calloc((size_t)s->schema.tensors + 1, sizeof *s->floats);
     if (!s->floats)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the output");
+        return mr_no_memory(e, "the output");
     mr_hdf5_lock();
     mr_permissions p = mr_permissions_of(s->file);
     int status = mr_hdf5_create(&s->h5, mr_text_string(&s->part_name), e);
@@ -368,7 +368,7 @@ static int open_sink(void **state, const char *file, const mr_row_format *format
 {
     hdf5_sink *s = calloc(1, sizeof *s);
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the output");
+        return mr_no_memory(e, "the output");
     s->schema = *schema;
     s->file = file;
     s->h5 = -1;

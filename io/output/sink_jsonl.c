@@ -4,6 +4,7 @@
  * alone. A path that is no UTF-8, which JSON cannot say, has its bytes in "path_hex", too. */
 #include "base/json_write.h"
 #include "io/output/row_format.h"
+#include "base/number.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -52,27 +53,17 @@ static void tensors(mr_json *w, const mr_sink_schema *s, const float *const *val
     mr_json_end_object(w);
 }
 
-static bool is_utf8(const char *text)
-{
-    for (size_t size; *text; text += size)
-        if (mr_utf8_next(text, &size) == 0xfffd && size == 1)
-            return false;
-    return true;
-}
-
 static void path(mr_json *w, const char *path)
 {
     mr_json_key(w, "path");
     mr_json_string(w, path);
-    if (is_utf8(path))
+    if (mr_utf8_valid(path))
         return;
-    mr_text hex = {0};
-    for (const char *p = path; *p; p++)
-        mr_text_format(&hex, "%02x", (unsigned char)*p);
+    char *hex = mr_hex_encode(path, strlen(path));
     mr_json_key(w, "path_hex");
-    mr_json_string(w, mr_text_string(&hex));
-    w->text.failed |= hex.failed;
-    mr_text_destroy(&hex);
+    mr_json_string(w, hex ? hex : "");
+    w->text.failed |= !hex;
+    free(hex);
 }
 
 static void row(mr_text *out, const mr_sink_schema *s, const mr_sink_row *r)

@@ -94,7 +94,7 @@ int mr_graph_extend_state(mr_graph *g, size_t count, size_t *offset, mr_error *e
     size_t padded = (count + 15) / 16 * 16;
     mr_real *larger = mr_state_alloc(g->state_size + padded);
     if (!larger)
-        return mr_fail(e, MR_ENOMEM, "out of memory for %zu numbers of optimizer state", count);
+        return mr_no_memory(e, "%zu numbers of optimizer state", count);
     memcpy(larger, g->state, g->state_size * sizeof *larger);
     memset(larger + g->state_size, 0, padded * sizeof *larger);
     mr_state_free(g->state);
@@ -121,7 +121,7 @@ int mr_graph_set_mixed(mr_graph *g, bool mixed, mr_error *e)
 {
     json_t *config = json_object_get(g->config, "config");
     if (mixed && json_object_set_new(config, "dtype", json_string("mixed_bfloat16")))
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a model's graph");
     if (!mixed)
         json_object_del(config, "dtype");
     g->mixed = mixed;

@@ -4,6 +4,7 @@
  * A nested model that is called twice is walked twice in the second pass: more nodes, the same layers. */
 #include "nn/graph/graph_build.h"
 
+#include "base/list.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,14 +67,8 @@ static int layer_slot(mr_build *b, mr_layer *l)
     mr_graph *g = b->g;
     if (g->layers >= MR_MAX_LAYERS)
         return mr_fail(b->e, MR_ELIMIT, "model configuration: more than %d layers", MR_MAX_LAYERS);
-    if (g->layers == b->layer_capacity) {
-        int capacity = b->layer_capacity ? 2 * b->layer_capacity : 64;
-        mr_layer **larger = realloc(g->layer, (size_t)capacity * sizeof *larger);
-        if (!larger)
-            return mr_fail(b->e, MR_ENOMEM, "out of memory for %d layers", capacity);
-        g->layer = larger;
-        b->layer_capacity = capacity;
-    }
+    if (!mr_list_grow(&g->layer, (size_t)g->layers, sizeof *g->layer))
+        return mr_no_memory(b->e, "%d layers", g->layers + 1);
     g->layer[g->layers++] = l;
     return 0;
 }
@@ -87,7 +82,7 @@ static int configure_layer(mr_build *b, mr_layer *l, const json_t *json)
                        l->name, class ? class : "(none)");
     l->impl = calloc(1, l->class->size ? l->class->size : 1);
     if (!l->impl)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory for layer '%s'", l->name);
+        return mr_no_memory(b->e, "layer '%s'", l->name);
     return l->class->configure ? l->class->configure(l, l->config, b->e) : 0;
 }
 
@@ -95,11 +90,11 @@ static int make_layer(mr_build *b, const json_t *json, const char *prefix, const
 {
     mr_layer *l = calloc(1, sizeof *l);
     if (!l)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory for layer '%s'", name);
+        return mr_no_memory(b->e, "layer '%s'", name);
     l->name = mr_build_path(prefix, name);
     l->config = json_incref(json_object_get(json, "config"));
     l->trainable = trainable && trainable_of(json);
-    int status = l->name ? layer_slot(b, l) : mr_fail(b->e, MR_ENOMEM, "out of memory for layer '%s'", name);
+    int status = l->name ? layer_slot(b, l) : mr_no_memory(b->e, "layer '%s'", name);
     if (status) {
         json_decref(l->config);
         free(l->name);
@@ -134,7 +129,7 @@ static int make_layers(mr_build *b, const json_t *model, const char *prefix, boo
         if (mr_build_is_model(layer)) {
             char *path = mr_build_path(prefix, name);
             status = path ? make_layers(b, layer, path, trainable, depth + 1)
-                          : mr_fail(b->e, MR_ENOMEM, "out of memory");
+                          : mr_no_memory(b->e, "a model's graph");
             free(path);
         } else {
             status = make_layer(b, layer, prefix, name, trainable);
@@ -155,7 +150,7 @@ static int place_params(mr_build *b)
         count += g->layer[i]->params;
     g->param = calloc((size_t)count + 1, sizeof *g->param);
     if (!g->param)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     for (int i = 0; i < g->layers; i++)
         for (int k = 0; k < g->layer[i]->params; k++) {
             mr_param *p = &g->layer[i]->param[k];
@@ -171,7 +166,7 @@ static int place_params(mr_build *b)
     g->state_size = g->weights;
     g->state = mr_state_alloc(g->state_size);
     if (!g->state)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory for %zu weights", g->weights);
+        return mr_no_memory(b->e, "%zu weights", g->weights);
     memset(g->state, 0, g->state_size * sizeof *g->state);
     return 0;
 }
@@ -181,7 +176,7 @@ static int find_inputs(mr_build *b)
     mr_graph *g = b->g;
     g->input = malloc(((size_t)g->nodes + 1) * sizeof *g->input);
     if (!g->input)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     for (int i = 0; i < g->nodes; i++)
         if (g->node[i].inputs == 0)
             g->input[g->inputs++] = i;
@@ -194,7 +189,7 @@ int mr_graph_create(mr_graph **out, json_t *config, const mr_shape *shape, mr_er
     mr_build b = {.g = calloc(1, sizeof(mr_graph)), .input_shape = shape, .e = e};
     if (b.g)
         b.g->index = json_object();
-    int status = b.g && b.g->index ? 0 : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = b.g && b.g->index ? 0 : mr_no_memory(e, "a model's graph");
     if (!status) {
         const char *name = text(json_object_get(config, "config"), "name");
         b.g->config = json_incref(config);

@@ -9,7 +9,6 @@
 typedef struct mr_build {
     mr_graph *g;
     const mr_shape *input_shape;
-    int layer_capacity, node_capacity;
     bool inference; /* within a call that is made with training=False */
     size_t entries; /* of models walked through, nested ones each time that they are called */
     mr_error *e;

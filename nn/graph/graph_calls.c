@@ -4,6 +4,7 @@
  * cannot be made yet waits for the one call whose output it lacks. */
 #include "nn/graph/graph_build.h"
 
+#include "base/list.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,14 +41,8 @@ static int make_node(mr_build *b, mr_layer *l, const int *input, int inputs, int
     mr_graph *g = b->g;
     if (g->nodes >= MR_MAX_CALLS)
         return mr_fail(b->e, MR_ELIMIT, "model configuration: more than %d calls of layers", MR_MAX_CALLS);
-    if (g->nodes == b->node_capacity) {
-        int capacity = b->node_capacity ? 2 * b->node_capacity : 64;
-        mr_node *larger = realloc(g->node, (size_t)capacity * sizeof *larger);
-        if (!larger)
-            return mr_fail(b->e, MR_ENOMEM, "out of memory for %d calls", capacity);
-        g->node = larger;
-        b->node_capacity = capacity;
-    }
+    if (!mr_list_grow(&g->node, (size_t)g->nodes, sizeof *g->node))
+        return mr_no_memory(b->e, "%d calls of layers", g->nodes + 1);
     mr_node *n = &g->node[g->nodes];
     memset(n, 0, sizeof *n);
     n->layer = l;
@@ -55,7 +50,7 @@ static int make_node(mr_build *b, mr_layer *l, const int *input, int inputs, int
     n->inference = b->inference;
     n->input = malloc(((size_t)inputs + 1) * sizeof *n->input);
     if (!n->input)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory for a call of '%s'", l->name);
+        return mr_no_memory(b->e, "a call of '%s'", l->name);
     if (inputs)
         memcpy(n->input, input, (size_t)inputs * sizeof *input);
     *number = g->nodes++;
@@ -117,7 +112,7 @@ static int call_layer(mr_build *b, mr_layer *l, const int *input, int inputs, in
         return mr_layer_invalid(l, b->e, "called on %d tensors", inputs);
     mr_shape *in = malloc((size_t)inputs * sizeof *in), out;
     if (!in)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory for a call of '%s'", l->name);
+        return mr_no_memory(b->e, "a call of '%s'", l->name);
     for (int i = 0; i < inputs; i++)
         in[i] = b->g->node[input[i]].shape;
     int status = l->class->output_shape(l, in, inputs, &out, b->e);
@@ -152,14 +147,14 @@ static int make_call(mr_build *b, struct scope *s, struct entry *en, const int *
     char *path = mr_build_path(s->prefix, en->name);
     int *out = NULL, outs = 1, status;
     if (!path)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     if (en->nested) {
         status = walk_model(b, en->json, path, input, inputs, &out, &outs, s->depth + 1);
     } else {
         json_int_t number = json_integer_value(json_object_get(b->g->index, path));
         out = malloc(sizeof *out);
         status = out ? call_layer(b, b->g->layer[number], input, inputs, out)
-                     : mr_fail(b->e, MR_ENOMEM, "out of memory");
+                     : mr_no_memory(b->e, "a model's graph");
     }
     free(path);
     if (status) {
@@ -261,7 +256,7 @@ static int find_call_inputs(mr_build *b, const struct scope *s, struct entry *en
     if (count == 0)
         return mr_build_fail(b, en->name, "a call without inputs");
     if (!en->input && !(en->input = malloc(count * sizeof *en->input)))
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     for (; en->known < count; en->known++) {
         bool found = find_source(&from, s, json_array_get(list, en->known));
         if (found && !is_made(&from)) {
@@ -329,7 +324,7 @@ static int bind_input(mr_build *b, struct scope *s, struct entry *en, const int 
 {
     int *out = malloc(sizeof *out), status = 0;
     if (!out)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     if (input) {
         *out = *input;
     } else {
@@ -384,12 +379,12 @@ static int open_entry(mr_build *b, struct scope *s, const json_t *layer, bool se
     en->counts = calloc(en->total + 1, sizeof *en->counts);
     en->waiting = sequential ? NULL : calloc(en->total + 1, sizeof *en->waiting);
     if (!en->outputs || !en->counts || (!sequential && !en->waiting))
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     if (is_input(layer) && sequential && number)
         return mr_build_fail(b, en->name, "an InputLayer in the middle of a Sequential model");
     if (!sequential && !json_object_get(s->index, en->name) &&
         json_object_set_new(s->index, en->name, json_integer((json_int_t)number)))
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     return 0;
 }
 
@@ -411,7 +406,7 @@ static int open_scope(mr_build *b, struct scope *s, bool sequential)
     s->ready = sequential ? NULL : malloc(count * sizeof *s->ready);
     s->index = sequential ? NULL : json_object();
     if (!s->entry || (!sequential && (!s->ready || !s->index)))
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     json_array_foreach (list, i, layer)
         if (!status)
             status = open_entry(b, s, layer, sequential);
@@ -448,7 +443,7 @@ static int collect_outputs(mr_build *b, struct scope *s, bool sequential, int **
     *outputs = sequential ? last->counts[0] : (int)json_array_size(list);
     *output = malloc(((size_t)*outputs + 1) * sizeof **output);
     if (!*output)
-        return mr_fail(b->e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(b->e, "a model's graph");
     if (*outputs == 0)
         return mr_build_fail(b, s->prefix, "a model without outputs");
     if ((b->entries += (size_t)*outputs) > MAX_ENTRIES)

@@ -2,6 +2,7 @@
 /* What all layers share: reading their configuration, declaring their variables, refusing. */
 #include "nn/graph/layer.h"
 
+#include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -210,19 +211,13 @@ int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool stati
     return status;
 }
 
-static bool ends_with(const char *key, const char *end)
-{
-    size_t n = strlen(key), m = strlen(end);
-    return n >= m && !strcmp(key + n - m, end);
-}
-
 const char *mr_layer_untrained_key(const mr_layer *l)
 {
     const char *key;
     json_t *value;
     json_object_foreach(l->config, key, value)
     {
-        if (!json_is_null(value) && ends_with(key, "_constraint"))
+        if (!json_is_null(value) && mr_ends_with(key, "_constraint"))
             return key;
     }
     return NULL;

@@ -334,7 +334,7 @@ int mr_batch_normalization_set_momentum(mr_layer *l, double momentum, mr_error *
 {
     struct batch_normalization *p = l->impl;
     if (json_object_set_new(l->config, "momentum", json_real(momentum)))
-        return mr_fail(e, MR_ENOMEM, "out of memory");
+        return mr_no_memory(e, "a layer");
     p->momentum = momentum;
     return 0;
 }

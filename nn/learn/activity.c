@@ -23,7 +23,7 @@ int mr_activity_find(mr_activity *out, const mr_graph *g, mr_error *e)
                          .partial = calloc(MOST_PIECES, sizeof *out->partial)};
     int status = out->term && out->node && out->partial
                      ? 0
-                     : mr_fail(e, MR_ENOMEM, "out of memory for the activity regularizers");
+                     : mr_no_memory(e, "the activity regularizers");
     for (int i = 0; i < g->nodes && !status; i++) {
         mr_activity_term *t = &out->term[out->terms];
         status = term_of(t, g->node[i].layer, e);

@@ -163,7 +163,7 @@ int mr_optimizer_create(mr_optimizer **out, const json_t *config, mr_error *e)
     if (!o || !defaults) {
         free(o);
         json_decref(defaults);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        return mr_no_memory(e, "the optimizer");
     }
     o->class = class;
     int status = check_keys(class, given, defaults, e);
@@ -234,7 +234,7 @@ static int index_slots(struct slot_index *x, const mr_slot *slot, int count, mr_
 {
     *x = (struct slot_index){calloc((size_t)count + 1, sizeof *x->slot), count};
     if (!x->slot)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        return mr_no_memory(e, "the optimizer");
     for (int i = 0; i < count; i++)
         x->slot[i] = &slot[i];
     qsort(x->slot, (size_t)count, sizeof *x->slot, compare_slots);
@@ -305,13 +305,13 @@ static int cut_pieces(mr_optimizer *o, const mr_graph *g, int per_param, const c
     struct slot_index slots;
     struct mr_update_work *w = o->work = calloc(1, sizeof *w);
     if (!w)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        return mr_no_memory(e, "the optimizer");
     int count = 0;
     for (int i = 0; i < g->params; i++)
         count += (int)((g->param[i]->count + PIECE - 1) / PIECE);
     w->piece = calloc((size_t)count + 1, sizeof *w->piece);
     if (!w->piece)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        return mr_no_memory(e, "the optimizer");
     int status = index_slots(&slots, o->slot, o->slots, e);
     w->slots_per_param = per_param;
     for (int i = 0; i < g->params && !status; i++)
@@ -335,7 +335,7 @@ int mr_optimizer_attach(mr_optimizer *o, mr_graph *g, const mr_slot *found, int 
     int per_param = o->class->slots(o, name);
     o->slot = calloc((size_t)g->params * (size_t)per_param + 2, sizeof *o->slot);
     if (!o->slot)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the optimizer");
+        return mr_no_memory(e, "the optimizer");
     order_slots(o, g, per_param, name);
     struct slot_index there;
     int status = index_slots(&there, found, count, e);

@@ -117,7 +117,7 @@ int mr_report_compute(mr_report *r, const int32_t *truth, const int32_t *predict
     r->per_class = calloc((size_t)classes, sizeof *r->per_class);
     int status = MR_OK;
     if (!tally || !values || !r->per_class)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for a report on %d classes", classes);
+        status = mr_no_memory(e, "a report on %d classes", classes);
     if (!status)
         status = tally_pairs(tally, truth, predicted, n, classes, e);
     if (!status)
@@ -137,7 +137,7 @@ int mr_report_labels(mr_report *r, const mr_label_counts *counts, int labels, mr
     if (!values || !r->per_class) {
         free(values);
         mr_report_destroy(r);
-        return mr_fail(e, MR_ENOMEM, "out of memory for a report on %d labels", labels);
+        return mr_no_memory(e, "a report on %d labels", labels);
     }
     for (int i = 0; i < labels; i++) {
         r->per_class[i] = scores_of(&counts[i]);

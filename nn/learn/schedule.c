@@ -152,7 +152,7 @@ int mr_schedule_create(mr_schedule **out, const json_t *config, mr_error *e)
     *out = NULL;
     mr_schedule *s = calloc(1, sizeof *s);
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for a learning rate");
+        return mr_no_memory(e, "a learning rate");
     const char *class_name = json_string_value(json_object_get(config, "class_name"));
     int status = 0;
     if (json_is_number(config)) {

@@ -67,7 +67,7 @@ int mr_place_buffers(mr_buffer *buffer, int buffers, size_t *bytes, mr_error *e)
     if (!order || !placed) {
         free(order);
         free(placed);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     }
     for (int i = 0; i < buffers; i++)
         order[i] = (struct order){&buffer[i], i};

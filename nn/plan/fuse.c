@@ -115,7 +115,7 @@ static int list_readers(struct mr_role_scan *s, mr_error *e)
     s->info = calloc((size_t)nodes + 1, sizeof *s->info);
     s->readers_of = calloc((size_t)total + 1, sizeof *s->readers_of);
     if (!s->info || !s->readers_of)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     for (int i = 0; i < nodes; i++)
         for (int k = 0; k < s->g->node[i].inputs; k++)
             s->info[s->g->node[i].input[k]].readers++;

@@ -104,7 +104,7 @@ int mr_plan_route_gradients(mr_plan *p, mr_error *e)
     mr_routing s = {.p = p, .e = e};
     s.receives = calloc((size_t)p->values + 1, sizeof *s.receives);
     if (!s.receives)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     find_needs(p);
     find_backward(&s);
     int status = 0;

@@ -171,7 +171,7 @@ struct mr_plan {
     mr_op *op;
     int outputs; /* of the graph, then the extra ones */
     int *output; /* [outputs] nodes */
-    int buffers, buffer_capacity;
+    int buffers;
     mr_buffer *buffer;
     size_t arena_bytes;         /* of one run */
     char *arena;                /* [slots][arena_bytes] */

@@ -41,7 +41,7 @@ static int allocate_call(mr_plan *p, mr_op *op, mr_error *e)
                        .dx = calloc(all, sizeof *o->dx),
                        .add_dx = calloc(all, sizeof *o->add_dx)};
     if (!o->in || !o->give || !o->spare || !o->x || !o->dx || !o->add_dx)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     for (size_t k = 0; k < all; k++)
         o->in[k] = mr_batch_shape(p, op->read[k % inputs]);
     for (size_t k = 0; k < inputs; k++)
@@ -73,7 +73,7 @@ static int allocate(mr_plan *p, mr_error *e)
     p->value = calloc(2 * nodes + 1, sizeof *p->value);
     p->op = calloc(2 * nodes + 1, sizeof *p->op);
     if (!p->value || !p->op)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     for (size_t i = 0; i < 2 * nodes; i++) {
         mr_value *v = &p->value[i];
         *v = (mr_value){.role = MR_ROLE_STORED,

@@ -2,6 +2,7 @@
 /* A plan's memory, and running it. What it is made of: nn/plan/internal.h. */
 #include "nn/plan/internal.h"
 #include "nn/layers/layers.h"
+#include "base/list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,14 +13,8 @@ enum { MAX_BATCH = 1 << 16 };
 
 int mr_plan_buffer(mr_plan *p, size_t bytes, mr_error *e)
 {
-    if (p->buffers == p->buffer_capacity) {
-        int capacity = p->buffer_capacity ? 2 * p->buffer_capacity : 256;
-        mr_buffer *larger = realloc(p->buffer, (size_t)capacity * sizeof *larger);
-        if (!larger)
-            return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
-        p->buffer = larger;
-        p->buffer_capacity = capacity;
-    }
+    if (!mr_list_grow(&p->buffer, (size_t)p->buffers, sizeof *p->buffer))
+        return mr_no_memory(e, "the plan");
     bytes = (bytes + MR_BUFFER_ALIGNMENT - 1) / MR_BUFFER_ALIGNMENT * MR_BUFFER_ALIGNMENT;
     p->buffer[p->buffers] = (mr_buffer){.bytes = bytes, .first = 1 << 30, .last = -1};
     return p->buffers++;
@@ -158,11 +153,11 @@ static int allocate_results(mr_plan *p, mr_error *e)
     p->result = calloc((size_t)p->outputs + 1, sizeof *p->result);
     p->packed = p->packed_floats ? mr_state_alloc(p->packed_floats) : NULL;
     if (!p->result || (p->packed_floats && !p->packed))
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     for (int i = 0; i < p->outputs; i++) {
         p->result[i] = mr_state_alloc((size_t)p->options.batch * p->value[p->output[i]].sample);
         if (!p->result[i])
-            return mr_fail(e, MR_ENOMEM, "out of memory for the plan's outputs");
+            return mr_no_memory(e, "the plan's outputs");
     }
     return 0;
 }
@@ -172,7 +167,7 @@ static int list_outputs(mr_plan *p, mr_error *e)
     p->outputs = p->graph->outputs + p->options.extras;
     p->output = malloc(((size_t)p->outputs + 1) * sizeof *p->output);
     if (!p->output)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     for (int i = 0; i < p->graph->outputs; i++)
         p->output[i] = p->graph->output[i];
     for (int i = 0; i < p->options.extras; i++)
@@ -184,7 +179,7 @@ static int allocate_gradients(mr_plan *p, mr_error *e)
 {
     p->gradients = mr_state_alloc(p->graph->weights);
     if (!p->gradients)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the gradients of %zu weights", p->graph->weights);
+        return mr_no_memory(e, "the gradients of %zu weights", p->graph->weights);
     memset(p->gradients, 0, p->graph->weights * sizeof *p->gradients);
     return 0;
 }
@@ -203,7 +198,7 @@ static int build(mr_plan *p, mr_error *e)
 {
     p->run = calloc(1, sizeof *p->run);
     p->slot_input = calloc((size_t)p->slots * (size_t)p->graph->inputs + 1, sizeof *p->slot_input);
-    int status = p->run && p->slot_input ? list_outputs(p, e) : mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+    int status = p->run && p->slot_input ? list_outputs(p, e) : mr_no_memory(e, "the plan");
     if (!status)
         status = mr_team_create(&p->alone, 1, e);
     if (!status)
@@ -238,7 +233,7 @@ int mr_plan_create(mr_plan **out, mr_graph *g, mr_team *team, mr_plan_options op
         return mr_fail(e, MR_EINVAL, "batch size %d is out of range (1 to %d)", options.batch, MAX_BATCH);
     mr_plan *p = calloc(1, sizeof *p);
     if (!p)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the plan");
+        return mr_no_memory(e, "the plan");
     p->graph = g;
     p->team = team;
     p->options = options;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/checkpoint/checkpoint.h"
 
+#include "base/thread.h"
 #include "pipeline/queue/stats.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,26 +110,12 @@ static void *writer_main(void *argument)
 
 /* --- life --------------------------------------------------------------------- */
 
-/* Signals are for the program's own threads. */
-static int start_thread(mr_checkpointer *c)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&c->thread, NULL, writer_main, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    c->started = error == 0;
-    if (c->started)
-        pthread_setname_np(c->thread, "mr-checkpoint");
-    return error;
-}
-
 int mr_checkpointer_create(mr_checkpointer **out, mr_model *model, mr_checkpoint_options options, mr_error *e)
 {
     *out = NULL;
     mr_checkpointer *c = calloc(1, sizeof *c);
     if (!c)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the checkpoint stage");
+        return mr_no_memory(e, "the checkpoint stage");
     c->model = model;
     c->graph = *model->graph;
     c->graph.state = NULL;
@@ -143,10 +129,12 @@ int mr_checkpointer_create(mr_checkpointer **out, mr_model *model, mr_checkpoint
     c->spare = mr_state_alloc(model->graph->state_size);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
-    int error = c->spare ? start_thread(c) : ENOMEM;
-    if (error) {
+    int status = c->spare ? mr_thread_start(&c->thread, writer_main, c, "mr-checkpoint", e)
+                          : mr_no_memory(e, "a second copy of the model");
+    c->started = !status;
+    if (status) {
         mr_checkpointer_close(c);
-        return mr_fail_errno(e, error, "cannot start the checkpoint stage");
+        return status;
     }
     *out = c;
     return 0;

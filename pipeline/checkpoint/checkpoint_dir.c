@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/checkpoint/checkpoint_dir.h"
 
+#include "base/list.h"
 #include "base/file_lock.h"
 
 #include <dirent.h>
@@ -106,7 +107,7 @@ static void remove_temporary(void *context, int folder, const char *name)
 int mr_checkpoint_dir_open(mr_checkpoint_dir *d, const char *path, mr_error *e)
 {
     *d = (mr_checkpoint_dir){.path = strdup(path), .lock = -1};
-    int status = d->path ? make_folder(path, e) : mr_fail(e, MR_ENOMEM, "out of memory");
+    int status = d->path ? make_folder(path, e) : mr_no_memory(e, "a path");
     if (!status)
         status = take_lock(d, e);
     if (!status && d->lock >= 0) /* under the lock they can be nobody's but a dead process's */
@@ -137,13 +138,9 @@ static void take_number(void *context, int folder, const char *name)
     int64_t number = number_of(name);
     if (number < 0 || l->failed)
         return;
-    if ((list->count & (list->count - 1)) == 0) { /* full at every power of two */
-        int64_t *larger = realloc(list->number, (list->count ? 2 * list->count : 1) * sizeof *larger);
-        if (!larger) {
-            l->failed = true;
-            return;
-        }
-        list->number = larger;
+    if (!mr_list_grow(&list->number, list->count, sizeof *list->number)) {
+        l->failed = true;
+        return;
     }
     list->number[list->count++] = number;
 }
@@ -160,7 +157,7 @@ int mr_checkpoint_list_read(mr_checkpoint_list *out, const mr_checkpoint_dir *d,
     struct listing l = {.list = out};
     int status = each_name(d, take_number, &l, e);
     if (!status && l.failed)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for the checkpoints in %s", d->path);
+        status = mr_no_memory(e, "the checkpoints in %s", d->path);
     if (status)
         mr_checkpoint_list_free(out);
     else if (out->count)

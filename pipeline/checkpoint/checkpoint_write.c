@@ -17,7 +17,7 @@ static int write_history(hid_t file, const mr_history *h, mr_error *e)
         return 0;
     double *table = malloc(mr_shape_count(&shape) * sizeof *table);
     if (!table)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+        return mr_no_memory(e, "the history");
     mr_history_table(table, h);
     int status = mr_hdf5_write_doubles(file, HISTORY, &shape, table, e);
     free(table);
@@ -40,7 +40,7 @@ static int read_history(double **table, mr_history_rows *rows, hid_t file, mr_er
     size_t count = mr_shape_count(&shape);
     *table = malloc(count * sizeof **table + 1);
     if (!*table)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+        return mr_no_memory(e, "the history");
     *rows = (mr_history_rows){*table, (size_t)shape.dim[0], (size_t)shape.dim[1]};
     return mr_hdf5_read_doubles(*table, count, file, HISTORY, e);
 }
@@ -50,7 +50,7 @@ static int write_run_state(void *context, int64_t file, mr_error *e)
     const mr_snapshot *s = context;
     char *text = mr_run_state_text(&s->state, s->score);
     if (!text)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the run's state");
+        return mr_no_memory(e, "the run's state");
     int status = mr_hdf5_write_text((hid_t)file, "millrace_run", text, false, e);
     if (!status)
         status = write_history((hid_t)file, &s->state.history, e);

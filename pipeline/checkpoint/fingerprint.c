@@ -65,7 +65,7 @@ int mr_data_fingerprint(json_t **out, mr_data d, mr_error *e)
     add_array(s, d.y);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)mr_checksum_end(s));
     *out = json_pack("{s:I, s:s}", "count", (json_int_t)mr_data_count(d), "xxh3", text);
-    return *out ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the data's fingerprint");
+    return *out ? 0 : mr_no_memory(e, "the data's fingerprint");
 }
 
 static long long count_of(const json_t *v)

@@ -28,7 +28,7 @@ int mr_run_state_copy(mr_run_state *to, const mr_run_state *from, mr_error *e)
     to->settings = json_incref(from->settings);
     int status = mr_history_copy(&to->history, &from->history, e);
     if (!status && from->callbacks && !to->callbacks)
-        status = mr_fail(e, MR_ENOMEM, "out of memory for the run's state");
+        status = mr_no_memory(e, "the run's state");
     if (status)
         mr_run_state_clear(to);
     return status;

@@ -63,7 +63,7 @@ int mr_snapshots_open(mr_snapshots **out, mr_trainer *t, const mr_snapshot_plan 
     *out = NULL;
     mr_snapshots *s = calloc(1, sizeof *s);
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the checkpoint stage");
+        return mr_no_memory(e, "the checkpoint stage");
     *s = (mr_snapshots){.t = t, .plan = plan, .events = events, .taken_at = mr_now(), .step = -1};
     if (resumed)
         remember_place(s, resumed);
@@ -186,7 +186,7 @@ static int hand_over(mr_snapshots *s, const mr_run_state *at, mr_error *e)
     snapshot.state.training = mr_trainer_training(s->t);
     if (!snapshot.state.training) {
         mr_run_state_clear(&snapshot.state);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the training configuration");
+        return mr_no_memory(e, "the training configuration");
     }
     s->due = s->required = s->failed = false;
     s->taken_at = start;

@@ -43,7 +43,7 @@ int mr_batch_pool_init(mr_batch_pool *p, int count, int batch_size, size_t row_s
     if (whole)
         return MR_OK;
     mr_batch_pool_destroy(p);
-    mr_fail(e, MR_ENOMEM, "no memory for %d batches of %d samples (%.0f MB)", count, batch_size, bytes / 1e6);
+    mr_no_memory(e, "%d batches of %d samples (%.0f MB)", count, batch_size, bytes / 1e6);
     return mr_hint(e, MR_ENOMEM, "a smaller batch size or image size needs less");
 }
 

@@ -23,7 +23,7 @@ int mr_decode_worker_init(mr_decode_worker *w, mr_loader *l, mr_error *e)
         made = (w->floats = malloc(n * sizeof *w->floats)) != NULL;
     else
         made = (w->bytes = malloc(n)) != NULL;
-    return made ? MR_OK : mr_fail(e, MR_ENOMEM, "no memory for a %dx%d image", p->height, p->width);
+    return made ? MR_OK : mr_no_memory(e, "a %dx%d image", p->height, p->width);
 }
 
 void mr_decode_worker_destroy(mr_decode_worker *w)

@@ -46,7 +46,7 @@ int mr_epoch_source_create(mr_epoch_source **out, const mr_dataset *set, uint64_
     uint32_t *order = shuffle && s ? calloc(set->count ? set->count : 1, sizeof *order) : NULL;
     if (!s || (shuffle && !order)) {
         free(s);
-        return mr_fail(e, MR_ENOMEM, "no memory for the order of %zu samples", set->count);
+        return mr_no_memory(e, "the order of %zu samples", set->count);
     }
     *s = (mr_epoch_source){
         .set = set, .seed = seed, .epoch = first_epoch, .end_epoch = last_epoch, .batch = 1, .order = order};

@@ -30,7 +30,7 @@ int mr_feed_folder(mr_feed **out, const mr_dataset *set, const mr_loader_options
     *out = NULL;
     mr_feed *f = calloc(1, sizeof *f);
     if (!f)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the pipeline");
+        return mr_no_memory(e, "the pipeline");
     mr_loader_options own = *options;
     own.batch_size = (int)mr_shard_share(order.shard, (size_t)options->batch_size);
     int status = mr_epoch_source_create(&f->source, set, order.seed, order.shuffle, order.first_epoch,
@@ -103,7 +103,7 @@ static int allocate_rows(mr_feed *f, mr_error *e)
     f->label = malloc(((size_t)f->batch_size + 1) * sizeof *f->label);
     f->target = malloc(((size_t)f->batch_size * (f->y ? row_size(f->y) : 1) + 1) * sizeof *f->target);
     return missing || !f->permutation || !f->label || !f->target
-               ? mr_fail(e, MR_ENOMEM, "out of memory for a batch")
+               ? mr_no_memory(e, "a batch")
                : 0;
 }
 
@@ -125,7 +125,7 @@ int mr_feed_arrays(mr_feed **out, const mr_array *x, int inputs, const mr_array 
         return status;
     mr_feed *f = calloc(1, sizeof *f);
     if (!f)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the pipeline");
+        return mr_no_memory(e, "the pipeline");
     f->x = x;
     f->y = y;
     f->inputs = inputs;

@@ -2,7 +2,7 @@
 /* Opening, the consumer's side, and closing. */
 #include "pipeline/load/stages.h"
 
-#include <signal.h>
+#include "base/thread.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,7 +75,7 @@ static int open_pool(mr_loader *l, mr_error *e)
         status = mr_queue_push(&l->free, &l->pool.batches[i], e);
     l->waiting = calloc((size_t)o->batches_ahead + 1, sizeof *l->waiting);
     if (!status && !l->waiting)
-        status = mr_fail(e, MR_ENOMEM, "no memory for %d batches", o->batches_ahead + 1);
+        status = mr_no_memory(e, "%d batches", o->batches_ahead + 1);
     return status;
 }
 
@@ -93,7 +93,7 @@ static int open_workers(mr_loader *l, mr_error *e)
     size_t size = (size_t)n * sizeof *l->workers;
     l->workers = aligned_alloc(_Alignof(mr_decode_worker), size);
     if (!l->workers)
-        return mr_fail(e, MR_ENOMEM, "no memory for %d decode threads", n);
+        return mr_no_memory(e, "%d decode threads", n);
     memset(l->workers, 0, size);
     int status = mr_allowance_create(&l->decode_memory, l->options.decode_memory, e);
     for (int i = 0; !status && i < n; i++)
@@ -101,33 +101,18 @@ static int open_workers(mr_loader *l, mr_error *e)
     return status;
 }
 
-static int start_thread(pthread_t *thread, void *(*function)(void *), void *argument, const char *name,
-                        mr_error *e)
-{
-    int error = pthread_create(thread, NULL, function, argument);
-    if (error)
-        return mr_fail_errno(e, error, "cannot start the %s thread", name);
-    pthread_setname_np(*thread, name); /* for the eyes of perf and top; a failure costs only the name */
-    return MR_OK;
-}
-
-/* Signals are for the program's own threads: they are blocked in ours, which inherit the mask. */
 static int start_threads(mr_loader *l, mr_error *e)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     int status = MR_OK;
     for (int i = 0; !status && i < l->options.decode_threads; i++) {
         mr_decode_worker *w = &l->workers[i];
-        status = start_thread(&w->thread, mr_decode_stage, w, "mr-decode", e);
+        status = mr_thread_start(&w->thread, mr_decode_stage, w, "mr-decode", e);
         w->started = !status;
     }
     if (!status) {
-        status = start_thread(&l->reader_thread, mr_read_stage, l, "mr-read", e);
+        status = mr_thread_start(&l->reader_thread, mr_read_stage, l, "mr-read", e);
         l->reader_started = !status;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;
 }
 
@@ -139,7 +124,7 @@ int mr_loader_open(mr_loader **out, mr_source source, const mr_loader_options *o
         return status;
     mr_loader *l = aligned_alloc(_Alignof(mr_loader), sizeof *l);
     if (!l)
-        return mr_fail(e, MR_ENOMEM, "no memory for a loader");
+        return mr_no_memory(e, "a loader");
     memset(l, 0, sizeof *l);
     l->options = *options;
     l->source = source;

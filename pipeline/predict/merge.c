@@ -42,7 +42,7 @@ static int open_parts(merge *m, mr_error *e)
     int status = 0;
     m->part = calloc((size_t)m->count, sizeof *m->part);
     if (!m->part)
-        return mr_fail(e, MR_ENOMEM, "out of memory for %d parts", m->count);
+        return mr_no_memory(e, "%d parts", m->count);
     for (int i = 0; i < m->count && !status; i++) {
         status = mr_part_path(path, sizeof path, m->output, i, m->count, e);
         if (!status && !(m->part[i].file = fopen(path, "rb")))

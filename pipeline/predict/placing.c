@@ -30,7 +30,7 @@ static int make_folder(const char *path, mr_error *e)
 static int make_folders(const char *dir, mr_error *e)
 {
     char *path = strdup(dir);
-    int status = path ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for a path");
+    int status = path ? 0 : mr_no_memory(e, "a path");
     for (char *slash = path && *path ? strchr(path + 1, '/') : NULL; slash && !status;
          slash = strchr(slash + 1, '/')) {
         *slash = '\0';

@@ -182,7 +182,7 @@ static int close_output(run *r, bool complete, mr_error *e)
     int status = mr_sink_close(r->sink, complete, e);
     complete = complete && !status;
     if (!complete && beside && !(r->result->beside = strdup(rows_file(r))))
-        status = status ? status : mr_fail(e, MR_ENOMEM, "out of memory for a path");
+        status = status ? status : mr_no_memory(e, "a path");
     int closed = mr_claim_close(r->claim, complete, e);
     r->claim = NULL;
     return status ? status : closed;
@@ -285,7 +285,7 @@ static int set_up(run *r, mr_model *model, mr_error *e)
     t->of_class = calloc((size_t)t->classes + 1, sizeof *t->of_class);
     r->predicted = calloc((size_t)r->options->predictor.loader.batch_size, sizeof *r->predicted);
     if (!t->of_class || !r->predicted)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the rows");
+        return mr_no_memory(e, "the rows");
     status = mr_predictor_check(model->graph, &r->options->predictor, e);
     if (!status)
         status = claim_output(r, model, e);

@@ -53,7 +53,7 @@ static int open_inputs(job *j, mr_error *e)
     size_t n = (size_t)j->graph->inputs;
     j->input = calloc(n, sizeof *j->input);
     j->x = calloc(n, sizeof *j->x);
-    int status = j->input && j->x ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the inputs");
+    int status = j->input && j->x ? 0 : mr_no_memory(e, "the inputs");
     for (int i = 0; i < j->graph->inputs && !status; i++) {
         char name[32];
         status = mr_array_reader_open(&j->input[i], j->run->input, input_name(i, name), e);
@@ -64,7 +64,7 @@ static int open_inputs(job *j, mr_error *e)
         if (!status &&
             !(j->x[i] = malloc((size_t)j->run->batch_size *
                                mr_shape_sample(mr_array_reader_shape(j->input[i])) * sizeof(float))))
-            status = mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory for a batch"),
+            status = mr_hint(e, mr_no_memory(e, "a batch"),
                              "a smaller --batch-size needs less");
     }
     return status;
@@ -98,7 +98,7 @@ static int open_outputs(job *j, mr_error *e)
     j->outputs = j->graph->outputs + j->run->nodes;
     j->set = calloc((size_t)j->outputs, sizeof *j->set);
     int status = j->set ? mr_array_writer_open(&j->writer, j->run->output, e)
-                        : mr_fail(e, MR_ENOMEM, "out of memory for the outputs");
+                        : mr_no_memory(e, "the outputs");
     for (int i = 0; i < j->outputs && !status; i++)
         status = add_output(j, i, e);
     return status;

@@ -158,7 +158,7 @@ int mr_predict_facts(mr_fact *fact, const mr_model *m, const mr_predict_options 
         table[i].value(&value, &a);
         fact[i] = (mr_fact){.name = table[i].name, .value = strdup(mr_text_string(&value))};
         int status = fact[i].value ? mr_text_check(&value, "a run's facts", e)
-                                   : mr_fail(e, MR_ENOMEM, "out of memory for a run's facts");
+                                   : mr_no_memory(e, "a run's facts");
         mr_text_destroy(&value);
         if (status)
             return status;

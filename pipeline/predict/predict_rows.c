@@ -17,7 +17,7 @@ int mr_model_class_names(const char ***out, int *classes, const mr_model *m, con
     size_t n = (size_t)*classes;
     const char **names = malloc(n * (sizeof *names + NUMBER_SIZE));
     if (!names)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the names of %d classes", *classes);
+        return mr_no_memory(e, "the names of %d classes", *classes);
     char *number = (char *)(names + n);
     bool known = m->class_names && m->classes == *classes;
     for (size_t i = 0; i < n; i++, number += NUMBER_SIZE) {
@@ -63,7 +63,7 @@ int mr_row_maker_init(mr_row_maker *m, const mr_model *model, const mr_predict_o
     m->probability = calloc((size_t)classes + 1, sizeof *m->probability);
     m->best = calloc((size_t)top + 1, sizeof *m->best);
     if (!m->tensor || !m->value || !m->probability || !m->best)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the rows");
+        return mr_no_memory(e, "the rows");
     for (int i = 0; i < tensors; i++) {
         const mr_node *n = output_node(g, &options->predictor, m->first_tensor + i);
         m->tensor[i] = (mr_sink_tensor){.name = n->layer->name, .shape = n->shape};

@@ -41,7 +41,7 @@ static int collect(paths *p, int most, bool *any, const char *file, const mr_sin
             continue;
         p->path[p->count] = strdup(row.path);
         if (!p->path[p->count])
-            status = mr_fail(e, MR_ENOMEM, "out of memory for a path");
+            status = mr_no_memory(e, "a path");
         else
             p->count++;
     }
@@ -91,7 +91,7 @@ int mr_predict_verify(mr_model *model, const mr_predict_options *options, mr_row
     bool any = false;
     paths p = {.path = calloc((size_t)batch, sizeof *p.path)};
     int status = p.path ? collect(&p, batch, &any, file, &maker->schema, e)
-                        : mr_fail(e, MR_ENOMEM, "out of memory for paths");
+                        : mr_no_memory(e, "paths");
     if (!status && any)
         status = mr_predictor_open(&predictor, model->graph, (mr_source){.next = next_path, .context = &p},
                                    &options->predictor, e);

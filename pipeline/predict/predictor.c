@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict/predictor.h"
 
+#include "base/thread.h"
 #include "base/text.h"
 #include "pipeline/queue/queue.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ static int block_init(block *b, const mr_predictor *p, mr_error *e)
     b->face.outputs = p->outputs;
     b->face.output = b->output;
     return whole ? 0
-                 : mr_hint(e, mr_fail(e, MR_ENOMEM, "out of memory for the predictions"),
+                 : mr_hint(e, mr_no_memory(e, "the predictions"),
                            "a smaller --batch-size needs less");
 }
 
@@ -143,7 +143,7 @@ static int take_shapes(mr_predictor *p, const mr_graph *g, const mr_predictor_op
     p->outputs = g->outputs + o->nodes;
     p->shape = calloc((size_t)p->outputs, sizeof *p->shape);
     if (!p->shape)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the predictions");
+        return mr_no_memory(e, "the predictions");
     for (int i = 0; i < g->outputs; i++)
         p->shape[i] = g->node[g->output[i]].shape;
     for (int i = 0; i < o->nodes; i++)
@@ -193,19 +193,11 @@ static int make_blocks(mr_predictor *p, mr_error *e)
     return status;
 }
 
-/* Signals are for the program's own threads. */
 static int start(mr_predictor *p, mr_error *e)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&p->thread, NULL, compute_thread, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return mr_fail_errno(e, error, "cannot start the predict thread");
-    pthread_setname_np(p->thread, "mr-predict");
-    p->started = true;
-    return 0;
+    int status = mr_thread_start(&p->thread, compute_thread, p, "mr-predict", e);
+    p->started = !status;
+    return status;
 }
 
 int mr_predictor_open(mr_predictor **out, mr_graph *graph, mr_source source,
@@ -217,7 +209,7 @@ int mr_predictor_open(mr_predictor **out, mr_graph *graph, mr_source source,
         return status;
     mr_predictor *p = aligned_alloc(_Alignof(mr_predictor), sizeof *p);
     if (!p)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the predictor");
+        return mr_no_memory(e, "the predictor");
     memset(p, 0, sizeof *p);
     p->batch = options->loader.batch_size;
     status = take_shapes(p, graph, options, e);

@@ -107,7 +107,7 @@ static int pass_in_order(mr_catch_up *r, mr_past *past, mr_error *e)
     int status;
     r->group = calloc((size_t)r->options.group, sizeof *r->group);
     if (!r->group)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the rows of an output");
+        return mr_no_memory(e, "the rows of an output");
     while ((status = read_group(r, past, e)) == 1) {
         status = 0;
         for (int i = 0; i < r->options.group && !status; i++)
@@ -212,7 +212,7 @@ int mr_catch_up_open(mr_catch_up **out, mr_source source, mr_past *past, const m
 {
     mr_catch_up *r = *out = calloc(1, sizeof *r);
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "out of memory to go on with an output");
+        return mr_no_memory(e, "go on with an output");
     r->source = source;
     r->options = *options;
     int status = options->unrelated ? pass_unrelated(r, past, e)

@@ -143,7 +143,7 @@ int mr_ring_init(mr_ring *r, const mr_ring_kind *kind, size_t capacity, mr_error
     r->mask = cells - 1;
     r->cells = malloc(cells * sizeof *r->cells);
     if (!r->cells)
-        return mr_fail(e, MR_ENOMEM, "no memory for a queue of %zu items", cells);
+        return mr_no_memory(e, "a queue of %zu items", cells);
     for (size_t i = 0; i < cells; i++)
         atomic_init(&r->cells[i].turn, i);
     atomic_init(&r->tail, 0);

@@ -79,7 +79,7 @@ int mr_ranks_join(mr_ranks **out, mr_error *e)
     mr_ranks *r = calloc(1, sizeof *r);
     int provided;
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the ranks");
+        return mr_no_memory(e, "the ranks");
     choose_algorithms();
     MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
     MPI_Comm_rank(MPI_COMM_WORLD, &r->rank);
@@ -158,7 +158,7 @@ int mr_ranks_gather(mr_ranks *r, const void *data, size_t bytes, void **all, siz
     *all = NULL;
     *total = 0;
     if (!size)
-        return mr_fail(e, MR_ENOMEM, "out of memory for what the ranks say");
+        return mr_no_memory(e, "what the ranks say");
     MPI_Allgather(&own, 1, MPI_INT, size, 1, MPI_INT, r->talks);
     int sum = sum_of(size, size + r->count, r->count);
     *all = sum >= 0 ? malloc((size_t)sum + 1) : NULL;
@@ -167,7 +167,7 @@ int mr_ranks_gather(mr_ranks *r, const void *data, size_t bytes, void **all, siz
         *total = (size_t)sum;
     }
     free(size);
-    return *all ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for what the ranks say");
+    return *all ? 0 : mr_no_memory(e, "what the ranks say");
 }
 
 /* --- in the background ------------------------------------------------------------- */

@@ -140,7 +140,7 @@ int mr_reducer_create(mr_reducer **out, mr_ranks *ranks, const mr_graph *g, bool
     *out = NULL;
     mr_reducer *r = calloc(1, sizeof *r);
     if (!r)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the sums of gradients");
+        return mr_no_memory(e, "the sums of gradients");
     r->ranks = ranks;
     r->graph = g;
     r->end = g->weights;
@@ -154,7 +154,7 @@ int mr_reducer_create(mr_reducer **out, mr_ranks *ranks, const mr_graph *g, bool
                           .stride = (uint32_t)mr_ranks_count(ranks)};
     if (!r->sums || !r->part) {
         mr_reducer_free(r);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the sums of gradients");
+        return mr_no_memory(e, "the sums of gradients");
     }
     list_parts(r);
     *out = r;

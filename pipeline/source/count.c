@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/source/count.h"
 
+#include "base/thread.h"
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,16 +44,9 @@ static bool can_be_counted(const mr_walk_options *options)
 
 static int start(mr_census *c, mr_error *e)
 {
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&c->thread, NULL, count, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return mr_fail_errno(e, error, "cannot start the counting thread");
-    pthread_setname_np(c->thread, "mr-census");
-    c->started = true;
-    return 0;
+    int status = mr_thread_start(&c->thread, count, c, "mr-count", e);
+    c->started = !status;
+    return status;
 }
 
 int mr_census_start(mr_census **out, const mr_walk_options *options, mr_error *e)
@@ -63,7 +56,7 @@ int mr_census_start(mr_census **out, const mr_walk_options *options, mr_error *e
         return 0;
     mr_census *c = calloc(1, sizeof *c);
     if (!c)
-        return mr_fail(e, MR_ENOMEM, "out of memory to count files");
+        return mr_no_memory(e, "count files");
     mr_walk_options walk = *options;
     walk.stop = stopped;
     walk.context = c;

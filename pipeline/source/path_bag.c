@@ -22,7 +22,7 @@ struct mr_path_bag {
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory for paths");
+    return mr_no_memory(e, "paths");
 }
 
 int mr_path_bag_create(mr_path_bag **out, size_t capacity, mr_error *e)

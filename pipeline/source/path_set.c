@@ -15,7 +15,7 @@ struct mr_path_set {
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory for paths");
+    return mr_no_memory(e, "paths");
 }
 
 static uint64_t key_of(const void *bytes, size_t size)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/source/walk.h"
 
+#include "base/list.h"
 #include "io/files/folder.h"
 #include "io/files/listing.h"
 #include "io/files/path_list.h"
@@ -26,7 +27,7 @@ struct mr_walk { /* the thread that calls next() owns all of it */
     int root; /* the next one */
     mr_path_list *list;
     level *levels; /* [depth], the innermost last */
-    size_t depth, capacity;
+    size_t depth;
     mr_folder_id avoid;   /* zero: none */
     mr_folder_ids linked; /* folders entered through a link */
     mr_folder_ids above;  /* those around the root */
@@ -40,7 +41,7 @@ struct mr_walk { /* the thread that calls next() owns all of it */
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "no memory to walk through the folders");
+    return mr_no_memory(e, "walk through the folders");
 }
 
 /* --- paths ------------------------------------------------------------------------ */
@@ -125,14 +126,8 @@ static int may_enter(mr_walk *w, const struct stat *st, mr_error *e)
 
 static int add_level(mr_walk *w, const struct stat *st, mr_listing *listing, mr_error *e)
 {
-    if (w->depth == w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 16;
-        level *grown = reallocarray(w->levels, capacity, sizeof *grown);
-        if (!grown)
-            return no_memory(e);
-        w->levels = grown;
-        w->capacity = capacity;
-    }
+    if (!mr_list_grow(&w->levels, w->depth, sizeof *w->levels))
+        return no_memory(e);
     w->levels[w->depth++] = (level){listing, strlen(w->path), mr_folder_id_of(st)};
     return 0;
 }

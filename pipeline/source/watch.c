@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/source/watch.h"
 
+#include "base/list.h"
 #include "base/text.h"
 #include "pipeline/source/path_bag.h"
 #include "pipeline/source/path_set.h"
@@ -35,7 +36,7 @@ struct mr_watch { /* the thread that calls next() owns it */
     mr_watch_options options;
     int fd;
     folder *folders; /* [count], by rising watch */
-    size_t count, capacity;
+    size_t count;
     arrived *oldest, **newest;
     mr_path_bag
         *announced; /* files found in a folder that arrived, with their times: their event may still come */
@@ -52,7 +53,7 @@ struct mr_watch { /* the thread that calls next() owns it */
 
 static int no_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory to watch folders");
+    return mr_no_memory(e, "watch folders");
 }
 
 /* --- folders ------------------------------------------------------------------------------ */
@@ -96,15 +97,9 @@ static int remember_folder(mr_watch *w, int watch, const char *path, size_t root
         *known = (folder){watch, root_length, copy};
         return 0;
     }
-    if (w->count == w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 16;
-        folder *grown = reallocarray(w->folders, capacity, sizeof *grown);
-        if (!grown) {
-            free(copy);
-            return no_memory(e);
-        }
-        w->folders = grown;
-        w->capacity = capacity;
+    if (!mr_list_grow(&w->folders, w->count, sizeof *w->folders)) {
+        free(copy);
+        return no_memory(e);
     }
     size_t at = place_of(w, watch);
     memmove(w->folders + at + 1, w->folders + at, (w->count - at) * sizeof *w->folders);

@@ -144,7 +144,7 @@ int mr_stream_push(mr_stream *s, const mr_input *in, int timeout_ms, mr_error *e
         return status;
     mr_stream_image *image = image_of(in, &done);
     if (!image)
-        return mr_fail(e, MR_ENOMEM, "out of memory for an image");
+        return mr_no_memory(e, "an image");
     status = put(s, image, in->tag, deadline, e);
     if (status)
         free(image); /* borrowed data stay the caller's */

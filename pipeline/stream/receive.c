@@ -87,7 +87,7 @@ static int collect_batch(mr_stream *s, const mr_predictions *p, mr_error *e)
     for (int i = 0; i < p->count; i++) {
         mr_result *r = make_result(s, p, &p->item[i]);
         if (!r)
-            return mr_fail(e, MR_ENOMEM, "out of memory for the results");
+            return mr_no_memory(e, "the results");
         pthread_mutex_lock(&s->lock);
         r->tag = s->tag[s->computed % s->capacity];
         s->result[s->computed++ % s->capacity] = r;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream: opening, its facts, stopping and closing. */
 #include "base/processors.h"
+#include "base/thread.h"
 #include "io/model_file/model_task.h"
 #include "pipeline/predict/predict.h"
 #include "pipeline/stream/internal.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -149,7 +149,7 @@ static int make_rings(mr_stream *s, const mr_stream_options *o, mr_error *e)
     s->image = calloc(s->capacity, sizeof *s->image);
     s->tag = calloc(s->capacity, sizeof *s->tag);
     s->result = calloc(s->capacity, sizeof *s->result);
-    return s->image && s->tag && s->result ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the stream");
+    return s->image && s->tag && s->result ? 0 : mr_no_memory(e, "the stream");
 }
 
 static int set_precision(mr_graph *g, const char *precision, mr_error *e)
@@ -197,7 +197,7 @@ static int find_layers(int **node, const mr_stream *s, const mr_stream_options *
     int status = 0;
     *node = calloc((size_t)o->layer_count + 1, sizeof **node);
     if (!*node)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the layers");
+        return mr_no_memory(e, "the layers");
     for (int i = 0; i < o->layer_count && !status; i++)
         status = mr_layer_node(*node + i, s->model->graph, o->layers[i], e);
     return status;
@@ -209,7 +209,7 @@ static int describe_outputs(mr_stream *s, const int *node, int nodes, mr_error *
     s->outputs = g->outputs + nodes;
     s->output = calloc((size_t)s->outputs, sizeof *s->output);
     if (!s->output)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the outputs");
+        return mr_no_memory(e, "the outputs");
     for (int i = 0; i < s->outputs; i++) {
         const mr_node *n = &g->node[i < g->outputs ? g->output[i] : node[i - g->outputs]];
         mr_tensor *t = &s->output[i];
@@ -278,19 +278,12 @@ static int set_up(mr_stream *s, const char *model, const mr_stream_options *o, m
     return status;
 }
 
-/* Last: the collector needs all the rest. Signals are for the program's own threads. */
+/* Last: the collector needs all the rest. */
 static int start_collector(mr_stream *s, mr_error *e)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&s->collector, NULL, mr_stream_collect, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (error)
-        return mr_fail_errno(e, error, "cannot start the stream's thread");
-    pthread_setname_np(s->collector, "mr-stream");
-    s->collects = true;
-    return 0;
+    int status = mr_thread_start(&s->collector, mr_stream_collect, s, "mr-stream", e);
+    s->collects = !status;
+    return status;
 }
 
 int mr_stream_open(mr_stream **out, const char *model, const mr_stream_options *options, mr_error *e)
@@ -301,7 +294,7 @@ int mr_stream_open(mr_stream **out, const char *model, const mr_stream_options *
     e = e ? e : &ignored;
     mr_stream *s = calloc(1, sizeof *s);
     if (!s)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the stream");
+        return mr_no_memory(e, "the stream");
     init_waiting(s);
     int status = set_up(s, model, &o, e);
     if (!status)

@@ -209,7 +209,7 @@ static int best_epoch_end(void *context, mr_trainer *t, const mr_epoch_record *r
     if (!s->improved)
         return 0;
     if (!s->weights && !(s->weights = mr_state_alloc(g->weights)))
-        return mr_fail(e, MR_ENOMEM, "out of memory for the best weights");
+        return mr_no_memory(e, "the best weights");
     memcpy(s->weights, g->state, g->weights * sizeof *g->state);
     s->best = isnan(value) ? mr_monitor_worst(&s->monitor) : value;
     s->epoch = r->epoch;

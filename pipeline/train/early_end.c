@@ -13,7 +13,7 @@ int mr_last_epoch_keep(mr_last_epoch *l, const mr_trainer *t, const mr_run_state
         l->state = mr_state_alloc(g->state_size);
     if (!l->state || !training) {
         json_decref(training);
-        return mr_fail(e, MR_ENOMEM, "out of memory for a copy of the model's state");
+        return mr_no_memory(e, "a copy of the model's state");
     }
     memcpy(l->state, g->state, g->state_size * sizeof *g->state);
     json_decref(l->training);

@@ -191,7 +191,7 @@ static int make_graph(mr_graph **out, const mr_graph *g, const struct head *h, i
     const mr_shape *input = g->inputs == 1 ? &g->node[g->input[0]].shape : NULL;
     json_t *config = edited(g, h, classes);
     int status = config ? mr_graph_create(out, config, input, e)
-                        : mr_fail(e, MR_ENOMEM, "out of memory for the new head");
+                        : mr_no_memory(e, "the new head");
     json_decref(config);
     return status;
 }

@@ -292,7 +292,7 @@ static int keep_callbacks(struct run *r)
         }
     }
     if (!all)
-        return mr_fail(r->e, MR_ENOMEM, "out of memory for the callbacks' state");
+        return mr_no_memory(r->e, "the callbacks' state");
     json_decref(r->at.callbacks);
     r->at.callbacks = all;
     return 0;
@@ -390,7 +390,7 @@ static int note_data(struct run *r)
                                  r->e);
     r->at.data = json_pack("{s:o, s:o}", "training", training, "validation", validation);
     return status || r->at.data ? status
-                                : mr_fail(r->e, MR_ENOMEM, "out of memory for the data's fingerprint");
+                                : mr_no_memory(r->e, "the data's fingerprint");
 }
 
 /* The same run everywhere? A rank that reads another version of the files would spoil it unnoticed. */
@@ -402,7 +402,7 @@ static int compare_ranks(struct run *r)
                             (json_int_t)r->at.step, "samples", (json_int_t)r->at.samples);
     char *text = all ? json_dumps(all, JSON_SORT_KEYS) : NULL;
     int status = text ? mr_check_same_begin(r->o->ranks, g->state, g->state_size * sizeof *g->state, text, r->e)
-                      : mr_fail(r->e, MR_ENOMEM, "out of memory for what the ranks have in common");
+                      : mr_no_memory(r->e, "what the ranks have in common");
     free(text);
     json_decref(all);
     return status;
@@ -427,7 +427,7 @@ static int open_tally(struct run *r)
     if (mr_data_count(r->validation) == 0 || r->classes < 2 || r->classes > MR_HISTORY_CLASSES)
         return 0;
     r->tally = calloc((size_t)r->classes, sizeof *r->tally);
-    return r->tally ? 0 : mr_fail(r->e, MR_ENOMEM, "out of memory for %d classes", r->classes);
+    return r->tally ? 0 : mr_no_memory(r->e, "%d classes", r->classes);
 }
 
 static int begin(struct run *r)
@@ -436,7 +436,7 @@ static int begin(struct run *r)
     int status = resume ? mr_run_state_copy(&r->at, resume, r->e) : 0;
     r->told = calloc(mr_data_count(r->training) + 1, 1);
     if (!status && !r->told)
-        status = mr_fail(r->e, MR_ENOMEM, "out of memory for what is known of %zu samples",
+        status = mr_no_memory(r->e, "what is known of %zu samples",
                          (size_t)mr_data_count(r->training));
     if (status)
         return status;

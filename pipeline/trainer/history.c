@@ -30,7 +30,7 @@ enum { LONGEST_NAME = 4096 + 32 }; /* of a column: a class is a folder, or a lin
 
 static int out_of_memory(mr_error *e)
 {
-    return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+    return mr_no_memory(e, "the history");
 }
 
 static int reserve(mr_history *h, int capacity, mr_error *e)
@@ -201,7 +201,7 @@ static int tallies_from_row(mr_epoch_record *r, const double *v, int classes, mr
             return mr_fail(e, MR_EFORMAT, "the history counts %g samples of a class", v[i]);
     r->of_class = n ? calloc((size_t)n, sizeof *r->of_class) : NULL;
     if (n && !r->of_class)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+        return mr_no_memory(e, "the history");
     r->classes = n;
     for (int i = 0; i < n; i++, v += TALLY)
         r->of_class[i] = (mr_class_tally){(int64_t)v[0], (int64_t)v[1], (int64_t)v[2]};
@@ -249,7 +249,7 @@ static int classes_from_json(mr_epoch_record *r, const json_t *list, mr_error *e
         return n ? mr_fail(e, MR_EFORMAT, "the history is of %zu classes", n) : 0;
     r->of_class = calloc(n, sizeof *r->of_class);
     if (!r->of_class)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the history");
+        return mr_no_memory(e, "the history");
     r->classes = (int)n;
     for (size_t i = 0; i < n; i++) {
         const json_t *row = json_array_get(list, i);

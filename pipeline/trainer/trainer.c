@@ -86,7 +86,7 @@ static int allocate(mr_trainer *t, mr_error *e)
     t->target = calloc(rows * mr_shape_sample(&t->output) + 1, sizeof *t->target);
     t->weight = calloc(rows + 1, sizeof *t->weight);
     t->scratch = calloc(output_width(t) + 1, sizeof *t->scratch);
-    return t->target && t->weight && t->scratch ? 0 : mr_fail(e, MR_ENOMEM, "out of memory for the targets");
+    return t->target && t->weight && t->scratch ? 0 : mr_no_memory(e, "the targets");
 }
 
 int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr_trainer_options *options,
@@ -95,7 +95,7 @@ int mr_trainer_create(mr_trainer **out, mr_model *model, mr_team *team, const mr
     *out = NULL;
     mr_trainer *t = calloc(1, sizeof *t);
     if (!t)
-        return mr_fail(e, MR_ENOMEM, "out of memory for the trainer");
+        return mr_no_memory(e, "the trainer");
     t->model = model;
     t->team = team;
     t->options = *options;
@@ -434,7 +434,7 @@ int mr_trainer_store(mr_trainer *t, mr_error *e)
     if (!slots || !training) {
         free(slots);
         json_decref(training);
-        return mr_fail(e, MR_ENOMEM, "out of memory for the training state");
+        return mr_no_memory(e, "the training state");
     }
     if (t->optimizer->slots)
         memcpy(slots, t->optimizer->slot, (size_t)t->optimizer->slots * sizeof *slots);
