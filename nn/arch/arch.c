@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/arch/arch.h"
 
-#include "nn/arch/archs.h"
-
 #include <string.h>
 
 const mr_arch *const mr_archs[] = {&mr_arch_resnet, &mr_arch_cnn, &mr_arch_mobilenet_v2, &mr_arch_resnet50, NULL};

@@ -42,5 +42,10 @@ typedef struct mr_arch {
 
 const mr_arch *mr_arch_find(const char *name);
 extern const mr_arch *const mr_archs[]; /* ended by NULL */
+/* Its rows, one per file. */
+extern const mr_arch mr_arch_resnet, mr_arch_cnn, mr_arch_mobilenet_v2, mr_arch_resnet50;
+
+/* MR_EINVAL with the way out unless the input's sides are at least LEAST pixels. */
+int mr_arch_check_size(const mr_arch_options *o, const char *name, int least, mr_error *e);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small network in the manner of VGG (Simonyan and Zisserman 2014): blocks of 3x3 convolutions and a
  * pooling each. Each convolution is normalised: without it, a thousand images are not enough to learn from. */
-#include "nn/arch/archs.h"
+#include "nn/arch/arch.h"
 #include "nn/arch/builder.h"
 
 #include <stdio.h>

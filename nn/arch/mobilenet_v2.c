@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MobileNetV2 (Sandler et al. 2018) as keras.applications builds it: its names, its rounding of widths, its
  * paddings. */
-#include "nn/arch/archs.h"
+#include "nn/arch/arch.h"
 #include "nn/arch/builder.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* The tutorial's network: a pre-activation bottleneck ResNet (He et al. 2016, "Identity mappings in deep
  * residual networks") behind a 5x5 stem. With the default options it is
  * golden/tutorial_resnet/architecture.json to the letter. */
-#include "nn/arch/archs.h"
+#include "nn/arch/arch.h"
 #include "nn/arch/builder.h"
 
 #include <stdio.h>

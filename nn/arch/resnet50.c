@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ResNet50 (He et al. 2015, "Deep residual learning") as keras.applications builds it: biases in the
  * convolutions, the stride in a stack's first 1x1. */
-#include "nn/arch/archs.h"
+#include "nn/arch/arch.h"
 #include "nn/arch/builder.h"
 
 #include <stdio.h>

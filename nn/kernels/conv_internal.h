@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by conv.c (forward), conv_backward.c and conv_pack.c: how a convolution is cut into blocks, where a
+/* Shared by conv_forward.c, conv_backward.c and conv_pack.c: how a convolution is cut into blocks, where a
  * block's numbers lie, and the order of its weights. */
 #ifndef MR_NN_KERNELS_CONV_INTERNAL_H
 #define MR_NN_KERNELS_CONV_INTERNAL_H

@@ -2,11 +2,12 @@
 # The fast convolutions, in float alone: what the fused operations are made of.
 libnn_la_SOURCES += \
   nn/kernels/bf16.h \
-  nn/kernels/conv.c nn/kernels/conv.h \
+  nn/kernels/conv.h \
   nn/kernels/conv_area.c \
   nn/kernels/conv_backward.c \
   nn/kernels/conv_body.h \
   nn/kernels/conv_cut.c \
+  nn/kernels/conv_forward.c \
   nn/kernels/conv_internal.h \
   nn/kernels/conv_pack.c \
   nn/kernels/depthwise.c nn/kernels/depthwise.h \

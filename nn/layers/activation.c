@@ -3,8 +3,6 @@
  * nn/layers/activation_functions.c. */
 #include "nn/layers/activation.h"
 
-#include "nn/layers/activation_functions.h"
-
 #include <string.h>
 
 bool mr_activation_is_linear(const mr_activation *a)

@@ -21,6 +21,12 @@ struct mr_activation {
     double threshold;
 };
 
+/* activation_functions.c: all activations that have a name, ended by a NULL name. */
+extern const mr_activation mr_activations[];
+/* ReLU with slope, maximum and threshold, as in Keras's ReLU layer. */
+extern const mr_activation mr_general_relu;
+void mr_linear_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row);
+
 /* NULL where there is none of that name. The numbers in it are the function's defaults. */
 const mr_activation *mr_activation_find(const char *name);
 

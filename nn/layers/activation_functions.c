@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formulas: keras/src/activations. At a kink the gradient is PyTorch's (0 for relu at 0). */
-#include "nn/layers/activation_functions.h"
+#include "nn/layers/activation.h"
 
 #include "nn/compute/simd.h"
 #include "nn/compute/vector_math.h"

@@ -7,6 +7,8 @@
 #define MR_NN_LAYERS_CONVOLUTION_H
 
 #include "nn/layers/activation.h"
+#include "nn/layers/common.h"
+#include "nn/layers/patches.h"
 #include "nn/compute/real.h"
 #include "base/team.h"
 
@@ -37,5 +39,27 @@ void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr
 /* dw += the gradient by w. */
 void mr_convolution_weight_gradient(const mr_convolution *g, mr_team *t, const mr_real *x, const mr_real *dy,
                                     mr_real *dw, void *scratch);
+
+/* Scratch and backward of a layer that is the convolution G with kernel w[0], an optional bias w[1], the
+ * activation A. */
+size_t mr_convolution_layer_scratch(const mr_call *c, const mr_activation *a, mr_convolution g);
+void mr_convolution_layer_backward(const mr_call *c, const mr_activation *a, mr_convolution g);
+
+/* The depthwise convolution of IN (with its batch) by a WINDOW; see nn/layers/depthwise.h. */
+mr_convolution mr_depthwise_geometry(const mr_window *w, int64_t multiplier, const mr_shape *in);
+
+/* ---- shared by convolution.c and convolution_gradients.c */
+
+/* A product of ROWS x LENGTH by LENGTH x COLUMNS, cut into blocks of rows and, where rows are few, of
+ * columns. */
+typedef struct mr_product_blocks {
+    size_t rows, row_blocks, columns, column_blocks;
+} mr_product_blocks;
+mr_product_blocks mr_choose_blocks(size_t rows, size_t length, size_t columns);
+
+/* A 1x1 kernel on every pixel: the input itself is the left factor. */
+bool mr_is_pointwise(const mr_convolution *g);
+/* The windows of the input under each output pixel. */
+mr_patches mr_forward_patches(const mr_convolution *g, const mr_real *x, size_t group);
 
 #endif

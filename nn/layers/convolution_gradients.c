@@ -1,16 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* By the input: pixels whose coordinates agree modulo the stride (a phase) are reached by the same taps of
  * the kernel, so for each phase the gradient is a convolution of dy with stride 1 and a kernel of those taps,
- * transposed. Nothing is scattered, and no zeros are multiplied. By the kernel: windows transposed times dy.
- * Each task owns a slab of the kernel's rows and a part of the pixels; parts have sums of their own, added in
- * order. */
-#include "nn/layers/convolution_internal.h"
+ * transposed. No zeros are multiplied, and nothing is scattered except where the input has few channels. By
+ * the kernel: windows transposed times dy. Each task owns a slab of the kernel's rows and a part of the
+ * pixels; parts have sums of their own, added in order. */
+#include "nn/layers/convolution.h"
 
 #include "nn/compute/gemm.h"
 
 #include <string.h>
 
-/* --- by the input ---------------------------------------------------------- */
+/* ---- by the input, scattered */
+
+/* Where the input has few channels (the first layers of a network): dy times the kernel transposed gives what
+ * each window gives back, which is added to the pixels. Gathering windows of dy would move several times as
+ * much. Windows overlap, so a task owns a sample. */
+struct scatter {
+    const mr_convolution *g;
+    const mr_real *dy, *w;
+    mr_real *dx, *scratch;
+    bool add;
+    size_t length, rows, piece; /* of a window; windows at once; reals per thread */
+};
+
+static bool scatters(const mr_convolution *g)
+{
+    return 4 * g->cin <= g->cout && !mr_is_pointwise(g);
+}
+
+static struct scatter set_up_scatter(const mr_convolution *g)
+{
+    enum { BLOCK_ELEMENTS = 64 << 10 };
+    struct scatter s = {.g = g, .length = g->kh * g->kw * (g->cin / g->groups)};
+    s.rows = mr_min(1024, mr_max(64, BLOCK_ELEMENTS / s.length));
+    s.rows = mr_min(s.rows, g->oh * g->ow);
+    s.piece = mr_round_up(s.rows * s.length, 16);
+    return s;
+}
+
+static size_t scatter_scratch(const mr_convolution *g, int threads)
+{
+    return set_up_scatter(g).piece * (size_t)threads * sizeof(mr_real);
+}
+
+static void scatter_sample(void *argument, size_t n, int thread)
+{
+    const struct scatter *s = argument;
+    const mr_convolution *g = s->g;
+    size_t windows = g->oh * g->ow, pixels = g->ih * g->iw, cout = g->cout / g->groups,
+           cin = g->cin / g->groups;
+    mr_real *block = s->scratch + (size_t)thread * s->piece;
+    if (!s->add)
+        memset(s->dx + n * pixels * g->cin, 0, pixels * g->cin * sizeof *s->dx);
+    for (size_t group = 0; group < g->groups; group++) {
+        mr_patches patches = mr_forward_patches(g, NULL, 0);
+        for (size_t at = 0; at < windows; at += s->rows) {
+            size_t first = n * windows + at, rows = mr_min(s->rows, windows - at);
+            mr_gemm(false, true, rows, s->length, cout, s->dy + first * g->cout + group * cout, g->cout,
+                    s->w + group * cout, g->cout, false, block, s->length);
+            mr_patches_add(&patches, first, first + rows, block, s->dx + group * cin);
+        }
+    }
+}
+
+static void scatter_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
+                                   mr_real *dx, bool add, void *scratch)
+{
+    struct scatter s = set_up_scatter(g);
+    s.dy = dy;
+    s.w = w;
+    s.dx = dx;
+    s.add = add;
+    s.scratch = scratch;
+    mr_team_items(t, g->n, scatter_sample, &s);
+}
+
+/* ---- by the input, gathered */
 
 /* The taps of one axis that reach the pixels PHASE, PHASE + stride, … */
 struct phase {
@@ -101,8 +166,8 @@ static size_t kernel_piece(const struct input_gradient *s)
 
 size_t mr_convolution_input_scratch(const mr_convolution *g, int threads)
 {
-    if (mr_scatters_input_gradient(g))
-        return mr_scatter_scratch(g, threads);
+    if (scatters(g))
+        return scatter_scratch(g, threads);
     struct input_gradient s = set_up_input(g);
     return kernel_piece(&s) + (s.block + s.result) * (size_t)threads * sizeof(mr_real);
 }
@@ -226,8 +291,8 @@ static void input_block(void *argument, size_t item, int thread)
 void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr_real *dy, const mr_real *w,
                                    mr_real *dx, bool add, void *scratch)
 {
-    if (mr_scatters_input_gradient(g)) {
-        mr_scatter_input_gradient(g, t, dy, w, dx, add, scratch);
+    if (scatters(g)) {
+        scatter_input_gradient(g, t, dy, w, dx, add, scratch);
         return;
     }
     struct input_gradient s = set_up_input(g);
@@ -242,7 +307,7 @@ void mr_convolution_input_gradient(const mr_convolution *g, mr_team *t, const mr
     mr_team_items(t, s.phases_h * s.phases_w * s.blocks.row_blocks * s.blocks.column_blocks, input_block, &s);
 }
 
-/* --- by the kernel --------------------------------------------------------- */
+/* ---- by the kernel */
 
 struct weight_gradient {
     const mr_convolution *g;

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The layer classes, for the table in nn/layers/layers.c, and what the convolutional ones share. */
+/* The layer classes, for the table in nn/layers/layers.c. */
 #ifndef MR_NN_LAYERS_LAYERS_H
 #define MR_NN_LAYERS_LAYERS_H
 
 #include "nn/layers/common.h"
 #include "nn/layers/convolution.h"
-
-/* Scratch and backward of a layer that is the convolution G with kernel w[0], an optional bias w[1], the
- * activation A. */
-size_t mr_convolution_layer_scratch(const mr_call *c, const mr_activation *a, mr_convolution g);
-void mr_convolution_layer_backward(const mr_call *c, const mr_activation *a, mr_convolution g);
-
-/* The depthwise convolution of IN (with its batch) by a WINDOW; see nn/layers/depthwise.h. */
-mr_convolution mr_depthwise_geometry(const mr_window *w, int64_t multiplier, const mr_shape *in);
 
 extern const mr_layer_class mr_layer_conv2d, mr_layer_conv1d, mr_layer_conv2d_transpose,
     mr_layer_depthwise_conv2d, mr_layer_separable_conv2d, mr_layer_dense;

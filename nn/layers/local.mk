@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 nn_double_sources += \
   nn/layers/activation.c nn/layers/activation.h \
-  nn/layers/activation_functions.c nn/layers/activation_functions.h \
+  nn/layers/activation_functions.c \
   nn/layers/activations.c \
   nn/layers/batch_normalization.c \
   nn/layers/column_sums.c \
@@ -11,9 +11,6 @@ nn_double_sources += \
   nn/layers/conv2d_transpose.c \
   nn/layers/convolution.c nn/layers/convolution.h \
   nn/layers/convolution_gradients.c \
-  nn/layers/convolution_internal.h \
-  nn/layers/convolution_layer.c \
-  nn/layers/convolution_scatter.c \
   nn/layers/dense.c \
   nn/layers/depthwise.c nn/layers/depthwise.h \
   nn/layers/depthwise_conv2d.c \
