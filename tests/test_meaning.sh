@@ -142,6 +142,55 @@ unknown_outputs_are_numbers() {
   expect 2 'goes with --images' millrace predict --model two.h5 --arrays x.h5 --output o.h5 --activation softmax
 }
 
+# evaluate and predict say the same of the same file: no loss is guessed where the file does not say what outputs are.
+evaluate_agrees_with_predict() {
+  local k
+  keras none2.h5 bias=1,0
+  keras relu2.h5 bias=1,0 activation=relu
+  keras log2.h5 bias=1,0 activation=log_softmax
+  keras mse2.h5 bias=1,0 'loss="mse"'
+  keras sig2.h5 bias=1,0 activation=sigmoid 'loss="binary_crossentropy"'
+  keras none1.h5 bias=1
+  for k in none2 relu2 log2 mse2 sig2; do
+    millrace predict --model $k.h5 "${images[@]}" --output p.csv
+    [ "$(row p.csv | cut -d, -f1,2)" = , ]
+  done
+  for k in none2 relu2 log2; do
+    expect 2 "$k.h5 gives 2 numbers and does not say that they are probabilities or logits; give --activation softmax" \
+      millrace evaluate --model $k.h5 --data cells --rescale 1/255
+    expect 2 'plain numbers have no loss of their own; give --loss' \
+      millrace evaluate --model $k.h5 --data cells --rescale 1/255 --activation linear
+  done
+  expect 2 'none1.h5 gives 1 number and does not say' millrace evaluate --model none1.h5 --data cells --rescale 1/255
+  expect 1 'has class folders, but the model gives 2 numbers; if they are logits of classes, give --activation softmax' \
+    millrace evaluate --model mse2.h5 --data cells --rescale 1/255
+  expect 1 'has class folders, but the model gives 2 labels of their own, probabilities; if they are one class of many, give --loss' \
+    millrace evaluate --model sig2.h5 --data cells --rescale 1/255
+  for k in 'none2 --activation=softmax' 'log2 --activation=softmax' 'mse2 --activation=softmax' 'none2 --loss=categorical_crossentropy' \
+    'sig2 --loss=categorical_crossentropy'; do
+    # shellcheck disable=SC2086
+    millrace evaluate --data cells --rescale 1/255 --quiet --json --model ${k/ /.h5 } | grep -q '"accuracy": 0.5'
+  done
+  "$python" -c '
+import h5py, numpy as np
+x = np.random.default_rng(1).random((4, 4, 4, 3), dtype="f4")
+for name, y in dict(rows=np.eye(2)[[0, 0, 0, 1]], index=[0, 0, 0, 1]).items():
+    with h5py.File(name + ".h5", "w") as f: f["x"] = x; f["y"] = np.array(y, "f4")'
+  for k in rows index; do
+    expect 2 'does not say that they are probabilities' millrace evaluate --model none2.h5 --arrays $k.h5
+    millrace evaluate --model sig2.h5 --arrays $k.h5 --quiet --json >e.json
+    "$python" -c '
+import json
+d = json.load(open("e.json"))
+assert "accuracy" not in d and d["binary_accuracy"] == 0.75, d # of the 8 answers; 0 is no yes
+assert [l["support"] for l in d["labels"]] == [3, 1], d'
+  done
+  millrace evaluate --model mse2.h5 --arrays rows.h5 --quiet >out
+  grep -q '^loss: 0.25 - 4 samples$' out
+  expect 2 'neither probabilities nor logits; give --loss' \
+    millrace train --from relu2.h5 --data cells --rescale 1/255 --model t.h5 --epochs 1
+}
+
 # The loss of a network without activation is one of logits, and its file says so.
 training_agrees_with_its_file() {
   echo '{"class_name": "Sequential", "config": {"name": "s", "layers": [
@@ -309,5 +358,5 @@ pictures_are_the_same_bytes() {
 
 if [ $# -gt 0 ]; then run_cases "$@"; exit; fi
 run_cases folders_must_be_the_outputs names_do_not_reach_the_terminal class_names_do_not_reach_the_terminal \
-  logits_become_probabilities evaluate_decides_by_logits unknown_outputs_are_numbers training_agrees_with_its_file \
+  logits_become_probabilities evaluate_decides_by_logits unknown_outputs_are_numbers evaluate_agrees_with_predict training_agrees_with_its_file \
   regression_has_no_class labels_have_their_own_figures labels_of_any_value summary_says_what_outputs_are resuming_keeps_the_meaning pictures_are_the_same_bytes

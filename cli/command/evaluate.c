@@ -54,10 +54,11 @@ static int name_metrics(mr_metric *out, const struct job *j)
     return accuracy ? 2 : 1;
 }
 
-static void count_labels(struct job *j, const float *truth, const float *output)
+/* TRUTH: a number for each label; NULL: the sample has the label ONLY. */
+static void count_labels(struct job *j, const float *truth, int only, const float *output)
 {
     for (int k = 0; k < j->classes; k++) {
-        bool has = truth[k] > .5f, given = output[k] > j->trainer->task.threshold;
+        bool has = truth ? truth[k] > .5f : k == only, given = output[k] > j->trainer->task.threshold;
         j->labels[k].truth += has;
         j->labels[k].predicted += given;
         j->labels[k].right += has && given;
@@ -81,7 +82,7 @@ static int collect(void *context, const mr_examples *ex, const mr_plan *plan, mr
     for (int i = 0; i < ex->count && j->classes; i++) {
         const float *truth = ex->targets ? ex->targets + (size_t)i * given : NULL;
         if (j->labels) {
-            count_labels(j, truth, p + (size_t)i * width);
+            count_labels(j, truth, ex->labels ? ex->labels[i] : 0, p + (size_t)i * width);
             continue;
         }
         j->truth[j->count] = ex->labels ? ex->labels[i] : true_class(j, truth, ex->target_width);
@@ -107,6 +108,32 @@ static void bad_input(void *context, const char *path, const char *reason)
 
 /* --- setting up ----------------------------------------------------------------- */
 
+/* How the user can say that the outputs are one class of many. */
+static const char *way_out(const mr_output_task *task)
+{
+    if (!task->vector)
+        return "such a model can be evaluated on --arrays only";
+    if (task->kind == MR_TASK_LABELS)
+        return "if they are one class of many, give --loss categorical_crossentropy";
+    return task->width > 1 ? "if they are logits of classes, give --activation softmax"
+                           : "if its output is a logit or a probability, give --activation sigmoid";
+}
+
+/* A loss that is guessed from the data would say what outputs are that the file says nothing of. */
+static int check_meaning(const struct job *j, const mr_output_task *task, mr_error *e)
+{
+    mr_loss unused;
+    char text[128];
+    bool said = j->c->loss || j->c->activation || mr_model_loss(&unused, j->model);
+    if (said || task->kind != MR_TASK_NUMBERS || task->link != MR_LINK_NONE || j->targets == MR_TARGETS_NUMBERS)
+        return 0;
+    return mr_hint(e,
+                   mr_fail(e, MR_EUSAGE, "%s gives %s and does not say that they are probabilities or logits",
+                           j->c->model ? j->c->model : j->c->weights, mr_task_text(task, text, sizeof text)),
+                   "give --activation %s, or --loss NAME",
+                   task->width > 1 ? "softmax or sigmoid" : "sigmoid");
+}
+
 /* Folders are classes: one for each that the model tells apart, or their indices would mean other ones. */
 static int check_folders(const struct job *j, mr_error *e)
 {
@@ -124,7 +151,7 @@ static int check_folders(const struct job *j, mr_error *e)
     return mr_hint(e,
                    mr_fail(e, MR_EINVAL, "%s has class folders, but the model gives %s", j->data.evaluated,
                            mr_task_text(task, text, sizeof text)),
-                   "if its output is a logit or a probability, give --activation sigmoid");
+                   "%s", way_out(task));
 }
 
 static int allocate(struct job *j, mr_error *e)
@@ -163,10 +190,12 @@ static int set_names(struct job *j, mr_error *e)
 static int choose_task(struct job *j, mr_error *e)
 {
     const mr_graph *g = j->model->graph;
-    mr_output_task unused;
+    mr_output_task task;
     int status = mr_cli_given_activation(&j->activation, j->c, e);
     j->targets = mr_cli_targets(&j->data, &g->node[g->output[0]].shape);
-    return status ? status : mr_model_task(&unused, j->model, j->targets, j->activation, e);
+    if (!status)
+        status = mr_model_task(&task, j->model, j->targets, j->activation, e);
+    return status ? status : check_meaning(j, &task, e);
 }
 
 static int set_up(struct job *j, mr_error *e)

@@ -3,6 +3,7 @@
 
 #include "cli/option/names.h"
 #include "io/hdf5/arrays.h"
+#include "io/model_file/model_task.h"
 #include "nn/learn/loss.h"
 
 #include <stdlib.h>
@@ -187,14 +188,24 @@ static bool gives_logits(const mr_model *m, mr_given_activation given)
     return last == MR_LAST_LINEAR || (last == MR_LAST_OTHER && made);
 }
 
-/* The targets have classes or labels; or they are shares of classes, for a softmax. */
+/* A crossentropy can be had of probabilities and of logits; do the model's last layer, or the user, say it is either? */
+static bool crosses_entropy(const mr_model *m, mr_given_activation given)
+{
+    return given != MR_GIVEN_LINEAR &&
+           (given != MR_GIVEN_NOTHING || mr_graph_last_operation(m->graph, 0) != MR_LAST_OTHER);
+}
+
+/* The targets have classes or labels, of a model whose outputs are such, too; or they are shares of classes, for a softmax. */
 static const char *default_loss(const mr_model *m, mr_given_activation given, mr_targets targets)
 {
     const mr_shape *s = &m->graph->node[m->graph->output[0]].shape;
     int64_t width = s->dim[s->rank - 1];
     bool shares = targets == MR_TARGETS_NUMBERS && mr_graph_last_operation(m->graph, 0) == MR_LAST_SOFTMAX;
     bool one = targets == MR_TARGETS_CLASSES || shares;
-    if (targets == MR_TARGETS_LABELS || (one && (width == 1 || given == MR_GIVEN_SIGMOID)))
+    bool each = mr_model_task_with(m, NULL, MR_TARGETS_UNKNOWN, given).kind == MR_TASK_LABELS;
+    if (!crosses_entropy(m, given))
+        return NULL;
+    if (targets == MR_TARGETS_LABELS || (one && (width == 1 || each || given == MR_GIVEN_SIGMOID)))
         return "binary_crossentropy";
     if (one && width == 2 && !gives_logits(m, given)) /* the tutorial's */
         return "binary_crossentropy";
@@ -241,6 +252,18 @@ int mr_cli_given_activation(mr_given_activation *out, const mr_cli *c, mr_error 
                      : 0;
 }
 
+static int no_default_loss(const mr_model *m, mr_given_activation given, mr_targets targets, mr_error *e)
+{
+    if (targets == MR_TARGETS_NUMBERS || crosses_entropy(m, given))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are not class labels"),
+                       "give --loss mse, mae, huber or another one for numbers");
+    return mr_hint(e,
+                   mr_fail(e, MR_EUSAGE, given == MR_GIVEN_LINEAR
+                                             ? "plain numbers have no loss of their own"
+                                             : "the model's last layer gives neither probabilities nor logits"),
+                   "give --loss NAME (mse for numbers)");
+}
+
 int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, bool counts, mr_targets targets, mr_error *e)
 {
     mr_given_activation given;
@@ -251,8 +274,7 @@ int mr_cli_loss(json_t **out, const mr_cli *c, const mr_model *m, bool counts, m
     if (!status && !c->loss && own && !json_is_null(own))
         *out = json_incref(own);
     else if (!status && !name)
-        status = mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are not class labels"),
-                         "give --loss mse, mae, huber or another one for numbers");
+        status = no_default_loss(m, given, targets, e);
     else if (!status)
         status = named_loss(out, name, m, given, e);
     if (!status && mr_cli_given(c, "label-smoothing"))

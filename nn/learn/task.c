@@ -129,14 +129,6 @@ static mr_link link_of(const mr_task_facts *f, mr_last_operation last, size_t wi
     return logits && loss_meaning(f) == MR_LOSS_OF_LABELS ? MR_LINK_SIGMOID : MR_LINK_NONE;
 }
 
-/* The samples have one class each; does the model tell classes apart? A number may be 0 or 1 by chance. */
-static mr_task_kind kind_for_classes(const mr_task_facts *f, const mr_output_task *t)
-{
-    bool two = t->link != MR_LINK_NONE || f->named || loss_meaning(f) == MR_LOSS_OF_LABELS ||
-               loss_meaning(f) == MR_LOSS_OF_A_MARGIN;
-    return t->width > 1 || two ? MR_TASK_CLASSES : MR_TASK_NUMBERS;
-}
-
 static mr_task_kind kind_for_labels(const mr_task_facts *f, const mr_output_task *t)
 {
     bool each = t->last == MR_LAST_SIGMOID || loss_meaning(f) == MR_LOSS_OF_LABELS || t->link == MR_LINK_SIGMOID;
@@ -154,6 +146,20 @@ static mr_task_kind kind_by_model(const mr_task_facts *f, const mr_output_task *
     if (f->loss && loss_meaning(f) == MR_LOSS_OF_NUMBERS && f->given == MR_GIVEN_NOTHING)
         return MR_TASK_NUMBERS; /* a number from 0 to 1 */
     return t->width == 1 || loss_meaning(f) == MR_LOSS_OF_ONE_CLASS ? MR_TASK_CLASSES : MR_TASK_LABELS;
+}
+
+/* The numbers are no probabilities, yet their order or their sign is what the loss, or the names of the classes, say. */
+static bool scores_classes(const mr_task_facts *f, const mr_output_task *t)
+{
+    mr_loss_meaning loss = loss_meaning(f);
+    bool single = t->width == 1 && (loss == MR_LOSS_OF_LABELS || loss == MR_LOSS_OF_A_MARGIN);
+    return t->link == MR_LINK_NONE && (f->named || single || (t->width > 1 && loss == MR_LOSS_OF_ONE_CLASS));
+}
+
+/* That the samples have one class each does not make a class of what the model gives. */
+static mr_task_kind kind_for_classes(const mr_task_facts *f, const mr_output_task *t)
+{
+    return scores_classes(f, t) ? MR_TASK_CLASSES : kind_by_model(f, t);
 }
 
 static mr_task_kind kind_of(const mr_task_facts *f, const mr_output_task *t)
