@@ -78,7 +78,7 @@ static void parameter_counts(void **state)
 /* --- layer by layer ---------------------------------------------------------------------------- */
 
 /* io/ leaves out what says nothing: groups of 1. Any other missing key is a difference. */
-static bool says_nothing(const char *key, const json_t *v)
+static bool is_unset(const char *key, const json_t *v)
 {
     return !v || json_is_null(v) || (!strcmp(key, "groups") && json_integer_value(v) == 1);
 }
@@ -86,7 +86,7 @@ static bool says_nothing(const char *key, const json_t *v)
 static void same_value(const char *layer, const char *key, const json_t *a, const json_t *b)
 {
     bool numbers = json_is_number(a) && json_is_number(b);
-    if (says_nothing(key, a) && says_nothing(key, b))
+    if (is_unset(key, a) && is_unset(key, b))
         return;
     if (numbers ? json_number_value(a) != json_number_value(b) : !json_equal((json_t *)a, (json_t *)b))
         fail_msg("layer %s: \"%s\" is not Keras's", layer, key);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Models: Sequential of every form, Model and Functional, one inside the other. Their layers:
  * io/keras/layer.c; calls: io/keras/call.c. */
+#include "io/keras/canonical.h"
+
 #include "io/keras/internal.h"
 #include "io/keras/layout.h"
 #include "nn/graph/graph.h"

@@ -103,7 +103,7 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const char *p
     mr_keras_set(d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
     json_object_foreach ((json_t *)config, key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
-            !mr_keras_goes_without_saying(class, key, v))
+            !mr_keras_is_default(class, key, v))
             mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
     return out;
 }

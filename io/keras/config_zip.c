@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The canonical configuration as Keras 3 serialises it: every object with its module, calls with the tensors
- * that they were given. Keys that not every Keras 3 knows were left out by the reader (io/keras/defaults.c).
+ * that they were given. Keys that not every Keras 3 knows were left out by the reader (io/keras/layer.c).
  */
 #include "io/keras/internal.h"
 #include "io/keras/layout.h"
@@ -150,7 +150,7 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
     mr_keras_set(&w->d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
     json_object_foreach (json_object_get(layer, "config"), key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
-            !mr_keras_goes_without_saying(mr_keras_class(layer), key, v))
+            !mr_keras_is_default(mr_keras_class(layer), key, v))
             mr_keras_set(&w->d, out, key, mr_keras_serialized(key, v));
     return out;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files io/keras_*.c share and nobody else needs. */
+/* What the files of io/keras/ share and nobody else needs. */
 #ifndef MR_IO_KERAS_INTERNAL_H
 #define MR_IO_KERAS_INTERNAL_H
 
+#include "base/error.h"
 #include "base/json_read.h"
-#include "io/keras/canonical.h"
 
 /* One conversion under way. */
 typedef struct mr_dialect {
@@ -44,10 +44,10 @@ json_t *mr_keras_serialized(const char *key, json_t *v);
 /* The canonical {"class_name", "name", "config"} of one layer that is no model (io/keras/layer.c). */
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer);
 
-/* Whether the constructor of CLASS takes "trainable" (io/keras/defaults.c). */
+/* Whether the constructor of CLASS takes "trainable". */
 bool mr_keras_takes_trainable(const char *class);
-/* VALUE is what KEY, which some versions of Keras do not know, means there anyway (io/keras/defaults.c). */
-bool mr_keras_goes_without_saying(const char *class, const char *key, const json_t *value);
+/* Whether VALUE is the default of KEY, which some versions of Keras do not know. */
+bool mr_keras_is_default(const char *class, const char *key, const json_t *value);
 
 /* Canonical calls from "inbound_nodes" of either kind; CLASS and NAME: the called layer (io/keras/call.c). */
 int mr_keras_calls(json_t **out, mr_dialect *d, const json_t *nodes, const char *class, const char *name);

@@ -89,6 +89,54 @@ static const char *const dropped[] = {
     "dynamic",
 };
 
+/* Keys that came late. Keras refuses keys that it does not know, so one that a version between 2.3 and 3.3
+ * lacks is neither kept nor written where it has its default. CLASSES: those whose name starts so. */
+static const struct {
+    const char *classes, *key, *value;
+} late[] = {
+    {"Conv1D", "groups", "1"},
+    {"Conv2D", "groups", "1"},
+    {"Conv2DTranspose", "output_padding", "null"},
+    {"DepthwiseConv2D", "groups", "1"},
+    {"SeparableConv2D", "groups", "1"},
+    {"BatchNormalization", "synchronized", "false"},
+    {"BatchNormalization", "renorm", "false"},
+    {"BatchNormalization", "renorm_clipping", "null"},
+    {"BatchNormalization", "renorm_momentum", "0.99"},
+    {"LayerNormalization", "rms_scaling", "false"},
+    {"Dense", "quantization_config", "null"},
+    {"Gaussian", "seed", "null"},
+    {"SpatialDropout", "seed", "null"},
+    {"SpatialDropout", "noise_shape", "null"},
+    {"SpatialDropout", "data_format", "\"channels_last\""},
+    {"Global", "keepdims", "false"},
+    {"Random", "data_format", "\"channels_last\""},
+    {"RandomCrop", "passes_at_inference", "true"}, /* ours: the version that is written says it */
+    {"Resizing", "pad_to_aspect_ratio", "false"},
+    {"Resizing", "fill_mode", "\"constant\""},
+    {"Resizing", "fill_value", "0.0"},
+    {"Resizing", "antialias", "false"},
+};
+
+/* Keras 3's layers take what every layer has as further arguments; these do not. */
+bool mr_keras_takes_trainable(const char *class)
+{
+    return strncmp(class, "SpatialDropout", 14) != 0;
+}
+
+bool mr_keras_is_default(const char *class, const char *key, const json_t *value)
+{
+    for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+        if (!strcmp(key, late[i].key) && !strncmp(class, late[i].classes, strlen(late[i].classes))) {
+            json_t *usual = json_loads(late[i].value, JSON_DECODE_ANY, NULL);
+            bool same = json_equal(usual, value);
+            json_decref(usual);
+            if (same)
+                return true;
+        }
+    return false;
+}
+
 static const char *class_now(const char *class)
 {
     for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
@@ -151,9 +199,8 @@ static bool listed(const char *list, const char *key)
     return false;
 }
 
-/* A key that Keras 3's class does not have may go where it says nothing: null, false, 0, 1 or an empty list.
- */
-static bool says_nothing(const json_t *v)
+/* A key that Keras 3's class does not have is dropped where it is unset: null, false, 0, 1 or an empty list. */
+static bool is_unset(const json_t *v)
 {
     return json_is_null(v) || json_is_false(v) ||
            (json_is_integer(v) && json_integer_value(v) >= 0 && json_integer_value(v) <= 1) ||
@@ -239,16 +286,16 @@ static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *
         const char *now = key_now(class->name, key);
         if (is_dropped(now))
             continue;
-        bool any_has_it = !strcmp(now, "activity_regularizer") && !says_nothing(v); /* Keras's Layer does */
+        bool any_has_it = !strcmp(now, "activity_regularizer") && !is_unset(v); /* Keras's Layer does */
         if (class->config_keys && !listed(class->config_keys, now) && !any_has_it) {
-            if (says_nothing(v) || d->era < 3 ||
+            if (is_unset(v) || d->era < 3 ||
                 !strncmp(key, "renorm", 6)) /* old keys that have no successor */
                 continue;
             return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): option '%s' is not known", name,
                            class->name, key);
         }
         json_t *value = convert_value(d, now, v);
-        if (mr_keras_goes_without_saying(class->name, now, value))
+        if (mr_keras_is_default(class->name, now, value))
             json_decref(value);
         else
             mr_keras_set(d, config, now, value);

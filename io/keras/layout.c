@@ -103,11 +103,11 @@ static void move_shape(struct pass *p, json_t *config)
                                json_array_get(s, 1)));
 }
 
-/* The key goes where channels_last goes without saying, as the reader of configurations leaves it out there. */
+/* Leaves the key out where channels_last is the default, as the reader of configurations does. */
 static void set_channels_last(struct pass *p, const json_t *layer)
 {
     json_t *last = json_string("channels_last");
-    if (mr_keras_goes_without_saying(mr_keras_class(layer), "data_format", last)) {
+    if (mr_keras_is_default(mr_keras_class(layer), "data_format", last)) {
         json_object_del(config_of(layer), "data_format");
         json_decref(last);
     } else {

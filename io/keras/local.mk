@@ -4,7 +4,6 @@ libio_la_SOURCES += \
   io/keras/canonical.c io/keras/canonical.h \
   io/keras/config_h5.c \
   io/keras/config_zip.c \
-  io/keras/defaults.c \
   io/keras/internal.h \
   io/keras/layer.c \
   io/keras/layout.c io/keras/layout.h \
@@ -19,7 +18,6 @@ libio_la_SOURCES += \
   io/keras/slots_write.c \
   io/keras/store.c io/keras/store.h \
   io/keras/structure.c \
-  io/keras/target.c \
   io/keras/training.c io/keras/training.h \
   io/keras/weights.h \
   io/keras/weights_h5.c \

@@ -78,7 +78,7 @@ static int read_json(json_t **out, hid_t root, const char *name, mr_error *e)
     return status;
 }
 
-int mr_keras_read_contract(mr_model *m, hid_t root, mr_error *e)
+int mr_metadata_read_contract(mr_model *m, hid_t root, mr_error *e)
 {
     json_t *v;
     int status = read_json(&v, root, "millrace_preprocessing", e);
@@ -241,7 +241,7 @@ static int read_extra(mr_model *m, hid_t root, mr_error *e)
     return m->extra ? 0 : mr_no_memory(e, "a model's configuration or weights");
 }
 
-int mr_keras_read_provenance(json_t **out, hid_t root, mr_error *e)
+int mr_metadata_read_provenance(json_t **out, hid_t root, mr_error *e)
 {
     int status = read_json(out, root, "millrace_provenance", e);
     if (!status && *out && !json_is_object(*out)) {
@@ -252,12 +252,12 @@ int mr_keras_read_provenance(json_t **out, hid_t root, mr_error *e)
     return status;
 }
 
-int mr_keras_read_own(mr_model *m, hid_t root, mr_error *e)
+int mr_metadata_read(mr_model *m, hid_t root, mr_error *e)
 {
     size_t size = 0;
     int status = read_class_names(m, root, e);
     if (!status)
-        status = mr_keras_read_provenance(&m->provenance, root, e);
+        status = mr_metadata_read_provenance(&m->provenance, root, e);
     if (!status)
         status = mr_hdf5_find_text(&m->millrace_version, &size, root, "millrace_version", e);
     if (!status)
@@ -362,7 +362,7 @@ static int write_json(hid_t root, const char *name, json_t *value, mr_error *e)
     return status;
 }
 
-int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e)
+int mr_metadata_write(hid_t file, const mr_model *m, mr_error *e)
 {
     int status = mr_hdf5_write_text(file, "millrace_version", MR_VERSION_STRING, false, e);
     if (!status && m->has_preprocess)

@@ -4,6 +4,7 @@
  * depth by when a depth-first walk from the outputs first meets them. When weights are loaded, the k-th layer
  * with weights of that order takes the k-th group of the file; so what we write, and what we count slots by,
  * must be in it. */
+#include "io/keras/canonical.h"
 #include "io/keras/internal.h"
 #include "nn/graph/graph.h"
 

@@ -189,7 +189,7 @@ static bool is_plain_decay(const json_t *rate)
 
 /* Whether KEY may be left out because both Keras 2.3 and 3 take this for granted: 2.3 refuses keys that it
  * does not know. */
-static bool goes_without_saying(const char *class, const char *key, const json_t *v)
+static bool is_default(const char *class, const char *key, const json_t *v)
 {
     static const struct {
         const char *class, *key;
@@ -220,7 +220,7 @@ static json_t *old_optimizer(const json_t *optimizer)
         json_object_set_new(out, "learning_rate", json_deep_copy(rate));
     }
     json_object_foreach ((json_t *)config, key, v)
-        if (strcmp(key, "learning_rate") != 0 && !goes_without_saying(class ? class : "", key, v))
+        if (strcmp(key, "learning_rate") != 0 && !is_default(class ? class : "", key, v))
             json_object_set(out, key, v);
     return json_pack("{s:s, s:o}", "class_name", class ? class : "", "config", out);
 }

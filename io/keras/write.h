@@ -21,7 +21,7 @@
 #define MR_IO_KERAS_WRITE_H
 
 #include "io/hdf5/hdf5.h"
-#include "io/model_file/model_file.h"
+#include "io/model/model.h"
 #include "io/model/self_test.h"
 
 /* What is said as the writer's version: the oldest Keras 3 that opens what we write. Readers (ours too) take
@@ -58,8 +58,5 @@ const char *mr_keras_version_of(const mr_keras_output *o);
 
 /* What comes last into the HDF5 file of either container: the self-test, what OPTIONS adds, the seal. */
 int mr_keras_write_last(hid_t file, const mr_keras_output *o, const mr_save_options *options, mr_error *e);
-
-/* Our own attributes (preprocessing contract, class names) and those kept from the file that was read. */
-int mr_keras_write_own(hid_t file, const mr_model *m, mr_error *e);
 
 #endif

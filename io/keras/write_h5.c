@@ -2,6 +2,7 @@
 /* The whole-model .h5: /@model_config, /model_weights, /optimizer_weights. */
 #include "io/keras/internal.h"
 #include "io/keras/layout.h"
+#include "io/keras/metadata.h"
 #include "io/keras/slots.h"
 #include "io/keras/training.h"
 #include "io/keras/weights.h"
@@ -149,5 +150,5 @@ int mr_keras_write_h5(hid_t file, const mr_keras_output *o, mr_error *e)
         status = write_weights(file, o, e);
     if (!status && o->optimizer)
         status = mr_keras_write_slots_h5(file, o, e);
-    return status ? status : mr_keras_write_own(file, o->model, e);
+    return status ? status : mr_metadata_write(file, o->model, e);
 }

@@ -3,6 +3,7 @@
  * attributes of the HDF5 file's root, which it does not look at. */
 #include "io/keras/internal.h"
 #include "io/keras/layout.h"
+#include "io/keras/metadata.h"
 #include "io/keras/slots.h"
 #include "io/keras/store.h"
 #include "io/keras/training.h"
@@ -103,7 +104,7 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
     if (!status && o->optimizer)
         status = mr_keras_write_slots_zip(file, o, e);
     if (!status)
-        status = mr_keras_write_own(file, o->model, e);
+        status = mr_metadata_write(file, o->model, e);
     if (!status)
         status = mr_keras_write_last(file, o, options, e);
     int closed = mr_hdf5_close(file, path, status ? NULL : e);

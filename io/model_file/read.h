@@ -4,7 +4,7 @@
 #define MR_IO_MODEL_READ_H
 
 #include "io/keras/canonical.h"
-#include "io/model_file/model_file.h"
+#include "io/model/model.h"
 
 typedef struct mr_model_source {
     const char *name; /* the file's path, or what to call the bytes in errors */
@@ -16,6 +16,9 @@ typedef struct mr_model_source {
 /* Builds M's graph from CONFIG (canonical; borrowed) and keeps how weight files of ORIGIN's lie. */
 int mr_model_adopt(mr_model *m, json_t *config, const mr_keras_origin *origin, const mr_shape *input,
                    mr_error *e);
+
+/* Says what was found wrong inside the file NAME with its name. Returns STATUS. */
+int mr_model_name_source(int status, const char *name, mr_error *e);
 
 /* Fill M, which is empty, from a whole model. */
 int mr_model_read_h5(mr_model *m, const mr_model_source *s, mr_error *e);

@@ -119,7 +119,7 @@ static int read_all(mr_model *m, hid_t file, hid_t weights, const mr_model_sourc
     mr_keras_origin origin = {0};
     int status = read_origin(&origin, m, file, weights, e);
     if (!status)
-        status = mr_keras_read_contract(m, file, e);
+        status = mr_metadata_read_contract(m, file, e);
     if (!status)
         status = read_config(m, &origin, file, s, e);
     if (!status)
@@ -129,7 +129,7 @@ static int read_all(mr_model *m, hid_t file, hid_t weights, const mr_model_sourc
     if (!status)
         status = mr_keras_read_slots_h5(m, file, &origin, e);
     if (!status)
-        status = mr_keras_read_own(m, file, e);
+        status = mr_metadata_read(m, file, e);
     mr_keras_origin_clear(&origin);
     return status;
 }
@@ -152,7 +152,7 @@ int mr_model_read_provenance_h5(json_t **out, const mr_model_source *s, mr_error
     hid_t file = -1;
     int status = open_file(&file, s, e);
     if (!status)
-        status = mr_keras_read_provenance(out, file, e);
+        status = mr_metadata_read_provenance(out, file, e);
     mr_hdf5_close(file, s->name, NULL);
     return status;
 }

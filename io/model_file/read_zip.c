@@ -84,7 +84,7 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
         status = open_weights(&file, &bytes, zip, s->name, e);
     }
     if (!status)
-        status = mr_keras_read_contract(m, file, e);
+        status = mr_metadata_read_contract(m, file, e);
     if (!status)
         status = read_config(m, &origin, zip, s, e);
     if (!status)
@@ -92,7 +92,7 @@ int mr_model_read_zip(mr_model *m, const mr_model_source *s, mr_error *e)
     if (!status)
         status = mr_keras_read_slots_zip(m, file, &origin, e);
     if (!status)
-        status = mr_keras_read_own(m, file, e);
+        status = mr_metadata_read(m, file, e);
     mr_hdf5_close(file, s->name, NULL);
     free(bytes);
     mr_keras_zip_close(zip);
@@ -109,7 +109,7 @@ int mr_model_read_provenance_zip(json_t **out, const mr_model_source *s, mr_erro
     if (!status)
         status = open_weights(&file, &bytes, zip, s->name, e);
     if (!status)
-        status = mr_keras_read_provenance(out, file, e);
+        status = mr_metadata_read_provenance(out, file, e);
     mr_hdf5_close(file, s->name, NULL);
     free(bytes);
     mr_keras_zip_close(zip);
