@@ -21,7 +21,7 @@ enum { NAMES_TRIED = 1000, MOST_TEMPORARIES = 64, COPY_AT_ONCE = 1 << 16 };
 /* Looked at by a signal's handler: whoever swaps an entry for NULL owns the string. */
 static _Atomic(char *) temporaries[MOST_TEMPORARIES];
 
-static void note_temporary(char *path)
+void mr_durable_note(char *path)
 {
     for (int i = 0; path && i < MOST_TEMPORARIES; i++) {
         char *none = NULL;
@@ -30,8 +30,8 @@ static void note_temporary(char *path)
     }
 }
 
-/* Frees PATH, unless a handler is removing it right now. */
-static void forget_temporary(char *path)
+/* Unless a handler is removing it right now. */
+void mr_durable_forget(char *path)
 {
     for (int i = 0; path && i < MOST_TEMPORARIES; i++) {
         char *there = path;
@@ -89,7 +89,7 @@ static int make_temporary(char **temporary, const char *path, mr_error *e)
         int fd = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         mr_permissions_end(&p);
         if (fd >= 0) {
-            note_temporary(*temporary);
+            mr_durable_note(*temporary);
             close(fd);
             return 0;
         }
@@ -201,7 +201,7 @@ int mr_durable_commit(mr_durable *d, mr_error *e)
     int status = d->output.stream ? copy_to_stream(d, e) : publish(d->output.path, d->temporary, e);
     bool renamed = !status && !d->output.stream;
     if (renamed) {
-        forget_temporary(d->temporary);
+        mr_durable_forget(d->temporary);
         d->temporary = NULL;
     }
     mr_durable_abandon(d);
@@ -212,7 +212,7 @@ void mr_durable_abandon(mr_durable *d)
 {
     if (d->temporary) {
         unlink(d->temporary);
-        forget_temporary(d->temporary);
+        mr_durable_forget(d->temporary);
     }
     mr_output_clear(&d->output);
     d->temporary = NULL;

@@ -27,6 +27,10 @@ void mr_durable_abandon(mr_durable *d);
 /* The last step alone: makes TEMPORARY durable and renames it to PATH. On failure TEMPORARY stays. */
 int mr_durable_publish(const char *temporary, const char *path, mr_error *e);
 
+/* Has mr_durable_discard remove the file PATH, malloc'ed, until it is forgotten, which frees it. PATH may be NULL. */
+void mr_durable_note(char *path);
+void mr_durable_forget(char *path);
+
 /* Removes all temporary files that are in use: for a handler of a signal that ends the process. Async-signal-safe. */
 void mr_durable_discard(void);
 

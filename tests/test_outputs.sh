@@ -47,11 +47,57 @@ places_are_checked_first() {
   expect 1 "no/such" millrace predict --model base.h5 --images cells --montage no/such/m.png
 }
 
-# What is read must not be overwritten.
+# What is read must not be overwritten: every result against every input, whatever its name.
 inputs_are_kept() {
-  cp base.h5 model.h5
-  expect 2 "would be overwritten" millrace predict --model model.h5 --arrays base.h5 --output ./model.h5
-  cmp base.h5 model.h5
+  local picture=p.png option
+  find cells/training -name '*.jpg' | head -1 | xargs -I{} cp {} a.jpg
+  cp base.h5 model.h5; echo a.jpg >list; mkdir sub; ln model.h5 sub/hard.h5; ln -s ../model.h5 sub/soft.h5; cp a.jpg $picture; echo '{}' >net.json
+  sha256sum model.h5 a.jpg list $picture net.json >before
+  local predict=(millrace predict --model model.h5) train=(millrace train --data cells "${small[@]}" --model new.h5)
+  expect 2 "--output ./model.h5 is what --model reads: it would be overwritten" "${predict[@]}" --arrays base.h5 --output ./model.h5
+  expect 2 "--stats model.h5 is what --model reads" "${predict[@]}" a.jpg --output o.csv --stats model.h5
+  expect 2 "--output sub/hard.h5 is what --model reads" "${predict[@]}" a.jpg --output sub/hard.h5
+  expect 2 "--stats a.jpg is one of the inputs" "${predict[@]}" list a.jpg --stats a.jpg
+  expect 2 "--output a.jpg is what --images reads" "${predict[@]}" --images a.jpg --output a.jpg
+  expect 2 "--montage $picture is what --images reads" "${predict[@]}" --images a.jpg --images $picture --montage $picture
+  expect 2 "--stats list is what --images reads" "${predict[@]}" --images - --stats list <list
+  expect 2 "--stats model.h5 is what --weights reads" millrace predict --arch net.json --weights model.h5 a.jpg --stats model.h5
+  expect 2 "--stats net.json is what --arch reads" millrace predict --arch net.json --weights model.h5 a.jpg --stats net.json
+  expect 2 "--stats sub/soft.h5 is what --model reads" millrace evaluate --model model.h5 --data cells --stats sub/soft.h5
+  expect 2 "--stats model.h5 is what --arrays reads" millrace evaluate --model base.h5 --arrays model.h5 --stats model.h5
+  for option in stats step-log history; do
+    expect 2 "--$option sub/hard.h5 is what --from reads" "${train[@]}" --from model.h5 --$option sub/hard.h5
+  done
+  expect 2 "--model model.h5 is what --arrays reads" millrace train --arrays model.h5 --model model.h5
+  expect 2 "--model model.h5 is what --weights reads" millrace train --data cells --weights sub/soft.h5 --model model.h5
+  expect 2 "--plot $picture is what --weights reads" "${train[@]}" --weights $picture --plot $picture
+  sha256sum -c --quiet before
+  [ -z "$(find . -name 'o.csv*' -o -name '*.resume' -o -name 'new.h5*')" ]
+  # an architecture's name is no file, and a model may be replaced by what comes of it
+  echo {} >resnet
+  millrace train --data cells "${small[@]}" --from model.h5 --model model.h5 --stats resnet
+  millrace train --data cells "${small[@]}" --arch resnet --model new.h5 --stats resnet
+  millrace convert model.h5 model.h5 --quiet
+}
+
+# Of a command that reads, too, the results are its own until it ends.
+results_have_one_writer() {
+  cat >locked.py <<'END'
+import fcntl, struct, subprocess, sys
+with open(sys.argv[1] + ".resume", "w") as held:
+    fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+    sys.exit(subprocess.call(sys.argv[2:]))
+END
+  locked() { echo mine >"$1"; "$python" locked.py "$1" "$MILLRACE_BUILD/millrace" "${@:2}"; }
+  expect 1 "another process is writing same.csv" locked same.csv evaluate --model base.h5 --data cells --stats same.csv
+  expect 1 "another process is writing same.csv" locked same.csv predict --model base.h5 cells/testing --stats same.csv --output o.csv
+  expect 1 "another process is writing m.png" locked m.png predict --model base.h5 cells/testing --montage m.png --output o.csv
+  expect 1 "another process is writing c.h5" locked c.h5 convert base.h5 c.h5
+  [ "$(cat same.csv m.png c.h5 | sort -u)" = mine ] && [ ! -e o.csv ]
+  rm ./*.resume
+  millrace evaluate --model base.h5 --data cells --stats same.csv --quiet >/dev/null
+  millrace convert base.h5 c.h5 --quiet
+  [ -z "$(find . -maxdepth 1 -name '*.resume')" ]
 }
 
 idle_options() {
@@ -97,4 +143,4 @@ permissions_are_kept() {
   done
 }
 
-run_cases permissions_are_kept full_disk places_are_checked_first inputs_are_kept idle_options impossible_options closed_streams
+run_cases permissions_are_kept full_disk places_are_checked_first inputs_are_kept results_have_one_writer idle_options impossible_options closed_streams

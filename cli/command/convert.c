@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace convert */
 #include "cli/command/commands.h"
+#include "cli/setup/claims.h"
 #include "cli/setup/outputs.h"
 #include "cli/show/terminal.h"
 #include "base/json_read.h"
@@ -52,9 +53,10 @@ static int run(mr_cli *c, mr_error *e)
 {
     mr_model *m = NULL;
     mr_save_options options = {.no_optimizer = c->no_optimizer, .iterations = -1};
-    int status = mr_cli_check_model_name(c->operand[1], "convert", e), done = MR_EXIT_DONE;
+    mr_claims claims = {0};
+    int status = mr_cli_check_files(c, e), done = MR_EXIT_DONE;
     if (!status)
-        status = mr_cli_check_output(c->operand[1], e);
+        status = mr_cli_claim(&claims, c, NULL, e);
     if (!status)
         status = find_dialect(&options.dialect, c, e);
     if (!status)
@@ -65,6 +67,7 @@ static int run(mr_cli *c, mr_error *e)
         tell(c, m);
         done = m->dropped_state && !c->no_optimizer ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
     }
+    mr_cli_release(&claims);
     mr_model_free(m);
     return status ? mr_exit_status(status) : done;
 }

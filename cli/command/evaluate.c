@@ -5,6 +5,7 @@
 #include "cli/setup/preprocess.h"
 #include "cli/setup/data.h"
 #include "cli/setup/model.h"
+#include "cli/setup/claims.h"
 #include "cli/setup/outputs.h"
 #include "cli/setup/part.h"
 #include "cli/show/progress.h"
@@ -35,6 +36,7 @@ struct job {
     mr_sums sums;
     size_t count;
     int32_t *truth, *predicted; /* [samples] */
+    mr_claims claims;
     mr_bad_inputs bad_inputs;
     mr_text bad;                /* of a rank: path and reason of each unusable sample, with a NUL each */
     int classes;                /* or labels */
@@ -201,8 +203,7 @@ static int choose_task(struct job *j, mr_error *e)
 static int set_up(struct job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
-    const mr_cli_output outputs[] = {{c->stats, "stats"}};
-    int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
+    int status = mr_cli_check_files(c, e);
     if (!status)
         status = mr_cli_budget(&j->budget, c, e);
     if (!status)
@@ -479,6 +480,8 @@ static int run(mr_cli *c, mr_error *e)
     int status = mr_cli_ranks_join(&j.ranks, c, e);
     if (!status)
         status = set_up(&j, e);
+    if (!status)
+        status = mr_cli_claim(&j.claims, c, j.ranks, e);
     status = mr_cli_ranks_agree(j.ranks, status, e);
     bool ready = !status;
     if (!status)
@@ -489,6 +492,7 @@ static int run(mr_cli *c, mr_error *e)
     if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
         mr_cli_ranks_fail(j.ranks, code, e);
     code = mr_cli_ranks_end(j.ranks, code);
+    mr_cli_release(&j.claims);
     tear_down(&j);
     return code;
 }

@@ -32,12 +32,8 @@ static int check_array_options(const mr_cli *c, mr_error *e)
     if (n < 4 || strcmp(c->output + n - 3, ".h5"))
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the outputs of --arrays go into an HDF5 file"),
                        "give --output FILE.h5");
-    static const char *const others[] = {"montage",   "top",     "threshold", "move-to", "link-to",
-                                         "unordered", "include", "exclude",   "null", "activation"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (mr_cli_given(c, others[i]))
-            return mr_fail(e, MR_EUSAGE, "--%s goes with --images, not with --arrays", others[i]);
-    return c->resume ? mr_fail(e, MR_EUSAGE, "--resume goes with --images, not with --arrays") : 0;
+    const char *other = mr_cli_given_of(c, MR_OF_IMAGES);
+    return other ? mr_fail(e, MR_EUSAGE, "--%s goes with --images, not with --arrays", other) : 0;
 }
 
 static void array_batch_done(void *context, int64_t samples, int64_t total)
@@ -90,12 +86,7 @@ static int check_options(const mr_cli *c, mr_error *e)
     if (!files && !c->arrays)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "nothing to predict: no input given"),
                        "name files or folders, or use --images PATH, --images - (a list), --watch DIR or --arrays FILE.h5");
-    const mr_cli_output outputs[] = {{c->output, "output"}, {c->montage, "montage"}, {c->stats, "stats"}};
-    const mr_cli_output inputs[] = {{c->model, "model"}, {c->arrays, "arrays"}, {c->weights, "weights"}};
-    int status = mr_cli_check_outputs(outputs, sizeof outputs / sizeof *outputs, e);
-    if (!status)
-        status = mr_cli_check_picture_name(outputs[1], e);
-    return status ? status : mr_cli_check_inputs(outputs[0], inputs, sizeof inputs / sizeof *inputs, e);
+    return mr_cli_check_files(c, e);
 }
 
 static int find_layers(mr_predict_job *j, mr_error *e)
@@ -119,6 +110,8 @@ static int predict(mr_predict_job *j, mr_error *e)
 {
     const mr_cli *c = j->c;
     int status = check_options(c, e);
+    if (!status)
+        status = mr_cli_claim(&j->claims, c, j->ranks, e);
     if (!status)
         status = mr_predict_ranks_check(j->ranks, c, e);
     if (!status)
@@ -159,6 +152,7 @@ static int run(mr_cli *c, mr_error *e)
     if (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE)
         mr_cli_ranks_fail(j.ranks, code, e);
     code = mr_cli_ranks_end(j.ranks, code);
+    mr_cli_release(&j.claims);
     free(j.node);
     mr_model_free(j.model);
     mr_progress_destroy(j.progress);

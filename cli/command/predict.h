@@ -4,6 +4,7 @@
 #define MR_CLI_PREDICT_H
 
 #include "cli/option/options.h"
+#include "cli/setup/claims.h"
 #include "cli/show/progress.h"
 #include "io/model_file/model_file.h"
 #include "pipeline/predict/predict.h"
@@ -18,6 +19,7 @@ typedef struct mr_predict_job {
     mr_budget budget;
     int *node; /* [nodes] of --layer */
     int nodes;
+    mr_claims claims;
     bool stopped; /* by a signal */
 } mr_predict_job;
 

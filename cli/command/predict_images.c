@@ -243,14 +243,8 @@ static int open_watch(images *j, mr_error *e)
 /* What needs a class for each image. */
 static int check_task(const images *j, mr_error *e)
 {
-    const mr_cli *c = j->job->c;
     const mr_output_task *task = &j->job->task;
-    const char *option = c->montage           ? "montage"
-                         : c->threshold.count ? "threshold"
-                         : c->move_to         ? "move-to"
-                         : c->link_to         ? "link-to"
-                         : c->top             ? "top"
-                                              : NULL;
+    const char *option = mr_cli_given_of(j->job->c, MR_OF_CLASSES);
     char text[128];
     if (!option || (task->kind == MR_TASK_CLASSES && task->vector))
         return 0;

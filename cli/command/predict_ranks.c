@@ -15,12 +15,11 @@ static bool is_text_file(const char *output)
 
 int mr_predict_ranks_check(const mr_ranks *ranks, const mr_cli *c, mr_error *e)
 {
-    static const char *const alone[] = {"arrays", "watch", "montage", "move-to", "link-to", "unordered"};
+    const char *alone = mr_cli_given_of(c, MR_ALONE);
     if (!ranks)
         return 0;
-    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
-        if (mr_cli_given(c, alone[i]))
-            return mr_fail(e, MR_EUSAGE, "--%s is for one process, not for the ranks of an mpirun", alone[i]);
+    if (alone)
+        return mr_fail(e, MR_EUSAGE, "--%s is for one process, not for the ranks of an mpirun", alone);
     bool list = false;
     for (int i = 0; i < c->images.count; i++)
         list |= !strcmp(c->images.item[i], "-");

@@ -3,6 +3,7 @@
 #include "cli/show/bad_inputs.h"
 #include "cli/setup/callbacks.h"
 #include "cli/setup/checkpoints.h"
+#include "cli/setup/claims.h"
 #include "cli/setup/class_weight.h"
 #include "cli/command/commands.h"
 #include "cli/setup/preprocess.h"
@@ -14,6 +15,7 @@
 #include "cli/setup/model.h"
 #include "cli/setup/moving_statistics.h"
 #include "cli/setup/optimizer.h"
+#include "cli/setup/outputs.h"
 #include "cli/show/progress.h"
 #include "cli/setup/provenance.h"
 #include "cli/process/ranks.h"
@@ -21,7 +23,6 @@
 #include "cli/setup/schedule_end.h"
 #include "cli/show/stats.h"
 #include "cli/show/step_log.h"
-#include "cli/setup/train_outputs.h"
 #include "io/files/held_out.h"
 
 #include <stdio.h>
@@ -46,7 +47,7 @@ struct job {
     mr_bad_inputs bad_inputs;
     mr_step_log *step_log;
     int64_t step; /* of the run */
-    mr_train_claims claims;
+    mr_claims claims;
     mr_cli_checkpoints checkpoints;
     mr_cli_callbacks callbacks;
     mr_history_columns columns;
@@ -175,13 +176,13 @@ static int tell_imbalance(const struct job *j, mr_error *e)
 /* An architecture from a file is not shaped by options. */
 static void tell_idle_options(const struct job *j)
 {
-    static const char *const of_builtin[] = {"stages", "filters", "regularization", "alpha", "dropout"};
     const mr_cli *c = j->c;
-    for (size_t i = 0; i < sizeof of_builtin / sizeof *of_builtin; i++)
-        if (mr_cli_given(c, of_builtin[i]) && (c->from || mr_cli_json_arch(c)))
+    bool brought = c->from || mr_cli_json_arch(c);
+    for (int i = 0; i < mr_option_count && brought; i++)
+        if (c->given[i] && mr_options[i].traits & MR_OF_BUILT_IN)
             mr_progress_message(j->progress, MR_LOG_WARNING,
                                 "--%s has no effect: it is for built-in architectures, and %s brings its own",
-                                of_builtin[i], c->from ? c->from : c->arch);
+                                mr_options[i].name, c->from ? c->from : c->arch);
     if (j->data.unused_validation)
         mr_progress_message(j->progress, MR_LOG_WARNING,
                             "%s is not used: --validation-split takes from the training images",
@@ -472,6 +473,14 @@ static int open_tensorboard(struct job *j, mr_error *e)
     return status;
 }
 
+/* Rank 0 does; all hear what became of it. */
+static int claim_outputs(struct job *j, mr_error *e)
+{
+    int status = mr_cli_claim(&j->claims, j->c, j->ranks, e);
+    mr_ranks_broadcast(j->ranks, &status, sizeof status);
+    return status && mr_ranks_rank(j->ranks) ? mr_fail(e, status, "rank 0 cannot lock the outputs") : status;
+}
+
 static int set_up(struct job *j, mr_error *e)
 {
     char text[256];
@@ -479,13 +488,13 @@ static int set_up(struct job *j, mr_error *e)
     if (!status && mr_ranks_rank(j->ranks) == 0) /* one rank speaks */
         status = mr_progress_create(&j->progress, j->c->quiet, j->c->log_json, e);
     if (!status && !j->c->resume) /* else the run's outputs are not known yet */
-        status = mr_cli_check_train_outputs(j->c, e);
+        status = mr_cli_check_training_files(j->c, e);
     if (!status)
         status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
     if (!status && j->c->resume)
-        status = mr_cli_check_train_outputs(j->c, e);
+        status = mr_cli_check_training_files(j->c, e);
     if (!status)
-        status = mr_cli_claim_train_outputs(&j->claims, j->c, j->ranks, e);
+        status = claim_outputs(j, e);
     if (!status)
         status = check_checkpoint_options(j->c, e);
     if (!status)
@@ -624,7 +633,7 @@ static int run(mr_cli *c, mr_error *e)
     double wall = mr_now() - start;
     if (ready)
         status = write_results(j, status != 0, wall, e);
-    mr_cli_release_train_outputs(&j->claims);
+    mr_cli_release(&j->claims);
     int code = status ? mr_exit_status(status) : exit_status(j, e);
     if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
         mr_cli_ranks_fail(j->ranks, code, e);

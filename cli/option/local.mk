@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libcli_la_SOURCES += \
+  cli/option/files.c cli/option/files.h \
   cli/option/keep.c cli/option/keep.h \
   cli/option/names.c cli/option/names.h \
   cli/option/options.c cli/option/options.h \

@@ -74,7 +74,7 @@ static struct option *long_options(unsigned command)
 {
     struct option *all = calloc((size_t)mr_option_count + 1, sizeof *all), *next = all;
     for (int i = 0; all && i < mr_option_count; i++)
-        if (mr_options[i].commands & command)
+        if (mr_options[i].traits & command)
             *next++ = (struct option){
                 mr_options[i].name, mr_options[i].argument ? required_argument : no_argument, NULL, 256 + i};
     return all;
@@ -84,6 +84,7 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
 {
     struct option *table = long_options(command);
     c->command = argv[0];
+    c->bit = command;
     c->given = calloc((size_t)mr_option_count, 1);
     if (!table || !c->given) {
         free(table);
@@ -117,10 +118,18 @@ void mr_cli_free(mr_cli *c)
 
 bool mr_cli_given(const mr_cli *c, const char *name)
 {
-    for (int i = 0; i < mr_option_count; i++)
-        if (!strcmp(mr_options[i].name, name))
-            return c->given && c->given[i];
+    for (int i = 0; i < mr_option_count && c->given; i++)
+        if (c->given[i] && !strcmp(mr_options[i].name, name))
+            return true;
     return false;
+}
+
+const char *mr_cli_given_of(const mr_cli *c, unsigned marks)
+{
+    for (int i = 0; i < mr_option_count && c->given; i++)
+        if (c->given[i] && mr_options[i].traits & marks)
+            return mr_options[i].name;
+    return NULL;
 }
 
 /* Prints TEXT from column 34 on, in lines of some 80 columns; the cursor is there already. */
@@ -158,7 +167,7 @@ void mr_cli_print_options(unsigned command)
     for (int i = 0; i < mr_option_count; i++) {
         const mr_option *o = &mr_options[i];
         char left[64];
-        if (!(o->commands & command))
+        if (!(o->traits & command))
             continue;
         if (o->group != group)
             printf("\n%s:\n", o->group);

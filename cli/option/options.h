@@ -17,6 +17,7 @@ typedef struct mr_list { /* of a repeatable option */
 /* All that can be said on the command line. Strings point into argv. Numbers hold the default until given. */
 typedef struct mr_cli {
     const char *command;
+    unsigned bit; /* the command's MR_FOR_… */
     int operands;
     char *const *operand;
     /* data */
@@ -85,10 +86,36 @@ typedef enum mr_option_type { MR_FLAG, MR_TEXT, MR_INT, MR_INT64, MR_NUMBER, MR_
 enum { MR_FOR_TRAIN = 1, MR_FOR_EVALUATE = 2, MR_FOR_PREDICT = 4, MR_FOR_SUMMARY = 8, MR_FOR_CONVERT = 16, MR_FOR_VERIFY = 32,
        MR_FOR_SAMPLE = 64, MR_FOR_ALL = 127, MR_FOR_MODEL_RUNS = 7 };
 
+/* What else is known of an option or operand. Code that concerns a kind of options asks for its mark: no other place lists
+ * them. */
+enum {
+    /* its value names … */
+    MR_READS = 1 << 8,       /* a file or folder that is read */
+    MR_READS_JSON = 1 << 9,  /* a file that is read where it ends in .json, else something else */
+    MR_PICKS = 1 << 10,      /* images: a file, a folder, or - for a list on standard input */
+    MR_WRITES = 1 << 11,     /* a file that is written */
+    MR_MAKES = 1 << 12,      /* a folder for results */
+    MR_PLACES = 1 << 13,     /* a folder that images are moved or linked into */
+    MR_INPUT = MR_READS | MR_READS_JSON | MR_PICKS,
+    MR_MODEL = 1 << 14,      /* a model file: it may be replaced by the one that is made of it */
+    MR_PICTURE = 1 << 15,    /* a picture, whose format its name says */
+    MR_ROWS = 1 << 16,       /* a file that is written bit by bit, under a claim of its writer's */
+    /* on resuming a training: may differ from the run's … */
+    MR_MAY_CHANGE = 1 << 17,
+    MR_NO_WEIGHT = 1 << 18,  /* as no weight depends on it */
+    MR_OF_START = 1 << 19,   /* as it concerns one start of the program: never taken from the run */
+    MR_CHANGES = MR_MAY_CHANGE | MR_NO_WEIGHT | MR_OF_START,
+    /* it has a meaning … */
+    MR_OF_BUILT_IN = 1 << 20, /* for built-in architectures alone */
+    MR_OF_IMAGES = 1 << 21,   /* not for --arrays */
+    MR_OF_CLASSES = 1 << 22,  /* for models that tell one class of many */
+    MR_ALONE = 1 << 23,       /* not for the ranks of an mpirun (predict) */
+};
+
 typedef struct mr_option {
     const char *name;       /* without the dashes */
     mr_option_type type;
-    unsigned commands;      /* MR_FOR_… */
+    unsigned traits;        /* MR_FOR_… of the commands that take it, and its marks */
     size_t field;           /* offsetof in mr_cli */
     double low, high;       /* numbers: the least and the most */
     const char *argument;   /* for --help: "N", "FILE"; NULL for flags */
@@ -99,6 +126,15 @@ typedef struct mr_option {
 extern const mr_option mr_options[];
 extern const int mr_option_count;
 
+/* A row for one or more operands of a command, in their order. */
+typedef struct mr_operand {
+    unsigned traits;
+    int count; /* 0: all that are left */
+} mr_operand;
+
+extern const mr_operand mr_operands[];
+extern const int mr_operand_count;
+
 /* The defaults of cli.md. */
 void mr_cli_default(mr_cli *c);
 /* Reads ARGV (argv[0]: the command's name) for COMMAND (MR_FOR_…). MR_EUSAGE names the option. GIVEN memory is c's, freed by
@@ -107,6 +143,8 @@ int mr_cli_parse(mr_cli *c, int argc, char **argv, unsigned command, mr_error *e
 void mr_cli_free(mr_cli *c);
 /* Was --NAME on the command line? */
 bool mr_cli_given(const mr_cli *c, const char *name);
+/* The first option, in the table's order, that was given and has one of MARKS; NULL: none. */
+const char *mr_cli_given_of(const mr_cli *c, unsigned marks);
 /* Prints the options of COMMAND with their help. */
 void mr_cli_print_options(unsigned command);
 

@@ -8,26 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* May be given otherwise when a run is resumed: it changes how long, how fast, and where to, not what is
- * computed. The data may lie elsewhere: their fingerprint tells whether they are the same. */
-static const char *const may_change[] = {
-    "data",        "train-dir",    "validation-dir", "arrays",           "model",
-    "epochs",      "plot",         "history",        "step-log",         "stats",
-    "tensorboard", "keep",         "overwrite",      "threads",          "quiet",
-    "help",        "resume",       "on-error",       "max-errors",       "decode-threads",
-    "log-json",    "memory-limit", "checkpoint-dir", "checkpoint-every", NULL};
-
-/* Of this start alone: never taken from the run. */
-static const char *const of_this_start[] = {
-    "quiet", "help", "resume", "log-json", "checkpoint-dir", "threads", "decode-threads", "overwrite", NULL};
-
-static bool is_among(const char *name, const char *const *list)
-{
-    while (*list && strcmp(*list, name))
-        list++;
-    return *list != NULL;
-}
-
 /* --- values ------------------------------------------------------------------- */
 
 /* Arguments need not be UTF-8, JSON must be: other bytes go as {"hex": …}. */
@@ -168,8 +148,8 @@ static int restore_option(mr_cli *c, int i, const json_t *then, mr_strings *memo
 {
     const mr_option *o = &mr_options[i];
     if (c->given[i])
-        return is_among(o->name, may_change) ? 0 : compare(c, o, then, e);
-    if (!then || is_among(o->name, of_this_start))
+        return o->traits & MR_CHANGES ? 0 : compare(c, o, then, e);
+    if (!then || o->traits & MR_OF_START)
         return 0;
     if (!restore_value(c, o, then, memory))
         return mr_fail(e, MR_EFORMAT, "the checkpoint's options: '%s' cannot be understood", o->name);
@@ -192,7 +172,7 @@ int mr_cli_restore(mr_cli *c, const json_t *settings, mr_strings *memory, mr_err
     if (mr_cli_given(c, "keep"))
         status = restore_keep(c, json_object_get(settings, "keep"), memory, e);
     for (int i = 0; i < mr_option_count && !status; i++)
-        if (mr_options[i].commands & MR_FOR_TRAIN)
+        if (mr_options[i].traits & MR_FOR_TRAIN)
             status = restore_option(c, i, json_object_get(settings, mr_options[i].name), memory, e);
     return status;
 }

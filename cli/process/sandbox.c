@@ -2,6 +2,7 @@
 #include "cli/process/sandbox.h"
 
 #include "base/output.h"
+#include "cli/option/files.h"
 #include "io/files/reader.h"
 #include "cli/process/confine.h"
 #include "pipeline/ranks/ranks.h"
@@ -16,6 +17,7 @@ struct plan {
     mr_sandbox sandbox;
     char *folder[MOST_FOLDERS]; /* what sandbox's paths point to; owned */
     int folders;
+    bool moves; /* images into other folders */
 };
 
 /* Cuts TEXT back to the nearest folder that is there: ".", where nothing is left. */
@@ -66,15 +68,24 @@ static void input(struct plan *p, const char *path)
         mr_sandbox_allow(&p->sandbox, path, false);
 }
 
-/* Files that are moved or linked leave their folder. A list on standard input may name any file. */
-static void inputs(struct plan *p, const char *const *path, int count, bool move)
+/* Images that are moved or linked leave their folder. A list on standard input may name any file. */
+static void images(struct plan *p, const char *path)
 {
-    for (int i = 0; i < count; i++) {
-        bool any = !strcmp(path[i], "-");
-        p->sandbox.reads_anything = p->sandbox.reads_anything || any;
-        p->sandbox.writes_anything = p->sandbox.writes_anything || (any && move);
-        mr_sandbox_allow(&p->sandbox, path[i], move);
-    }
+    bool any = !strcmp(path, "-");
+    p->sandbox.reads_anything = p->sandbox.reads_anything || any;
+    p->sandbox.writes_anything = p->sandbox.writes_anything || (any && p->moves);
+    mr_sandbox_allow(&p->sandbox, path, p->moves);
+}
+
+static int named(void *context, const mr_cli_file *f)
+{
+    if (f->marks & (MR_WRITES | MR_MAKES | MR_PLACES))
+        output(context, f->path);
+    else if (f->marks & MR_PICKS)
+        images(context, f->path);
+    else
+        input(context, f->path);
+    return 0;
 }
 
 /* Libraries' data: fonts, locales, plug-ins; what they ask about the machine. */
@@ -95,26 +106,11 @@ static void system_files(struct plan *p)
 
 static void make_plan(struct plan *p, const mr_cli *c, unsigned command)
 {
-    const char *const read[] = {c->data,    c->train_dir, c->validation_dir, c->arrays, c->arch,
-                                c->weights, c->from};
-    const char *const written[] = {c->plot,   c->history, c->step_log, c->stats,  c->checkpoint_dir, c->tensorboard,
-                                   c->output, c->montage, c->move_to,  c->link_to};
-    bool move = c->move_to || c->link_to;
+    p->moves = mr_cli_given_of(c, MR_PLACES) != NULL;
     p->sandbox.reads_anything = !c->sandbox && !(command & (MR_FOR_SUMMARY | MR_FOR_VERIFY | MR_FOR_CONVERT));
-    p->sandbox.writes_anything = move; /* symbolic links too */
+    p->sandbox.writes_anything = p->moves; /* symbolic links too */
     system_files(p);
-    for (size_t i = 0; i < sizeof read / sizeof *read; i++)
-        input(p, read[i]);
-    for (size_t i = 0; i < sizeof written / sizeof *written; i++)
-        output(p, written[i]);
-    inputs(p, c->images.item, c->images.count, move);
-    inputs(p, c->watch.item, c->watch.count, move);
-    (command == MR_FOR_TRAIN ? output : input)(p, c->model);
-    if (command == MR_FOR_PREDICT)
-        inputs(p, (const char *const *)c->operand, c->operands, move);
-    for (int i = 0; command != MR_FOR_PREDICT && i < c->operands; i++)
-        ((command == MR_FOR_CONVERT && i == 1) || command == MR_FOR_SAMPLE ? output : input)(p,
-                                                                                             c->operand[i]);
+    mr_cli_each_file(c, MR_INPUT | MR_WRITES | MR_MAKES | MR_PLACES, named, p);
 }
 
 int mr_cli_sandbox(const mr_cli *c, unsigned command, mr_error *e)

@@ -2,6 +2,7 @@
 libcli_la_SOURCES += \
   cli/setup/callbacks.c cli/setup/callbacks.h \
   cli/setup/checkpoints.c cli/setup/checkpoints.h \
+  cli/setup/claims.c cli/setup/claims.h \
   cli/setup/class_weight.c cli/setup/class_weight.h \
   cli/setup/data.c cli/setup/data.h \
   cli/setup/fine_tune.c cli/setup/fine_tune.h \
@@ -15,5 +16,4 @@ libcli_la_SOURCES += \
   cli/setup/results.c cli/setup/results.h \
   cli/setup/schedule.c cli/setup/schedule.h \
   cli/setup/schedule_end.c cli/setup/schedule_end.h \
-  cli/setup/thresholds.c \
-  cli/setup/train_outputs.c cli/setup/train_outputs.h
+  cli/setup/thresholds.c

@@ -3,26 +3,18 @@
 
 #include "io/draw/canvas.h"
 #include "base/output.h"
+#include "base/text.h"
+#include "cli/option/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "--OPTION FILE", or the operand FILE alone; valid until the next call. */
-static const char *called(const mr_cli_output *o)
-{
-    static char text[4200];
-    snprintf(text, sizeof text, "%s%s%s%s", o->option ? "--" : "", o->option ? o->option : "", o->option ? " " : "",
-             *o->file ? o->file : "''");
-    return text;
-}
-
-static int check_folder(const mr_cli_output *o, const char *path, mr_error *e)
+static int check_folder(const mr_cli_file *f, const char *path, mr_error *e)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
@@ -30,38 +22,38 @@ static int check_folder(const mr_cli_output *o, const char *path, mr_error *e)
     if (!folder)
         status = mr_no_memory(e, "a path");
     else if (access(folder, W_OK | X_OK))
-        status = mr_fail_errno(e, errno, "%s: its folder does not exist or cannot be written", called(o));
+        status = mr_fail_errno(e, errno, "%s: its folder does not exist or cannot be written", mr_cli_file_text(f));
     free(folder);
     return status;
 }
 
 /* A stream is opened when it is written to: to open a pipe earlier could end its reader's wait, or begin one of ours. */
-static int check_stream(const mr_cli_output *o, const mr_output *to, mr_error *e)
+static int check_stream(const mr_cli_file *f, const mr_output *to, mr_error *e)
 {
     if (to->descriptor >= 0 ? fcntl(to->descriptor, F_GETFL) < 0 : access(to->path, W_OK) != 0)
-        return mr_fail_errno(e, errno, "%s: cannot be written", called(o));
+        return mr_fail_errno(e, errno, "%s: cannot be written", mr_cli_file_text(f));
     return 0;
 }
 
-static int check_file(const mr_cli_output *o, mr_error *e)
+static int check_file(const mr_cli_file *f, mr_error *e)
 {
     struct stat old;
     mr_output to;
-    if (!*o->file)
-        return mr_fail(e, MR_EUSAGE, "%s: a file's name is expected", called(o));
-    if (o->file[strlen(o->file) - 1] == '/' || (stat(o->file, &old) == 0 && S_ISDIR(old.st_mode)))
-        return mr_fail(e, MR_EIO, "%s: a file's name is expected, this is a folder's", called(o));
-    int status = mr_output_resolve(&to, o->file, e);
+    if (!*f->path)
+        return mr_fail(e, MR_EUSAGE, "%s: a file's name is expected", mr_cli_file_text(f));
+    if (f->path[strlen(f->path) - 1] == '/' || (stat(f->path, &old) == 0 && S_ISDIR(old.st_mode)))
+        return mr_fail(e, MR_EIO, "%s: a file's name is expected, this is a folder's", mr_cli_file_text(f));
+    int status = mr_output_resolve(&to, f->path, e);
     if (!status)
-        status = to.stream ? check_stream(o, &to, e) : check_folder(o, to.path, e);
+        status = to.stream ? check_stream(f, &to, e) : check_folder(f, to.path, e);
     mr_output_clear(&to);
     return status;
 }
 
 /* Of a folder that is not there yet: it is made in another one. */
-static int check_parent(mr_cli_output output, mr_error *e)
+static int check_parent(const mr_cli_file *f, mr_error *e)
 {
-    char *path = strdup(output.file), *end = path ? path + strlen(path) : NULL;
+    char *path = strdup(f->path), *end = path ? path + strlen(path) : NULL;
     while (path && end > path + 1 && end[-1] == '/')
         *--end = '\0';
     const char *slash = path ? strrchr(path, '/') : NULL;
@@ -69,8 +61,7 @@ static int check_parent(mr_cli_output output, mr_error *e)
         path[slash - path + 1] = '\0';
     int status = !path ? mr_no_memory(e, "a path") : 0;
     if (!status && access(slash ? path : ".", W_OK | X_OK))
-        status = mr_fail_errno(e, errno, "--%s %s: cannot make the folder %s", output.option, output.file,
-                               output.file);
+        status = mr_fail_errno(e, errno, "%s: cannot make the folder %s", mr_cli_file_text(f), f->path);
     free(path);
     return status;
 }
@@ -101,81 +92,119 @@ static bool same_file(const char *a, const char *b)
     struct stat sa, sb;
     mr_output to[2] = {{0}, {0}};
     if (stat(a, &sa) == 0 && stat(b, &sb) == 0)
-        return S_ISREG(sa.st_mode) && is_same(&sa, &sb);
+        return is_same(&sa, &sb) && !S_ISCHR(sa.st_mode); /* /dev/null takes any number of results */
     bool same = !mr_output_resolve(&to[0], a, NULL) && !mr_output_resolve(&to[1], b, NULL) && same_place(&to[0], &to[1]);
     mr_output_clear(&to[0]);
     mr_output_clear(&to[1]);
     return same;
 }
 
-int mr_cli_check_outputs(const mr_cli_output *output, int count, mr_error *e)
-{
-    int status = 0;
-    for (int i = 0; i < count && !status; i++) {
-        if (!output[i].file)
-            continue;
-        status = check_file(&output[i], e);
-        for (int k = 0; k < i && !status; k++)
-            if (output[k].file && same_file(output[k].file, output[i].file))
-                status = mr_fail(e, MR_EUSAGE, "--%s and --%s would be one file, %s", output[k].option,
-                                 output[i].option, output[i].file);
-    }
-    return status;
-}
-
-int mr_cli_check_output_folder(mr_cli_output output, mr_error *e)
+/* FILE is a folder that can be written into, or can be made. */
+static int check_output_folder(const mr_cli_file *f, mr_error *e)
 {
     struct stat st;
-    const char *path = output.file;
-    if (!path)
-        return 0;
-    if (!*path)
-        return mr_fail(e, MR_EUSAGE, "--%s '': a folder's name is expected", output.option);
-    if (stat(path, &st))
-        return errno == ENOENT
-                   ? check_parent(output, e)
-                   : mr_fail_errno(e, errno, "--%s %s: cannot open the folder", output.option, path);
+    if (!*f->path)
+        return mr_fail(e, MR_EUSAGE, "%s: a folder's name is expected", mr_cli_file_text(f));
+    if (stat(f->path, &st))
+        return errno == ENOENT ? check_parent(f, e)
+                               : mr_fail_errno(e, errno, "%s: cannot open the folder", mr_cli_file_text(f));
     if (!S_ISDIR(st.st_mode))
-        return mr_fail(e, MR_EIO, "--%s %s: a folder's name is expected, this is a file's", output.option,
-                       path);
-    if (access(path, W_OK | X_OK))
-        return mr_fail_errno(e, errno, "--%s %s: cannot write into the folder", output.option, path);
+        return mr_fail(e, MR_EIO, "%s: a folder's name is expected, this is a file's", mr_cli_file_text(f));
+    if (access(f->path, W_OK | X_OK))
+        return mr_fail_errno(e, errno, "%s: cannot write into the folder", mr_cli_file_text(f));
     return 0;
 }
 
-int mr_cli_check_output(const char *file, mr_error *e)
-{
-    const mr_cli_output output = {file, NULL};
-    return check_file(&output, e);
-}
-
-int mr_cli_check_inputs(mr_cli_output output, const mr_cli_output *input, int count, mr_error *e)
-{
-    for (int i = 0; i < count && output.file; i++)
-        if (input[i].file && same_file(output.file, input[i].file))
-            return mr_fail(e, MR_EUSAGE, "--%s %s is what --%s reads: it would be overwritten", output.option,
-                           output.file, input[i].option);
-    return 0;
-}
-
-static bool ends_in(const char *name, const char *ending)
-{
-    size_t n = strlen(name), k = strlen(ending);
-    return n > k && !strcmp(name + n - k, ending);
-}
-
-int mr_cli_check_picture_name(mr_cli_output output, mr_error *e)
+static int check_picture_name(const mr_cli_file *f, mr_error *e)
 {
     mr_picture_format format;
     mr_error why = {0};
-    if (!output.file || !mr_picture_format_of(&format, output.file, &why))
+    if (!mr_picture_format_of(&format, f->path, &why))
         return 0;
-    return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s %s", output.option, why.message), "%s", why.hint);
+    return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s %s", f->option, why.message), "%s", why.hint);
 }
 
-int mr_cli_check_model_name(const char *file, const char *what, mr_error *e)
+/* A trained model is not to be lost with the reader of a pipe; what was converted can be converted again. */
+static int check_model(const mr_cli_file *f, mr_error *e)
 {
-    if (ends_in(file, ".h5") || ends_in(file, ".hdf5") || ends_in(file, ".keras"))
-        return 0;
-    return mr_fail(e, MR_EUSAGE, "%s: '%s' does not end in .h5 or .keras: which format?", what, file);
+    struct stat st;
+    const char *path = f->path;
+    if (!mr_ends_with(path, ".h5") && !mr_ends_with(path, ".hdf5") && !mr_ends_with(path, ".keras"))
+        return mr_fail(e, MR_EUSAGE, "%s does not end in .h5 or .keras: which format?", mr_cli_file_text(f));
+    if (f->option && stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "%s: a trained model cannot be written to a pipe", mr_cli_file_text(f)),
+                       "give a file, and copy it when the run has ended");
+    return 0;
+}
+
+static int check_name(const mr_cli_file *f, mr_error *e)
+{
+    if (f->marks & MR_MODEL)
+        return check_model(f, e);
+    return f->marks & MR_PICTURE ? check_picture_name(f, e) : 0;
+}
+
+/* --- all of them -------------------------------------------------------------------------- */
+
+enum { MOST_OUTPUTS = 16 };
+
+struct outputs {
+    mr_cli_file file[MOST_OUTPUTS];
+    struct stat there[MOST_OUTPUTS]; /* of those that are there; else no regular file */
+    int count;
+    mr_error *e;
+};
+
+static int add_output(void *context, const mr_cli_file *f)
+{
+    struct outputs *all = context;
+    int status = check_name(f, all->e);
+    if (!status)
+        status = f->marks & MR_MAKES ? check_output_folder(f, all->e) : check_file(f, all->e);
+    for (int i = 0; i < all->count && !status; i++)
+        if (same_file(all->file[i].path, f->path) && (f->marks | all->file[i].marks) & MR_WRITES)
+            status = mr_fail(all->e, MR_EUSAGE, "--%s and --%s would be one file, %s", all->file[i].option, f->option,
+                             f->path);
+    if (status || all->count == MOST_OUTPUTS)
+        return status;
+    if (stat(f->path, &all->there[all->count]))
+        all->there[all->count].st_mode = 0;
+    all->file[all->count++] = *f;
+    return 0;
+}
+
+static int refuse(const mr_cli_file *output, const mr_cli_file *input, mr_error *e)
+{
+    const char *text = mr_cli_file_text(output);
+    if (input->option)
+        return mr_fail(e, MR_EUSAGE, "%s is what --%s reads: it would be overwritten", text, input->option);
+    return mr_fail(e, MR_EUSAGE, "%s is one of the inputs: it would be overwritten", text);
+}
+
+static int compare_input(void *context, const mr_cli_file *f)
+{
+    const struct outputs *all = context;
+    struct stat st;
+    bool list = f->marks & MR_PICKS && !strcmp(f->path, "-");
+    if (list ? fstat(STDIN_FILENO, &st) : stat(f->path, &st))
+        return 0; /* whoever reads it will say so */
+    for (int i = 0; i < all->count; i++)
+        if (S_ISREG(all->there[i].st_mode) && is_same(&all->there[i], &st) && !(f->marks & all->file[i].marks & MR_MODEL))
+            return refuse(&all->file[i], f, all->e);
+    return 0;
+}
+
+int mr_cli_check_files(const mr_cli *c, mr_error *e)
+{
+    struct outputs all = {.e = e};
+    int status = mr_cli_each_file(c, MR_WRITES | MR_MAKES, add_output, &all);
+    return status ? status : mr_cli_each_file(c, MR_INPUT, compare_input, &all);
+}
+
+int mr_cli_check_training_files(const mr_cli *c, mr_error *e)
+{
+    if (!c->model && !c->checkpoint_dir)
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
+                       "give --model FILE.h5 or FILE.keras");
+    return mr_cli_check_files(c, e);
 }

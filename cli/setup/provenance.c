@@ -9,23 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Options that change how fast a run goes, what it says and where its results go, but no weight. */
-static const char *const of_no_weight[] = {
-    "model",          "plot",        "history",        "step-log",
-    "stats",          "tensorboard", "checkpoint-dir", "checkpoint-every",
-    "resume",         "threads",     "keep",           "quiet",
-    "decode-threads", "log-json",    "memory-limit",   "overwrite",
-    "on-error",       "max-errors",  "sandbox",        "no-sandbox",
-    "help",           NULL};
-
 /* Where the data lie may change when a run is resumed: its own are those that it began with. */
-static const char *const of_data[] = {"data", "train-dir", "validation-dir", "arrays", NULL};
-
-static bool is_among(const char *name, const char *const *list)
+static bool is_of_data(const mr_option *o)
 {
-    while (*list && strcmp(*list, name))
-        list++;
-    return *list != NULL;
+    return (o->traits & MR_READS) && (o->traits & MR_MAY_CHANGE);
+}
+
+/* An option that has its part in what the weights become. */
+static bool is_told(const mr_option *o)
+{
+    return (o->traits & MR_FOR_TRAIN) && !(o->traits & (MR_NO_WEIGHT | MR_OF_START));
 }
 
 /* --- the command --------------------------------------------------------------------- */
@@ -59,10 +52,10 @@ static json_t *command_of(const mr_cli_run *run)
     json_t *command = json_pack("[s, s]", "millrace", "train"), *given = mr_cli_settings(run->c),
            *begun = run->resumed ? run->resumed->settings : NULL;
     for (int i = 0; command && given && i < mr_option_count; i++) {
-        const char *name = mr_options[i].name;
-        json_t *value = json_object_get(begun && is_among(name, of_data) ? begun : given, name);
-        if (value && (mr_options[i].commands & MR_FOR_TRAIN) && !is_among(name, of_no_weight))
-            add_option(command, name, value);
+        const mr_option *o = &mr_options[i];
+        json_t *value = json_object_get(begun && is_of_data(o) ? begun : given, o->name);
+        if (value && is_told(o))
+            add_option(command, o->name, value);
     }
     bool chosen = command && !mr_cli_keep_parse(&keep, run->c, NULL) && (keep.best || keep.last);
     json_t *kept = chosen ? json_string(keep.best ? "best" : "last") : NULL;

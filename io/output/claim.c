@@ -23,6 +23,7 @@ struct mr_claim {
     mr_text facts;        /* lines of this run's */
     int lock;             /* the record, open; -1: none */
     char *text;           /* what the record held; NULL: nothing whole */
+    char *unused;         /* the record's name while it is to go when the process is ended; mr_durable_note has it */
     bool is_beside, begun, existed;
 };
 
@@ -152,10 +153,19 @@ static int claim(mr_claim *c, mr_error *e)
         status = lock_record(c, e);
     if (!status)
         status = read_record(c, e);
+    if (!status && !c->existed)
+        mr_durable_note(c->unused = strdup(mr_text_string(&c->record)));
     if (!status && c->options.resume)
         return check_facts(c, e);
     c->is_beside = !c->options.overwrite && !c->options.keep && has_content(c->output.path);
     return status;
+}
+
+/* The record stays, or is removed by its owner. */
+static void settle(mr_claim *c)
+{
+    mr_durable_forget(c->unused);
+    c->unused = NULL;
 }
 
 /* --- the face --------------------------------------------------------------------------- */
@@ -196,6 +206,7 @@ bool mr_claim_is_known(const mr_claim *c)
 int mr_claim_begin(mr_claim *c, mr_error *e)
 {
     mr_text text = {0};
+    settle(c);
     mr_text_append(&text, title);
     mr_text_append(&text, c->is_beside ? beside : here);
     mr_text_append_bytes(&text, mr_text_string(&c->facts), c->facts.length);
@@ -217,6 +228,7 @@ int mr_claim_close(mr_claim *c, bool complete, mr_error *e)
     bool needless = (complete && !status && !c->options.keep) || (!c->begun && !c->existed);
     if (c->lock >= 0 && needless && is_current(c->lock, mr_text_string(&c->record)))
         unlink(mr_text_string(&c->record));
+    settle(c);
     if (c->lock >= 0)
         close(c->lock);
     mr_output_clear(&c->output);
