@@ -14,7 +14,7 @@ check-dist:
 check-reuse:
 	cd '$(abs_top_srcdir)' && reuse lint
 
-# FILES='io/hdf5/hdf5.c …' for some alone.
+# FILES='io/hdf5/file.c …' for some alone.
 lint:
 	$(top_srcdir)/tests/lint.sh '$(abs_top_srcdir)' '-std=gnu11 -fopenmp-simd $(DEFS) -D_GNU_SOURCE -I. -Iinclude \
 	  $(HDF5_CFLAGS) $(URING_CFLAGS) $(JPEG_CFLAGS) $(PNG_CFLAGS) $(BLAS_CFLAGS) $(CAIRO_CFLAGS) $(JANSSON_CFLAGS) $(LIBZIP_CFLAGS) \

@@ -12,7 +12,7 @@ struct bytes {
     size_t size;
 };
 
-/* --- files ------------------------------------------------------------------------- */
+/* --- files --- */
 
 static void add_text(hid_t object, const char *name, const char *text)
 {
@@ -145,7 +145,7 @@ static void assert_refused(const struct bytes *b, const char *word)
         fail_msg("'%s' does not say '%s'", e.message, word);
 }
 
-/* --- cases ------------------------------------------------------------------------- */
+/* --- cases --- */
 
 static void what_the_library_writes_is_accepted(void **state)
 {
@@ -310,7 +310,7 @@ static struct bytes make_newer_file(void)
 
 static void set_sum(uint8_t *at, size_t length)
 {
-    put(at + length, mr_h5_sum(at, length), 4);
+    put(at + length, mr_h5_checksum(at, length), 4);
 }
 
 /* Newer structures, with a right checksum over what is wrong; and with a wrong checksum over what is right.
@@ -356,7 +356,7 @@ static void damage_behind_checksums_is_found(void **state)
     for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
         uint8_t *start = find(&b, damages[i].mark, 1), *at = start + damages[i].offset;
         uint64_t right = get(at, damages[i].bytes);
-        assert_int_equal(get(start + damages[i].length, 4), mr_h5_sum(start, damages[i].length));
+        assert_int_equal(get(start + damages[i].length, 4), mr_h5_checksum(start, damages[i].length));
         put(at, damages[i].value, damages[i].bytes);
         set_sum(start, damages[i].length);
         assert_refused(&b, damages[i].word);

@@ -23,7 +23,7 @@ static const char *temporary(void)
     return path;
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing --- */
 
 struct shape {
     const char *name;
@@ -169,7 +169,7 @@ static void fill_file(hid_t file, int many)
     H5Pclose(order);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading --- */
 
 static void check_set(hid_t at, const struct shape *s)
 {
@@ -267,7 +267,7 @@ static void round_trip(H5F_libver_t low, int many, hsize_t user_block, bool page
     unlink(temporary());
 }
 
-/* --- cases -------------------------------------------------------------------------------------- */
+/* --- cases --- */
 
 static void the_earliest_format(void **state)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- both -------------------------------------------------------------------------------- */
+/* --- both --- */
 
 /* COUNT rows of SET from FIRST on, and as much memory. */
 static herr_t select_rows(hid_t set, const mr_shape *shape, int64_t first, int count, hid_t *in_file,
@@ -23,7 +23,7 @@ static herr_t select_rows(hid_t set, const mr_shape *shape, int64_t first, int c
     return H5Sselect_hyperslab(*in_file, H5S_SELECT_SET, start, NULL, size, NULL);
 }
 
-/* --- reading ------------------------------------------------------------------------------- */
+/* --- reading --- */
 
 struct mr_array_reader {
     hid_t file, set;
@@ -140,7 +140,7 @@ void mr_array_reader_close(mr_array_reader *r)
     free(r);
 }
 
-/* --- writing ------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 typedef struct array_set {
     hid_t id;
@@ -181,8 +181,7 @@ static hid_t create_set(hid_t file, const char *name, const mr_shape *shape)
     hsize_t size[MR_MAX_RANK];
     for (int i = 0; i < shape->rank; i++)
         size[i] = (hsize_t)shape->dim[i];
-    hid_t space = H5Screate_simple(shape->rank, size, NULL), link = H5Pcreate(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(link, 1);
+    hid_t space = H5Screate_simple(shape->rank, size, NULL), link = mr_hdf5_creating_groups();
     hid_t set = H5Dcreate2(file, name, H5T_IEEE_F32LE, space, link, H5P_DEFAULT, H5P_DEFAULT);
     mr_hdf5_release(space);
     mr_hdf5_release(link);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- finding -------------------------------------------------------------- */
+/* --- finding --- */
 
 static int list_name(void *context, const mr_raw_attribute *a, mr_error *e)
 {
@@ -43,7 +43,7 @@ int mr_hdf5_has_attribute(hid_t object, const char *name, mr_error *e)
     return status ? status : mr_raw_attributes(&r, object, is_name, (void *)name, e);
 }
 
-/* --- strings -------------------------------------------------------------- */
+/* --- strings --- */
 
 enum { CLASS_STRING = 3, CLASS_VARIABLE = 9, VARIABLE_STRING = 1, SPACE_PADDED = 2, NULL_SPACE = 2 };
 
@@ -84,8 +84,7 @@ static int add_fixed(struct reading *r, const mr_raw_attribute *a, size_t count,
         while (blanks && n && text[n - 1] == ' ')
             n--;
         char *copy = strndup(text, n);
-        status = copy ? mr_names_add(r->out, copy, e)
-                      : mr_no_memory(e, "attribute '%s'", a->name);
+        status = copy ? mr_names_add(r->out, copy, e) : mr_no_memory(e, "attribute '%s'", a->name);
         free(copy);
     }
     return status;
@@ -125,7 +124,7 @@ static int append_strings(mr_names *out, hid_t object, const char *name, mr_erro
     return status ? status : mr_raw_attributes(&raw, object, read_strings, &r, e);
 }
 
-/* --- lists in parts --------------------------------------------------------- */
+/* --- lists in parts --- */
 
 struct part {
     unsigned long number;
@@ -266,7 +265,7 @@ int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *
     return status;
 }
 
-/* --- writing -------------------------------------------------------------- */
+/* --- writing --- */
 
 /* Creates the attribute and writes VALUES (NULL: nothing to write). Takes the ids over. */
 static int write_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *values,

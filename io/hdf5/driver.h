@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files that libhdf5 writes, through a driver of our own. Where the library's driver reports that a write
- * failed (a full disk), libhdf5 1.10 cannot close the file any more: it keeps a torn one open, and crashes when
- * the process ends. This driver never fails to write: it keeps the first error, lets the library finish in
- * peace, and mr_hdf5_close() tells. Callers hold mr_hdf5_lock(), from the file's creation to its end. */
+ * failed (a full disk), libhdf5 1.10 cannot close the file any more: it keeps a torn one open, and crashes
+ * when the process ends. This driver never fails to write: it keeps the first error, lets the library finish
+ * in peace, and mr_hdf5_close() tells. Callers hold mr_hdf5_lock(), from the file's creation to its end. */
 #ifndef MR_IO_HDF5_FILE_H
 #define MR_IO_HDF5_FILE_H
 
@@ -15,8 +15,8 @@ void mr_hdf5_register_writer(void);
  * The properties' driver is replaced. */
 hid_t mr_hdf5_create_file(const char *path, hid_t list);
 
-/* Of the file that was created last: errno of its first write that failed, 0 where all went well. Complete only
- * when the file is closed. */
+/* Of the file that was created last: errno of its first write that failed, 0 where all went well. Complete
+ * only when the file is closed. */
 int mr_hdf5_write_error(void);
 
 #endif

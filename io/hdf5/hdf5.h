@@ -28,7 +28,7 @@ void mr_hdf5_unlock(void);
  * stack, which is cleared. */
 int mr_hdf5_fail(mr_error *e, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* --- files and groups ----------------------------------------------------- */
+/* --- files and groups --- */
 
 /* Opens PATH for reading: MR_ENOTFOUND, MR_EIO, or MR_EFORMAT where it is no HDF5 file. */
 int mr_hdf5_open(hid_t *file, const char *path, mr_error *e);
@@ -47,10 +47,12 @@ bool mr_hdf5_is_group(hid_t at, const char *path);
 int mr_hdf5_open_group(hid_t *group, hid_t at, const char *path, mr_error *e);
 /* Makes the group and those on the way to it that are missing. */
 int mr_hdf5_make_group(hid_t *group, hid_t at, const char *path, mr_error *e);
+/* Link creation properties with which missing groups on the way to a new object are created. */
+hid_t mr_hdf5_creating_groups(void);
 /* Closes a group or dataset or attribute or type or space; negative ids are fine. */
 void mr_hdf5_release(hid_t id);
 
-/* --- lists of names ------------------------------------------------------- */
+/* --- lists of names --- */
 
 /* The names of all links of a group, sorted by byte value. */
 int mr_hdf5_links(mr_names *out, hid_t group, mr_error *e);
@@ -59,15 +61,16 @@ int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e);
 
 /* Called with each OBJECT of a file and its PATH below the root, "." for the root itself. */
 typedef int (*mr_hdf5_visitor)(void *context, hid_t object, H5I_type_t type, const char *path, mr_error *e);
-/* Visits every group, dataset and named type once: groups before what they hold, links by byte value, an object with
- * several links under the first. Soft links and those to other files are not followed. Stops where VISIT returns other
- * than 0, and returns that. MR_ELIMIT: a path of more than MR_HDF5_MAX_NAME bytes. */
+/* Visits every group, dataset and named type once: groups before what they hold, links by byte value, an
+ * object with several links under the first. Soft links and those to other files are not followed. Stops
+ * where VISIT returns other than 0, and returns that. MR_ELIMIT: a path of more than MR_HDF5_MAX_NAME bytes.
+ */
 int mr_hdf5_visit(hid_t file, mr_hdf5_visitor visit, void *context, mr_error *e);
 
-/* --- attributes ----------------------------------------------------------- */
+/* --- attributes --- */
 
-/* Names and strings are read from the bytes of the file itself (hdf5_raw.h): those of a file that is being written are
- * there after H5Fflush. */
+/* Names and strings are read from the bytes of the file itself (hdf5_raw.h): those of a file that is being
+ * written are there after H5Fflush. */
 
 /* 1, 0, or an error: what cannot be read must not pass for missing. */
 int mr_hdf5_has_attribute(hid_t object, const char *name, mr_error *e);
@@ -90,7 +93,7 @@ int mr_hdf5_write_text(hid_t object, const char *name, const char *text, bool ut
  * of shape (0,); over 64512 bytes: split evenly into NAME0, NAME1, … */
 int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, mr_error *e);
 
-/* --- datasets ------------------------------------------------------------- */
+/* --- datasets --- */
 
 /* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes.
  * Rank 0 to MR_MAX_RANK, at most MR_MAX_ELEMENTS. */
@@ -109,7 +112,8 @@ int mr_hdf5_read_doubles(double *out, size_t capacity, hid_t at, const char *pat
 /* Contiguous little-endian float32; groups on the way are made. SHAPE of rank 0 is a scalar. */
 int mr_hdf5_write_floats(hid_t at, const char *path, const mr_shape *shape, const float *values, mr_error *e);
 /* The same of float64. */
-int mr_hdf5_write_doubles(hid_t at, const char *path, const mr_shape *shape, const double *values, mr_error *e);
+int mr_hdf5_write_doubles(hid_t at, const char *path, const mr_shape *shape, const double *values,
+                          mr_error *e);
 /* A scalar of 8 bytes. */
 int mr_hdf5_write_int(hid_t at, const char *path, int64_t value, mr_error *e);
 

@@ -17,7 +17,7 @@ static int damaged(mr_error *e, const char *name, const char *what)
     return mr_fail(e, MR_EFORMAT, "attribute '%s': damaged HDF5 file (%s)", name, what);
 }
 
-/* --- the heap ------------------------------------------------------------- */
+/* --- the heap --- */
 
 /* The collection that was read last: the strings of one list mostly share one. */
 struct heap {
@@ -66,8 +66,8 @@ static int load_heap(struct heap *h, mr_raw *r, uint64_t address, mr_error *e)
     h->size = (size_t)size;
     h->address = address;
     h->object = calloc(OBJECTS, sizeof *h->object);
-    status = h->object ? mr_raw_copy(&h->bytes, r, address, (size_t)size, e)
-                       : mr_no_memory(e, "an HDF5 file");
+    status =
+        h->object ? mr_raw_copy(&h->bytes, r, address, (size_t)size, e) : mr_no_memory(e, "an HDF5 file");
     if (!status)
         find_objects(h);
     return status;

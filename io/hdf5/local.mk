@@ -4,10 +4,14 @@ libio_la_SOURCES += \
   io/hdf5/arrays.c io/hdf5/arrays.h \
   io/hdf5/attribute.c \
   io/hdf5/checksum.c io/hdf5/checksum.h \
+  io/hdf5/cursor.c io/hdf5/cursor.h \
+  io/hdf5/dataset.c \
   io/hdf5/driver.c io/hdf5/driver.h \
-  io/hdf5/hdf5.c io/hdf5/hdf5.h \
+  io/hdf5/file.c \
+  io/hdf5/hdf5.h \
   io/hdf5/heap.c \
   io/hdf5/image.c \
+  io/hdf5/library.c \
   io/hdf5/parse.c io/hdf5/parse.h \
   io/hdf5/parse_btree2.c \
   io/hdf5/parse_data.c \
@@ -19,7 +23,6 @@ libio_la_SOURCES += \
   io/hdf5/parse_internal.h \
   io/hdf5/parse_message.c \
   io/hdf5/parse_object.c \
-  io/hdf5/parse_sum.c \
   io/hdf5/parse_type.c \
   io/hdf5/raw.c io/hdf5/raw.h \
   io/hdf5/seal.c io/hdf5/seal.h \

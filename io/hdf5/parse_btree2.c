@@ -71,11 +71,11 @@ static bool measure(struct tree *t)
 /* The root's place and counts. */
 static int read_header(struct tree *t, uint64_t address, struct node *root)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take_summed(t->w, &p, address, HEADER, "BTHD", name);
+    mr_h5_block p;
+    int status = mr_h5_read_checksummed(t->w, &p, address, HEADER, "BTHD", name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, HEADER - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, HEADER - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1), kind = (unsigned)mr_h5_get(&c, 1);
     t->node = mr_h5_get(&c, 4);
     size_t record = mr_h5_get(&c, 2);
@@ -83,7 +83,7 @@ static int read_header(struct tree *t, uint64_t address, struct node *root)
     uint64_t split = mr_h5_get(&c, 1), merge = mr_h5_get(&c, 1);
     *root =
         (struct node){.address = mr_h5_get(&c, 8), .records = mr_h5_get(&c, 2), .total = mr_h5_get(&c, 8)};
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     bool right = version == 0 && kind == t->kind && record == t->record && t->depth <= LEVELS && split > 0 &&
                  split <= 100 && merge > 0 && merge < split && t->node <= t->w->size + 4096 && measure(t) &&
                  (root->records || (root->total == 0 && t->depth == 0));
@@ -92,22 +92,22 @@ static int read_header(struct tree *t, uint64_t address, struct node *root)
 
 static int visit_record(struct tree *t, const uint8_t *at)
 {
-    mr_h5_cursor c = mr_h5_over(at, t->record);
+    mr_h5_cursor c = mr_h5_cursor_at(at, t->record);
     return t->visit(t->w, t->context, &c);
 }
 
 /* The whole node, whose first USED bytes have their checksum behind them. */
-static int take_node(struct tree *t, mr_h5_piece *p, const struct node *n, unsigned level, size_t used)
+static int take_node(struct tree *t, mr_h5_block *p, const struct node *n, unsigned level, size_t used)
 {
     int status = n->records == 0 || n->records > t->level[level].most
                      ? mr_h5_damaged(t->w, n->address, name)
-                     : mr_h5_take(t->w, p, n->address, t->node, name);
+                     : mr_h5_read(t->w, p, n->address, t->node, name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p->at + used, SUM);
+    mr_h5_cursor c = mr_h5_cursor_at(p->at + used, SUM);
     if (memcmp(p->at, level ? "BTIN" : "BTLF", 4) || p->at[4] || p->at[5] != t->kind ||
-        mr_h5_get(&c, SUM) != mr_h5_sum(p->at, used)) {
-        mr_h5_drop(p);
+        mr_h5_get(&c, SUM) != mr_h5_checksum(p->at, used)) {
+        mr_h5_release(p);
         return mr_h5_damaged(t->w, n->address, name);
     }
     return 0;
@@ -115,7 +115,7 @@ static int take_node(struct tree *t, mr_h5_piece *p, const struct node *n, unsig
 
 static int walk_leaf(struct tree *t, const struct node *n)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     int status = take_node(t, &p, n, 0, PREFIX + n->records * t->record);
     if (status)
         return status;
@@ -123,13 +123,13 @@ static int walk_leaf(struct tree *t, const struct node *n)
         status = mr_h5_damaged(t->w, n->address, name);
     for (uint64_t i = 0; i < n->records && !status; i++)
         status = visit_record(t, p.at + PREFIX + i * t->record);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
 static int walk_node(struct tree *t, const struct node *n, unsigned level)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     if (level == 0)
         return walk_leaf(t, n);
     size_t pointer = ADDRESS + t->width + t->level[level - 1].width,
@@ -138,7 +138,7 @@ static int walk_node(struct tree *t, const struct node *n, unsigned level)
     if (status)
         return status;
     uint64_t total = n->records;
-    mr_h5_cursor c = mr_h5_over(p.at + pointers, used - pointers);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + pointers, used - pointers);
     for (uint64_t i = 0; i <= n->records && !status; i++) {
         struct node child = {.address = mr_h5_get(&c, ADDRESS), .records = mr_h5_get(&c, t->width)};
         child.total = level > 1 ? mr_h5_get(&c, t->level[level - 1].width) : child.records;
@@ -149,7 +149,7 @@ static int walk_node(struct tree *t, const struct node *n, unsigned level)
     }
     if (!status && total != n->total)
         status = mr_h5_damaged(t->w, n->address, name);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 

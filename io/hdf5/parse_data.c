@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- chunks
- * ------------------------------------------------------------------------------------------------- */
+/* --- chunks --- */
 
 struct chunks {
     mr_h5_walk *w;
@@ -25,12 +24,12 @@ static bool on_grid(const mr_h5_layout *l, mr_h5_cursor *c)
 
 static int walk_chunk_tree(struct chunks *k, uint64_t address, int level)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     uint64_t fan_out = 2 * (uint64_t)k->w->chunk_k, key = 8 + 8 * ((uint64_t)k->layout->rank + 1);
-    int status = mr_h5_take(k->w, &p, address, 24 + fan_out * (key + 8) + key, "B-tree of chunks");
+    int status = mr_h5_read(k->w, &p, address, 24 + fan_out * (key + 8) + key, "B-tree of chunks");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     unsigned kind = (unsigned)mr_h5_get(&c, 1);
     int own = (int)mr_h5_get(&c, 1);
     unsigned used = (unsigned)mr_h5_get(&c, 2);
@@ -52,7 +51,7 @@ static int walk_chunk_tree(struct chunks *k, uint64_t address, int level)
     }
     if (!status && !on_grid(k->layout, (mr_h5_skip(&c, 8), &c)))
         status = mr_h5_damaged(k->w, address, "B-tree of chunks");
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -64,8 +63,7 @@ int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_spa
                                         : mr_h5_walk_index(w, layout, space, filters);
 }
 
-/* --- global heaps
- * ------------------------------------------------------------------------------------------- */
+/* --- global heaps --- */
 
 enum { OBJECTS = 1 << 16, OBJECT_HEAD = 16, LEAST_COLLECTION = 4096 };
 
@@ -93,43 +91,43 @@ static int read_objects(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
 /* Size of the collection at ADDRESS, from its head. */
 static int measure_collection(mr_h5_walk *w, uint64_t address, uint64_t *size)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take(w, &p, address, 16, "global heap");
+    mr_h5_block p;
+    int status = mr_h5_read(w, &p, address, 16, "global heap");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     mr_h5_get(&c, 3);
     *size = mr_h5_get(&c, 8);
     bool right = !memcmp(p.at, "GCOL", 4) && version == 1 && *size >= LEAST_COLLECTION &&
-                 mr_h5_inside(w, address, *size);
-    mr_h5_drop(&p);
+                 mr_h5_in_file(w, address, *size);
+    mr_h5_release(&p);
     return right ? 0 : mr_h5_damaged(w, address, "global heap");
 }
 
 /* Only the first walk takes the collection off the budget; later ones have one of their own. */
 static int read_collection(mr_h5_walk *w, uint64_t address)
 {
-    mr_h5_piece p;
-    mr_h5_seen *seen;
+    mr_h5_block p;
+    mr_h5_visited *seen;
     bool before = false;
     uint64_t size = 0, first = w->budget;
-    int status = mr_h5_see(w, address, &seen, &before);
+    int status = mr_h5_mark_visited(w, address, &seen, &before);
     if (before && !status)
-        w->budget = w->again;
+        w->budget = w->reread;
     if (!status)
         status = measure_collection(w, address, &size);
     if (!status)
-        status = mr_h5_take(w, &p, address + 16, size - 16, "global heap");
+        status = mr_h5_read(w, &p, address + 16, size - 16, "global heap");
     if (before) {
-        w->again = w->budget;
+        w->reread = w->budget;
         w->budget = first;
     }
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at, p.size);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at, p.size);
     status = read_objects(w, &c, address);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 

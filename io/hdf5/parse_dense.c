@@ -22,7 +22,7 @@ struct dense {
     void *context;
 };
 
-int mr_h5_read_dense(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool attributes, mr_h5_dense *out)
+int mr_h5_parse_dense(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool attributes, mr_h5_dense *out)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1);
     if (flags & 1)
@@ -51,7 +51,7 @@ static bool has_name_sum(const struct dense *s, mr_h5_cursor object, uint64_t su
         mr_h5_skip(&c, (flags & 8 ? 1 : 0) + (flags & 4 ? 8 : 0) + (flags & 16 ? 1 : 0));
         length = mr_h5_get(&c, 1u << (flags & 3));
     }
-    return length <= c.left && !c.ended && mr_h5_sum(c.at, (size_t)length) == sum;
+    return length <= c.left && !c.ended && mr_h5_checksum(c.at, (size_t)length) == sum;
 }
 
 static int visit_record(mr_h5_walk *w, void *context, mr_h5_cursor *record)

@@ -103,7 +103,7 @@ static int undo(struct chunk *c, const mr_h5_filters *f, uint64_t mask, int i, u
 
 /* Whether WANTED bytes come of it. Bit I of MASK leaves filter I out. Between two filters there may be more
  * than in the end, but not more than packing makes of it. */
-static int undo_all(const mr_h5_filters *f, uint64_t mask, const mr_h5_piece *p, uint64_t wanted)
+static int undo_all(const mr_h5_filters *f, uint64_t mask, const mr_h5_block *p, uint64_t wanted)
 {
     struct chunk c = {.bytes = p->at, .size = p->size};
     uint64_t limit = wanted + wanted / 100 + 64 * MR_H5_FILTERS;
@@ -121,17 +121,17 @@ int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint
                       uint64_t wanted)
 {
     static const char name[] = "chunk that is not what its filters should have made";
-    mr_h5_piece p;
+    mr_h5_block p;
     if (f->count == 0 || f->foreign) /* nothing to undo, or nobody who will: so nothing to read */
-        return (f->foreign || stored == wanted) && mr_h5_inside(w, address, stored)
+        return (f->foreign || stored == wanted) && mr_h5_in_file(w, address, stored)
                    ? 0
                    : mr_h5_damaged(w, address, "chunk");
     int status =
-        stored > UINT32_MAX ? mr_h5_damaged(w, address, name) : mr_h5_take(w, &p, address, stored, "chunk");
+        stored > UINT32_MAX ? mr_h5_damaged(w, address, name) : mr_h5_read(w, &p, address, stored, "chunk");
     if (status)
         return status;
     status = undo_all(f, mask, &p, wanted);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status == MR_EFORMAT ? mr_h5_damaged(w, address, name)
            : status             ? mr_fail(w->e, status, "out of memory for '%s'", w->what)
                                 : 0;

@@ -7,22 +7,22 @@
 /* A group being walked. */
 struct table {
     mr_h5_walk *w;
-    mr_h5_piece names; /* the local heap's data */
+    mr_h5_block names; /* the local heap's data */
 };
 
-static bool is_text(const mr_h5_piece *heap, uint64_t offset)
+static bool is_text(const mr_h5_block *heap, uint64_t offset)
 {
     return offset < heap->size && memchr(heap->at + offset, 0, heap->size - (size_t)offset);
 }
 
 /* Free blocks {next, size} are chained through the heap's data; the library follows them. */
-static bool free_list_is_sound(const mr_h5_piece *heap, uint64_t first)
+static bool free_list_is_sound(const mr_h5_block *heap, uint64_t first)
 {
     size_t steps = heap->size / 16;
     for (uint64_t at = first; at != 1; steps--) { /* 1 ends the list */
         if (steps == 0 || at > heap->size || heap->size - at < 16)
             return false;
-        mr_h5_cursor c = mr_h5_over(heap->at + at, 16);
+        mr_h5_cursor c = mr_h5_cursor_at(heap->at + at, 16);
         uint64_t next = mr_h5_get(&c, 8), size = mr_h5_get(&c, 8);
         if (size < 16 || size > heap->size - at)
             return false;
@@ -33,30 +33,30 @@ static bool free_list_is_sound(const mr_h5_piece *heap, uint64_t first)
 
 static int take_names(struct table *t, uint64_t address)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take(t->w, &p, address, 32, "local heap");
+    mr_h5_block p;
+    int status = mr_h5_read(t->w, &p, address, 32, "local heap");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     bool right = !memcmp(p.at, "HEAP", 4) && mr_h5_get(&c, 1) == 0;
     mr_h5_get(&c, 3);
     uint64_t size = mr_h5_get(&c, 8), first_free = mr_h5_get(&c, 8), data = mr_h5_get(&c, 8);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     if (!right)
         return mr_h5_damaged(t->w, address, "local heap");
-    status = mr_h5_take(t->w, &t->names, data, size, "local heap");
+    status = mr_h5_read(t->w, &t->names, data, size, "local heap");
     if (!status && !(first_free == MR_H5_UNDEFINED || free_list_is_sound(&t->names, first_free)))
         status = mr_h5_damaged(t->w, address, "local heap's free list");
     return status;
 }
 
-int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, uint64_t address)
+int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_block *heap, uint64_t address)
 {
     uint64_t name = mr_h5_get(c, 8);
     mr_h5_link link = {.entry = address, .object = mr_h5_get(c, 8)};
     uint64_t cached = mr_h5_get(c, 4);
     mr_h5_get(c, 4);
-    mr_h5_cursor scratch = mr_h5_over(c->at, c->left < 16 ? c->left : 16);
+    mr_h5_cursor scratch = mr_h5_cursor_at(c->at, c->left < 16 ? c->left : 16);
     mr_h5_skip(c, 16);
     if (c->ended || (heap && !is_text(heap, name)))
         return mr_h5_damaged(w, address, "symbol table entry");
@@ -72,11 +72,11 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_piece *heap, ui
 
 static int walk_node(struct table *t, uint64_t address)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take(t->w, &p, address, 8 + 40 * (2 * (uint64_t)t->w->leaf_k), "symbol table node");
+    mr_h5_block p;
+    int status = mr_h5_read(t->w, &p, address, 8 + 40 * (2 * (uint64_t)t->w->leaf_k), "symbol table node");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     mr_h5_get(&c, 1);
     unsigned count = (unsigned)mr_h5_get(&c, 2);
@@ -84,19 +84,19 @@ static int walk_node(struct table *t, uint64_t address)
         status = mr_h5_damaged(t->w, address, "symbol table node");
     for (unsigned i = 0; i < count && !status; i++)
         status = mr_h5_walk_entry(t->w, &c, &t->names, address);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
 /* A node of the B-tree at LEVEL (-1: any, for the root). Keys are offsets of names. */
 static int walk_tree(struct table *t, uint64_t address, int level)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     uint64_t fan_out = 2 * (uint64_t)t->w->group_k;
-    int status = mr_h5_take(t->w, &p, address, 24 + 8 * (2 * fan_out + 1), "B-tree of a group");
+    int status = mr_h5_read(t->w, &p, address, 24 + 8 * (2 * fan_out + 1), "B-tree of a group");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     unsigned kind = (unsigned)mr_h5_get(&c, 1);
     int own = (int)mr_h5_get(&c, 1);
     unsigned used = (unsigned)mr_h5_get(&c, 2);
@@ -114,7 +114,7 @@ static int walk_tree(struct table *t, uint64_t address, int level)
     }
     if (!status && used && !is_text(&t->names, mr_h5_get(&c, 8)))
         status = mr_h5_damaged(t->w, address, "B-tree of a group");
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -124,6 +124,6 @@ int mr_h5_walk_symbol_table(mr_h5_walk *w, uint64_t tree, uint64_t heap)
     int status = take_names(&t, heap);
     if (!status)
         status = walk_tree(&t, tree, -1);
-    mr_h5_drop(&t.names);
+    mr_h5_release(&t.names);
     return status;
 }

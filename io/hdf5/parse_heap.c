@@ -15,12 +15,12 @@ static const char name[] = "fractal heap";
 
 struct block {
     uint64_t offset; /* in the heap's own space */
-    mr_h5_piece bytes;
+    mr_h5_block bytes;
 };
 
 struct huge {
     uint64_t address, size, id;
-    mr_h5_piece bytes; /* once it was asked for */
+    mr_h5_block bytes; /* once it was asked for */
 };
 
 struct mr_h5_heap {
@@ -45,8 +45,7 @@ static int bad(const mr_h5_heap *h, uint64_t address)
     return mr_h5_damaged(h->w, address, name);
 }
 
-/* --- the header
- * --------------------------------------------------------------------------------------------- */
+/* --- the header --- */
 
 static bool is_power(uint64_t v)
 {
@@ -90,11 +89,11 @@ static bool set_table(mr_h5_heap *h, uint64_t width, uint64_t start, uint64_t mo
 
 static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take_summed(h->w, &p, h->address, HEADER, "FRHP", name);
+    mr_h5_block p;
+    int status = mr_h5_read_checksummed(h->w, &p, h->address, HEADER, "FRHP", name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, HEADER - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, HEADER - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     size_t id_length = mr_h5_get(&c, 2), filters = mr_h5_get(&c, 2);
     h->summed = mr_h5_get(&c, 1) & 2;
@@ -111,7 +110,7 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     mr_h5_get(&c, 2);
     *table = mr_h5_get(&c, 8);
     *rows = (unsigned)mr_h5_get(&c, 2);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     if (filters && version == 0)
         return mr_h5_unsupported(h->w, "a fractal heap with filters");
     bool right =
@@ -122,19 +121,18 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     return right ? 0 : bad(h, h->address);
 }
 
-/* --- blocks
- * ------------------------------------------------------------------------------------------------- */
+/* --- blocks --- */
 
 /* Both kinds begin with: mark, version, the heap's address, the block's offset in the heap. */
-static bool is_block(const mr_h5_heap *h, const mr_h5_piece *p, const char *mark, uint64_t offset)
+static bool is_block(const mr_h5_heap *h, const mr_h5_block *p, const char *mark, uint64_t offset)
 {
-    mr_h5_cursor c = mr_h5_over(p->at + 4, p->size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p->at + 4, p->size - 4);
     return !memcmp(p->at, mark, 4) && mr_h5_get(&c, 1) == 0 && mr_h5_get(&c, 8) == h->address &&
            mr_h5_get(&c, h->offset_bytes) == offset;
 }
 
 /* The checksum is of the block with zeros in its place. */
-static int check_sum(const mr_h5_heap *h, const mr_h5_piece *p, uint64_t address)
+static int check_sum(const mr_h5_heap *h, const mr_h5_block *p, uint64_t address)
 {
     size_t at = overhead(h) - SUM;
     uint8_t *copy = malloc(p->size);
@@ -142,8 +140,8 @@ static int check_sum(const mr_h5_heap *h, const mr_h5_piece *p, uint64_t address
         return mr_no_memory(h->w->e, "'%s'", h->w->what);
     memcpy(copy, p->at, p->size);
     memset(copy + at, 0, SUM);
-    mr_h5_cursor c = mr_h5_over(p->at + at, SUM);
-    bool right = mr_h5_get(&c, SUM) == mr_h5_sum(copy, p->size);
+    mr_h5_cursor c = mr_h5_cursor_at(p->at + at, SUM);
+    bool right = mr_h5_get(&c, SUM) == mr_h5_checksum(copy, p->size);
     free(copy);
     return right ? 0 : bad(h, address);
 }
@@ -153,7 +151,7 @@ static int walk_direct(mr_h5_heap *h, uint64_t address, uint64_t size, uint64_t 
     struct block b = {.offset = offset};
     if (!mr_list_grow(&h->block, h->blocks, sizeof *h->block))
         return mr_no_memory(h->w->e, "'%s'", h->w->what);
-    int status = mr_h5_take(h->w, &b.bytes, address, size, name);
+    int status = mr_h5_read(h->w, &b.bytes, address, size, name);
     if (status)
         return status;
     status = !is_block(h, &b.bytes, "FHDB", offset) ? bad(h, address)
@@ -184,22 +182,22 @@ static int walk_child(mr_h5_heap *h, uint64_t address, unsigned row, unsigned pa
 
 static int walk_indirect(mr_h5_heap *h, uint64_t address, unsigned rows, uint64_t offset)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     size_t head = 5 + ADDRESS + h->offset_bytes;
-    int status =
-        mr_h5_take_summed(h->w, &p, address, head + (uint64_t)rows * h->width * ADDRESS + SUM, "FHIB", name);
+    int status = mr_h5_read_checksummed(h->w, &p, address, head + (uint64_t)rows * h->width * ADDRESS + SUM,
+                                        "FHIB", name);
     if (status)
         return status;
     if (!is_block(h, &p, "FHIB", offset))
         status = bad(h, address);
-    mr_h5_cursor c = mr_h5_over(p.at + head, p.size - head - SUM);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + head, p.size - head - SUM);
     for (unsigned i = 0; i < rows * h->width && !status; i++) {
         uint64_t child = mr_h5_get(&c, 8);
         if (child != MR_H5_UNDEFINED)
             status = walk_child(h, child, i / h->width, rows, offset);
         offset += block_size(h, i / h->width);
     }
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -226,16 +224,15 @@ void mr_h5_close_heap(mr_h5_heap *h)
     if (!h)
         return;
     for (size_t i = 0; i < h->blocks; i++)
-        mr_h5_drop(&h->block[i].bytes);
+        mr_h5_release(&h->block[i].bytes);
     for (size_t i = 0; i < h->huges; i++)
-        mr_h5_drop(&h->huge[i].bytes);
+        mr_h5_release(&h->huge[i].bytes);
     free(h->block);
     free(h->huge);
     free(h);
 }
 
-/* --- objects
- * ------------------------------------------------------------------------------------------------ */
+/* --- objects --- */
 
 static int compare_offset(const void *key, const void *block)
 {
@@ -254,7 +251,7 @@ static int managed_object(mr_h5_heap *h, mr_h5_cursor *id, mr_h5_cursor *out)
         offset > h->used || length > h->unclaimed)
         return bad(h, h->address);
     h->unclaimed -= length;
-    *out = mr_h5_over(b->bytes.at + at, (size_t)length);
+    *out = mr_h5_cursor_at(b->bytes.at + at, (size_t)length);
     return 0;
 }
 
@@ -265,7 +262,7 @@ static int add_huge(mr_h5_walk *w, void *context, mr_h5_cursor *record)
         .address = mr_h5_get(record, 8), .size = mr_h5_get(record, 8), .id = mr_h5_get(record, 8)};
     if (!mr_list_grow(&h->huge, h->huges, sizeof *h->huge))
         return mr_no_memory(w->e, "'%s'", w->what);
-    if (!mr_h5_inside(w, one.address, one.size) || one.size == 0 ||
+    if (!mr_h5_in_file(w, one.address, one.size) || one.size == 0 ||
         (h->huges && one.id <= h->huge[h->huges - 1].id))
         return bad(h, one.address);
     h->huge[h->huges++] = one;
@@ -291,18 +288,18 @@ static int huge_object(mr_h5_heap *h, mr_h5_cursor *id, mr_h5_cursor *out)
     struct huge *one = h->huges ? bsearch(&number, h->huge, h->huges, sizeof *one, compare_id) : NULL;
     if (!one || one->bytes.at)
         return bad(h, h->address);
-    status = mr_h5_take(h->w, &one->bytes, one->address, one->size, name);
+    status = mr_h5_read(h->w, &one->bytes, one->address, one->size, name);
     if (!status)
-        *out = mr_h5_over(one->bytes.at, one->bytes.size);
+        *out = mr_h5_cursor_at(one->bytes.at, one->bytes.size);
     return status;
 }
 
 /* Tiny objects would stand in the id itself: no link or attribute is that small. */
 int mr_h5_heap_object(mr_h5_heap *h, const uint8_t *id, mr_h5_cursor *out)
 {
-    mr_h5_cursor c = mr_h5_over(id, h->id_length);
+    mr_h5_cursor c = mr_h5_cursor_at(id, h->id_length);
     unsigned flags = (unsigned)mr_h5_get(&c, 1);
-    *out = mr_h5_over(id, 0);
+    *out = mr_h5_cursor_at(id, 0);
     if (flags & ID_VERSION || ((flags & ID_KIND) != MANAGED && (flags & ID_KIND) != HUGE))
         return bad(h, h->address);
     return (flags & ID_KIND) == MANAGED ? managed_object(h, &c, out) : huge_object(h, &c, out);

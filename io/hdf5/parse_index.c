@@ -63,8 +63,7 @@ static bool count_chunks(const mr_h5_layout *l, const mr_h5_space *s, uint64_t *
     return true;
 }
 
-/* --- pages ------------------------------------------------------------------------------------------------
- */
+/* --- pages --- */
 
 /* Elements in pages of 2^layout->page_bits, each with its checksum. USED has a bit for each page, from number
  * FIRST on, the highest of a byte first: the other pages hold nothing. */
@@ -75,16 +74,16 @@ static int walk_pages(struct index *x, uint64_t address, uint64_t elements, cons
     int status = 0;
     for (uint64_t i = 0; i < pages && !status; i++) {
         uint64_t count = elements - i * each < each ? elements - i * each : each;
-        mr_h5_piece p;
+        mr_h5_block p;
         if (!(used[(first + i) / 8] >> (7 - (first + i) % 8) & 1))
             continue;
-        status = mr_h5_take_summed(x->w, &p, address + i * (each * x->element + SUM),
-                                   count * x->element + SUM, "", name);
+        status = mr_h5_read_checksummed(x->w, &p, address + i * (each * x->element + SUM),
+                                        count * x->element + SUM, "", name);
         if (status)
             return status;
-        mr_h5_cursor c = mr_h5_over(p.at, p.size - SUM);
+        mr_h5_cursor c = mr_h5_cursor_at(p.at, p.size - SUM);
         status = visit_elements(x, &c, count);
-        mr_h5_drop(&p);
+        mr_h5_release(&p);
     }
     return status;
 }
@@ -103,20 +102,19 @@ static bool right_kind(const struct index *x, mr_h5_cursor *c)
     return version == 0 && kind == filtered(x);
 }
 
-/* --- fixed arrays ------------------------------------------------------------------------------------------
- */
+/* --- fixed arrays --- */
 
 static int walk_fixed_block(struct index *x, uint64_t address)
 {
     uint64_t pages = page_count(x, x->chunks), bits = (pages + 7) / 8, head = 6 + ADDRESS + bits;
-    mr_h5_piece p;
+    mr_h5_block p;
     if (x->chunks > x->w->size / x->element)
         return mr_h5_damaged(x->w, address, fixed_name);
-    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : x->chunks * x->element) + SUM,
-                                   "FADB", fixed_name);
+    int status = mr_h5_read_checksummed(x->w, &p, address, head + (pages ? 0 : x->chunks * x->element) + SUM,
+                                        "FADB", fixed_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4 - SUM);
     bool right = right_kind(x, &c) && mr_h5_get(&c, ADDRESS) == x->header;
     if (!right)
         status = mr_h5_damaged(x->w, address, fixed_name);
@@ -124,30 +122,29 @@ static int walk_fixed_block(struct index *x, uint64_t address)
         status = walk_pages(x, address + head + SUM, x->chunks, p.at + 6 + ADDRESS, 0, fixed_name);
     else
         status = visit_elements(x, &c, x->chunks);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
 static int walk_fixed(struct index *x)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take_summed(x->w, &p, x->header, FIXED_HEADER, "FAHD", fixed_name);
+    mr_h5_block p;
+    int status = mr_h5_read_checksummed(x->w, &p, x->header, FIXED_HEADER, "FAHD", fixed_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     bool right = right_kind(x, &c);
     size_t element = mr_h5_get(&c, 1);
     unsigned page_bits = (unsigned)mr_h5_get(&c, 1);
     uint64_t count = mr_h5_get(&c, 8), block = mr_h5_get(&c, ADDRESS);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     if (!right || element != x->element || page_bits != x->layout->page_bits || page_bits >= MOST_BITS ||
         count != x->chunks)
         return mr_h5_damaged(x->w, x->header, fixed_name);
     return block == MR_H5_UNDEFINED ? 0 : walk_fixed_block(x, block);
 }
 
-/* --- extensible arrays -------------------------------------------------------------------------------------
- */
+/* --- extensible arrays --- */
 
 static unsigned log2_of(uint64_t v)
 {
@@ -180,14 +177,14 @@ static int walk_data_block(struct index *x, uint64_t address, uint64_t elements,
                            uint64_t first)
 {
     uint64_t pages = page_count(x, elements), head = 6 + ADDRESS + x->offset_size;
-    mr_h5_piece p;
+    mr_h5_block p;
     if (elements > x->w->size / x->element + 1 && !pages)
         return mr_h5_damaged(x->w, address, extensible_name);
-    int status = mr_h5_take_summed(x->w, &p, address, head + (pages ? 0 : elements * x->element) + SUM,
-                                   "EADB", extensible_name);
+    int status = mr_h5_read_checksummed(x->w, &p, address, head + (pages ? 0 : elements * x->element) + SUM,
+                                        "EADB", extensible_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4 - SUM);
     bool right = right_block(x, &c) && (!pages || used);
     mr_h5_skip(&c, x->offset_size);
     if (!right)
@@ -196,7 +193,7 @@ static int walk_data_block(struct index *x, uint64_t address, uint64_t elements,
         status = walk_pages(x, address + head + SUM, elements, used, first, extensible_name);
     else
         status = visit_elements(x, &c, elements);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -204,14 +201,14 @@ static int walk_super_block(struct index *x, uint64_t address, unsigned number)
 {
     uint64_t blocks = blocks_of(number), elements = elements_of(x, number), pages = page_count(x, elements),
              bits = (pages + 7) / 8, head = 6 + ADDRESS + x->offset_size;
-    mr_h5_piece p;
+    mr_h5_block p;
     if (blocks > x->w->size / ADDRESS || bits > x->w->size / blocks)
         return mr_h5_damaged(x->w, address, extensible_name);
-    int status =
-        mr_h5_take_summed(x->w, &p, address, head + blocks * (bits + ADDRESS) + SUM, "EASB", extensible_name);
+    int status = mr_h5_read_checksummed(x->w, &p, address, head + blocks * (bits + ADDRESS) + SUM, "EASB",
+                                        extensible_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     if (!right_block(x, &c))
         status = mr_h5_damaged(x->w, address, extensible_name);
     mr_h5_skip(&c, x->offset_size + blocks * bits);
@@ -220,7 +217,7 @@ static int walk_super_block(struct index *x, uint64_t address, unsigned number)
         if (block != MR_H5_UNDEFINED)
             status = walk_data_block(x, block, elements, pages ? p.at + head : NULL, i * pages);
     }
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -230,13 +227,13 @@ static int walk_index_block(struct index *x, uint64_t address, unsigned supers)
     const mr_h5_layout *l = x->layout;
     unsigned inner = 2 * log2_of(l->pointers); /* super blocks whose data blocks stand here themselves */
     uint64_t pointers = 2 * ((uint64_t)l->pointers - 1) + (supers - inner);
-    mr_h5_piece p;
-    int status =
-        mr_h5_take_summed(x->w, &p, address, 6 + ADDRESS + l->first * x->element + pointers * ADDRESS + SUM,
-                          "EAIB", extensible_name);
+    mr_h5_block p;
+    int status = mr_h5_read_checksummed(x->w, &p, address,
+                                        6 + ADDRESS + l->first * x->element + pointers * ADDRESS + SUM,
+                                        "EAIB", extensible_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4 - SUM);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4 - SUM);
     status =
         right_block(x, &c) ? visit_elements(x, &c, l->first) : mr_h5_damaged(x->w, address, extensible_name);
     for (unsigned i = 0; i < supers && !status; i++) {
@@ -251,7 +248,7 @@ static int walk_index_block(struct index *x, uint64_t address, unsigned supers)
     }
     if (!status && c.ended)
         status = mr_h5_damaged(x->w, address, extensible_name);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     return status;
 }
 
@@ -278,17 +275,17 @@ static bool right_parameters(struct index *x, mr_h5_cursor *c, unsigned *supers)
 static int walk_extensible(struct index *x)
 {
     unsigned supers = 0;
-    mr_h5_piece p;
-    int status = mr_h5_take_summed(x->w, &p, x->header, EXTENSIBLE_HEADER, "EAHD", extensible_name);
+    mr_h5_block p;
+    int status = mr_h5_read_checksummed(x->w, &p, x->header, EXTENSIBLE_HEADER, "EAHD", extensible_name);
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at + 4, p.size - 4);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     bool right = right_kind(x, &c) && right_parameters(x, &c, &supers);
     mr_h5_skip(&c, 4 * 8); /* how many blocks there are */
     uint64_t used = mr_h5_get(&c, 8), room = x->layout->first;
     mr_h5_get(&c, 8);
     uint64_t block = mr_h5_get(&c, ADDRESS);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     for (unsigned i = 0; i < supers && right; i++)
         room += blocks_of(i) * elements_of(x, i);
     if (!right || used > room)
@@ -305,8 +302,7 @@ static bool grows_once(const mr_h5_space *s)
     return growing == 1;
 }
 
-/* --- the others --------------------------------------------------------------------------------------------
- */
+/* --- the others --- */
 
 static int visit_record(mr_h5_walk *w, void *context, mr_h5_cursor *record)
 {
@@ -327,7 +323,7 @@ static int walk_implicit(struct index *x)
 {
     const mr_h5_layout *l = x->layout;
     if (filtered(x) || x->chunks > x->w->size / l->size ||
-        !mr_h5_inside(x->w, l->address, x->chunks * l->size))
+        !mr_h5_in_file(x->w, l->address, x->chunks * l->size))
         return mr_h5_damaged(x->w, l->address, "chunks side by side");
     return 0;
 }

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-int mr_h5_read_space(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_space *out)
+int mr_h5_parse_space(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_space *out)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1), rank = (unsigned)mr_h5_get(c, 1),
              flags = (unsigned)mr_h5_get(c, 1), kind = (unsigned)mr_h5_get(c, 1);
@@ -92,7 +92,7 @@ static int read_chunks(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_l
     return 0;
 }
 
-int mr_h5_read_layout(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_layout *out)
+int mr_h5_parse_layout(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_layout *out)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1);
     int status = 0;
@@ -111,7 +111,7 @@ int mr_h5_read_layout(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_la
     return !status && c->ended ? mr_h5_damaged(w, address, "data layout") : status;
 }
 
-int mr_h5_read_fill(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool old, uint64_t *size)
+int mr_h5_parse_fill(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool old, uint64_t *size)
 {
     bool stored = true;
     *size = 0;
@@ -155,7 +155,7 @@ static int read_filter(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, unsigne
     return 0;
 }
 
-int mr_h5_read_filters(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_filters *out)
+int mr_h5_parse_filters(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_filters *out)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1);
     int status = 0;
@@ -169,17 +169,16 @@ int mr_h5_read_filters(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_f
     return !status && c->ended ? mr_h5_damaged(w, address, "filters") : status;
 }
 
-/* --- links
- * --------------------------------------------------------------------------------------------------- */
+/* --- links --- */
 
-int mr_h5_read_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_cursor *name)
+int mr_h5_parse_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_cursor *name)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1),
              kind = flags & 8 ? (unsigned)mr_h5_get(c, 1) : 0;
     mr_h5_skip(c, (flags & 4 ? 8 : 0) + (flags & 16 ? 1 : 0));
     uint64_t length = mr_h5_get(c, 1u << (flags & 3));
     if (name)
-        *name = mr_h5_over(c->at, length < c->left ? (size_t)length : c->left);
+        *name = mr_h5_cursor_at(c->at, length < c->left ? (size_t)length : c->left);
     mr_h5_skip(c, length);
     if (version != 1 || length == 0 || flags > 31)
         return mr_h5_damaged(w, address, "link");
@@ -192,10 +191,9 @@ int mr_h5_read_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_curs
     return c->ended || target == 0 || (kind != 1 && kind != 64) ? mr_h5_damaged(w, address, "link") : 0;
 }
 
-/* --- attributes --------------------------------------------------------------------------------------------
- */
+/* --- attributes --- */
 
-int mr_h5_read_shared(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, uint64_t *header)
+int mr_h5_parse_shared(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, uint64_t *header)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1), kind = (unsigned)mr_h5_get(c, 1);
     if (version == 1)
@@ -209,14 +207,14 @@ int mr_h5_read_shared(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, uint64_t
 static int read_attribute_type(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, bool shared, mr_h5_type *out)
 {
     uint64_t header = 0;
-    int status = shared ? mr_h5_read_shared(w, c, address, &header) : mr_h5_read_type(w, c, address, out);
+    int status = shared ? mr_h5_parse_shared(w, c, address, &header) : mr_h5_parse_type(w, c, address, out);
     return status || !shared ? status : mr_h5_named_type(w, header, out);
 }
 
 /* The next SIZE bytes of C, padded to a multiple of 8 in version 1. */
 static mr_h5_cursor part(mr_h5_cursor *c, uint64_t size, unsigned version)
 {
-    mr_h5_cursor inner = mr_h5_over(c->at, size < c->left ? (size_t)size : c->left);
+    mr_h5_cursor inner = mr_h5_cursor_at(c->at, size < c->left ? (size_t)size : c->left);
     mr_h5_skip(c, version == 1 ? (size + 7) / 8 * 8 : size);
     return inner;
 }
@@ -233,7 +231,7 @@ static int check_strings(mr_h5_walk *w, mr_h5_cursor *c, uint64_t count)
     return status;
 }
 
-int mr_h5_read_attribute(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
+int mr_h5_parse_attribute(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
 {
     unsigned version = (unsigned)mr_h5_get(c, 1), flags = (unsigned)mr_h5_get(c, 1);
     uint64_t name = mr_h5_get(c, 2), type_size = mr_h5_get(c, 2), space_size = mr_h5_get(c, 2);
@@ -250,7 +248,7 @@ int mr_h5_read_attribute(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
     int status = read_attribute_type(w, &inner, address, version > 1 && flags, &type);
     inner = part(c, space_size, version);
     if (!status)
-        status = mr_h5_read_space(w, &inner, address, &space);
+        status = mr_h5_parse_space(w, &inner, address, &space);
     /* NOLINTBEGIN(clang-analyzer-core.*): type and space were read where status is 0 */
     if (!status && (c->ended || space.count > c->left / type.size))
         status = mr_h5_damaged(w, address, "attribute");

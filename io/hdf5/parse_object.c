@@ -59,8 +59,7 @@ static int bad(struct object *o, const char *structure)
     return mr_h5_damaged(o->w, o->address, structure);
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------------ */
+/* --- messages --- */
 
 static int add_piece(struct object *o, mr_h5_cursor *c)
 {
@@ -76,14 +75,14 @@ static int add_piece(struct object *o, mr_h5_cursor *c)
 static int visit_dense(mr_h5_walk *w, void *context, mr_h5_cursor *c)
 {
     const mr_h5_dense *d = context;
-    return d->attributes ? mr_h5_read_attribute(w, c, d->heap) : mr_h5_read_link(w, c, d->heap, NULL);
+    return d->attributes ? mr_h5_parse_attribute(w, c, d->heap) : mr_h5_parse_link(w, c, d->heap, NULL);
 }
 
 /* Few links and attributes are messages of the header, many lie in a fractal heap. */
 static int walk_dense(struct object *o, mr_h5_cursor *c, bool attributes)
 {
     mr_h5_dense d;
-    int status = mr_h5_read_dense(o->w, c, o->address, attributes, &d);
+    int status = mr_h5_parse_dense(o->w, c, o->address, attributes, &d);
     return status ? status : mr_h5_walk_dense(o->w, &d, visit_dense, &d);
 }
 
@@ -148,8 +147,8 @@ static bool is_extension(unsigned kind)
 static int read_type(struct object *o, mr_h5_cursor *c, bool shared)
 {
     uint64_t header = 0;
-    int status = shared ? mr_h5_read_shared(o->w, c, o->address, &header)
-                        : mr_h5_read_type(o->w, c, o->address, &o->type);
+    int status = shared ? mr_h5_parse_shared(o->w, c, o->address, &header)
+                        : mr_h5_parse_type(o->w, c, o->address, &o->type);
     return status || !shared ? status : mr_h5_named_type(o->w, header, &o->type);
 }
 
@@ -162,24 +161,24 @@ static int read_message(struct object *o, unsigned kind, bool shared, mr_h5_curs
     case COMMENT:
         return kind == COMMENT && !memchr(c->at, 0, c->left) ? bad(o, "comment") : 0;
     case SPACE:
-        return mr_h5_read_space(o->w, c, o->address, &o->space);
+        return mr_h5_parse_space(o->w, c, o->address, &o->space);
     case LINK_INFO:
         return walk_dense(o, c, false);
     case TYPE:
         return read_type(o, c, shared);
     case OLD_FILL:
     case FILL:
-        return mr_h5_read_fill(o->w, c, o->address, kind == OLD_FILL, &o->fill[kind == FILL]);
+        return mr_h5_parse_fill(o->w, c, o->address, kind == OLD_FILL, &o->fill[kind == FILL]);
     case LINK:
-        return mr_h5_read_link(o->w, c, o->address, NULL);
+        return mr_h5_parse_link(o->w, c, o->address, NULL);
     case LAYOUT:
-        return mr_h5_read_layout(o->w, c, o->address, &o->layout);
+        return mr_h5_parse_layout(o->w, c, o->address, &o->layout);
     case GROUP_INFO:
         return read_group_info(o, c);
     case FILTERS:
-        return mr_h5_read_filters(o->w, c, o->address, &o->filters);
+        return mr_h5_parse_filters(o->w, c, o->address, &o->filters);
     case ATTRIBUTE:
-        return mr_h5_read_attribute(o->w, c, o->address);
+        return mr_h5_parse_attribute(o->w, c, o->address);
     case OLD_TIME:
         return read_simple(o, c, 16);
     case CONTINUATION:
@@ -209,7 +208,7 @@ static bool repeats(unsigned kind)
 
 static int take_message(struct object *o, unsigned kind, unsigned flags, const uint8_t *at, size_t size)
 {
-    mr_h5_cursor c = mr_h5_over(at, size);
+    mr_h5_cursor c = mr_h5_cursor_at(at, size);
     o->messages++;
     if (flags & SHARED && kind != TYPE)
         return mr_h5_unsupported(o->w, "shared messages");
@@ -239,28 +238,27 @@ static int read_messages(struct object *o, mr_h5_cursor c)
     return status;
 }
 
-/* --- pieces of a header
- * ----------------------------------------------------------------------------------------- */
+/* --- pieces of a header --- */
 
 static int read_first_old(struct object *o, unsigned *expected)
 {
-    mr_h5_piece p;
-    int status = mr_h5_take(o->w, &p, o->address, 16, "object header");
+    mr_h5_block p;
+    int status = mr_h5_read(o->w, &p, o->address, 16, "object header");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at, p.size);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at, p.size);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     mr_h5_get(&c, 1);
     *expected = (unsigned)mr_h5_get(&c, 2);
     mr_h5_get(&c, 4);
     uint64_t size = mr_h5_get(&c, 4);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     if (version != 1)
         return bad(o, "object header");
-    status = mr_h5_take(o->w, &p, o->address + 16, size, "object header");
+    status = mr_h5_read(o->w, &p, o->address + 16, size, "object header");
     if (!status)
-        status = read_messages(o, mr_h5_over(p.at, p.size));
-    mr_h5_drop(&p);
+        status = read_messages(o, mr_h5_cursor_at(p.at, p.size));
+    mr_h5_release(&p);
     return status;
 }
 
@@ -268,69 +266,70 @@ static int read_first_old(struct object *o, unsigned *expected)
  * again with the rest. */
 static int measure_new(struct object *o, size_t *prefix, uint64_t *size)
 {
-    mr_h5_piece p;
-    if (!mr_h5_inside(o->w, o->address, 40))
+    mr_h5_block p;
+    if (!mr_h5_in_file(o->w, o->address, 40))
         return bad(o, "object header");
-    int status = mr_h5_take(o->w, &p, o->address, 6, "object header");
+    int status = mr_h5_read(o->w, &p, o->address, 6, "object header");
     if (status)
         return status;
     unsigned version = p.at[4], flags = p.at[5], width = 1u << (flags & 3);
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     o->tracks_order = flags & 4;
     *prefix = 6 + (flags & 32 ? 16 : 0) + (flags & 16 ? 4 : 0);
     if (version != 2 || flags > 63)
         return bad(o, "object header");
-    status = mr_h5_take(o->w, &p, o->address + *prefix, width, "object header");
+    status = mr_h5_read(o->w, &p, o->address + *prefix, width, "object header");
     if (status)
         return status;
-    mr_h5_cursor c = mr_h5_over(p.at, p.size);
+    mr_h5_cursor c = mr_h5_cursor_at(p.at, p.size);
     *size = mr_h5_get(&c, width);
     *prefix += width;
-    mr_h5_drop(&p);
+    mr_h5_release(&p);
     o->w->budget += 6 + width;
     return 0;
 }
 
 static int read_first_new(struct object *o)
 {
-    mr_h5_piece p;
+    mr_h5_block p;
     size_t prefix = 0;
     uint64_t size = 0;
     int status = measure_new(o, &prefix, &size);
     if (!status && size > o->w->size)
         status = bad(o, "object header");
     if (!status)
-        status = mr_h5_take_summed(o->w, &p, o->address, prefix + size + 4, "OHDR", "object header");
+        status = mr_h5_read_checksummed(o->w, &p, o->address, prefix + size + 4, "OHDR", "object header");
     if (status)
         return status;
-    status = read_messages(o, mr_h5_over(p.at + prefix, p.size - prefix - 4));
-    mr_h5_drop(&p);
+    status = read_messages(o, mr_h5_cursor_at(p.at + prefix, p.size - prefix - 4));
+    mr_h5_release(&p);
     return status;
 }
 
 static int read_piece(struct object *o, uint64_t address, uint64_t size)
 {
     static const char name[] = "continuation of an object header";
-    mr_h5_piece p;
-    int status = o->checksummed ? mr_h5_take_summed(o->w, &p, address, size, "OCHK", name)
-                                : mr_h5_take(o->w, &p, address, size, name);
+    mr_h5_block p;
+    int status = o->checksummed ? mr_h5_read_checksummed(o->w, &p, address, size, "OCHK", name)
+                                : mr_h5_read(o->w, &p, address, size, name);
     if (status)
         return status;
-    status = read_messages(o, o->checksummed ? mr_h5_over(p.at + 4, p.size - 8) : mr_h5_over(p.at, p.size));
-    mr_h5_drop(&p);
+    status = read_messages(o, o->checksummed ? mr_h5_cursor_at(p.at + 4, p.size - 8)
+                                             : mr_h5_cursor_at(p.at, p.size));
+    mr_h5_release(&p);
     return status;
 }
 
 static int read_header(struct object *o)
 {
-    mr_h5_piece start;
+    mr_h5_block start;
     unsigned expected = 0;
-    int status = mr_h5_take(o->w, &start, o->address, 4, "object header");
+    int status = mr_h5_read(o->w, &start, o->address, 4, "object header");
     if (status)
         return status;
     o->w->budget += 4; /* taken again with the rest */
     o->checksummed = !memcmp(start.at, "OHDR", 4);
-    mr_h5_drop(&start);
+    mr_h5_release(&start);
     status = o->checksummed ? read_first_new(o) : read_first_old(o, &expected);
     for (size_t i = 0; i < o->pieces && !status; i++)
         status = read_piece(o, o->piece[i].address, o->piece[i].size);
@@ -339,8 +338,7 @@ static int read_header(struct object *o)
     return status;
 }
 
-/* --- what the messages are together
- * --------------------------------------------------------------------------------- */
+/* --- what the messages are together --- */
 
 static int check_chunked(struct object *o)
 {
@@ -373,7 +371,7 @@ static int check_dataset(struct object *o)
         return bad(o, "dataset with filters, but without chunks");
     if (l->class == MR_H5_COMPACT)
         return l->size != bytes ? bad(o, "compact dataset") : 0;
-    if (l->address != MR_H5_UNDEFINED && (l->size < bytes || !mr_h5_inside(o->w, l->address, l->size)))
+    if (l->address != MR_H5_UNDEFINED && (l->size < bytes || !mr_h5_in_file(o->w, l->address, l->size)))
         return bad(o, "dataset whose data lie outside of the file");
     return 0;
 }
@@ -390,13 +388,11 @@ static int check_whole(struct object *o)
     return 0; /* a group of links, or a committed type that nothing refers to */
 }
 
-/* --- objects
- * ------------------------------------------------------------------------------------------------------------
- */
+/* --- objects --- */
 
 static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
 {
-    mr_h5_seen *seen;
+    mr_h5_visited *seen;
     bool before;
     struct object *o = calloc(1, sizeof *o);
     if (!o)
@@ -405,7 +401,7 @@ static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
         .w = w, .address = address, .extension = extension, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
     int status = read_header(o);
     if (!status)
-        status = mr_h5_see(w, address, &seen, &before);
+        status = mr_h5_mark_visited(w, address, &seen, &before);
     if (!status) {
         seen->tree = o->tree;
         seen->heap = o->heap;
@@ -419,23 +415,23 @@ static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
 }
 
 /* Once. *OUT (may be NULL) is what was found then. */
-static int walk_once(mr_h5_walk *w, uint64_t address, mr_h5_seen *out)
+static int walk_once(mr_h5_walk *w, uint64_t address, mr_h5_visited *out)
 {
-    mr_h5_seen *seen;
+    mr_h5_visited *seen;
     bool before;
-    int status = mr_h5_see(w, address, &seen, &before);
+    int status = mr_h5_mark_visited(w, address, &seen, &before);
     if (!status && !before)
         status = walk_object(w, address, false);
     if (!status && out) {
-        status = mr_h5_see(w, address, &seen, &before); /* the table may have moved */
-        *out = status ? (mr_h5_seen){0} : *seen;
+        status = mr_h5_mark_visited(w, address, &seen, &before); /* the table may have moved */
+        *out = status ? (mr_h5_visited){0} : *seen;
     }
     return status;
 }
 
 int mr_h5_named_type(mr_h5_walk *w, uint64_t address, mr_h5_type *out)
 {
-    mr_h5_seen seen = {0};
+    mr_h5_visited seen = {0};
     if (w->shared_depth == MR_H5_SHARED_DEPTH)
         return mr_h5_damaged(w, address, "named datatypes in a circle");
     w->shared_depth++;
@@ -447,15 +443,13 @@ int mr_h5_named_type(mr_h5_walk *w, uint64_t address, mr_h5_type *out)
 
 int mr_h5_walk_extension(mr_h5_walk *w, uint64_t address)
 {
-    mr_h5_seen *seen;
+    mr_h5_visited *seen;
     bool before;
-    int status = mr_h5_see(w, address, &seen, &before);
+    int status = mr_h5_mark_visited(w, address, &seen, &before);
     return status ? status : walk_object(w, address, true);
 }
 
-/* --- links
- * --------------------------------------------------------------------------------------------------------------
- */
+/* --- links --- */
 
 int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
 {
@@ -467,7 +461,7 @@ int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
 
 static int follow(mr_h5_walk *w, const mr_h5_link *link)
 {
-    mr_h5_seen seen;
+    mr_h5_visited seen;
     int status = walk_once(w, link->object, &seen);
     if (status || !link->repeats)
         return status;

@@ -187,7 +187,7 @@ static int read_type(struct reading *outer, mr_h5_type *out)
     return !status && r.c->ended ? bad(&r) : status;
 }
 
-int mr_h5_read_type(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_type *out)
+int mr_h5_parse_type(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_type *out)
 {
     struct reading r = {.w = w, .c = c, .address = address};
     return read_type(&r, out);

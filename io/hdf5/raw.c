@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* --- bytes ---------------------------------------------------------------- */
+/* --- bytes --- */
 
 uint64_t mr_raw_number(const unsigned char *p, int bytes)
 {
@@ -105,7 +105,7 @@ int mr_raw_copy(unsigned char **out, mr_raw *r, uint64_t address, size_t n, mr_e
     return status;
 }
 
-/* --- object headers ------------------------------------------------------- */
+/* --- object headers --- */
 
 enum {
     MESSAGE_ATTRIBUTE = 0x0c,
@@ -217,10 +217,10 @@ static int visit_info(struct header *h, const unsigned char *m, size_t size)
     mr_raw *r = h->raw;
     mr_h5_walk w = {
         .what = "the file", .e = h->e, .fd = r->memory ? -1 : r->fd, .bytes = r->memory, .base = r->base};
-    mr_h5_cursor c = mr_h5_over(m, size);
+    mr_h5_cursor c = mr_h5_cursor_at(m, size);
     mr_h5_dense d;
     w.budget = w.size = r->size - r->base;
-    int status = mr_h5_read_dense(&w, &c, 0, true, &d);
+    int status = mr_h5_parse_dense(&w, &c, 0, true, &d);
     return status ? status : mr_h5_walk_dense(&w, &d, visit_dense, h);
 }
 

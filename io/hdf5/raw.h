@@ -19,7 +19,8 @@ typedef struct mr_raw {
     int fd;
     uint64_t size;
     uint64_t base; /* where address 0 is */
-    uint64_t text; /* bytes of strings that were taken from heaps: each may be referred to any number of times */
+    uint64_t
+        text; /* bytes of strings that were taken from heaps: each may be referred to any number of times */
     uint64_t heap; /* bytes of heaps that were read */
     uint64_t window_at;
     size_t window_size;

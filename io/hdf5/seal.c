@@ -31,7 +31,7 @@ struct walk {
     mr_error *e;
 };
 
-/* --- what is sealed ----------------------------------------------------------- */
+/* --- what is sealed --- */
 
 static int add_text(struct walk *w, hid_t object, const char *name)
 {
@@ -132,7 +132,9 @@ static int visit(void *context, hid_t object, H5I_type_t type, const char *path,
 {
     struct walk *w = context;
     (void)e;
-    return type == H5I_DATASET ? add_dataset(w, object, path) : type == H5I_GROUP ? add_group(w, object, path) : 0;
+    return type == H5I_DATASET ? add_dataset(w, object, path)
+           : type == H5I_GROUP ? add_group(w, object, path)
+                               : 0;
 }
 
 static int seal_of(uint64_t *out, hid_t file, mr_error *e)
@@ -146,7 +148,7 @@ static int seal_of(uint64_t *out, hid_t file, mr_error *e)
     return status;
 }
 
-/* --- the seal ----------------------------------------------------------------- */
+/* --- the seal --- */
 
 int mr_seal_exists(hid_t file, mr_error *e)
 {
@@ -198,7 +200,7 @@ int mr_seal_check(hid_t file, mr_error *e)
     return status;
 }
 
-/* --- the numbers -------------------------------------------------------------- */
+/* --- the numbers --- */
 
 static mr_dataset_check *add_check(mr_file_check *f, const char *path)
 {
@@ -214,7 +216,8 @@ static mr_dataset_check *add_check(mr_file_check *f, const char *path)
 static int check_numbers(mr_dataset_check *d, hid_t dataset, const char *path, mr_error *e)
 {
     mr_shape shape;
-    int status = mr_hdf5_dataset_shape(&shape, dataset, path, e); /* refuses what is too large or no numbers */
+    int status =
+        mr_hdf5_dataset_shape(&shape, dataset, path, e); /* refuses what is too large or no numbers */
     if (status)
         return status;
     hid_t type = H5Dget_type(dataset);

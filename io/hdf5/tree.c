@@ -42,7 +42,7 @@ struct tree {
     int status;
 };
 
-/* --- listing a group ------------------------------------------------------ */
+/* --- listing a group --- */
 
 static int no_memory(mr_error *e)
 {
@@ -90,15 +90,15 @@ static void close_level(struct tree *t)
     free(v->link);
 }
 
-/* --- objects -------------------------------------------------------------- */
+/* --- objects --- */
 
 /* What LINK of the innermost level leads to. */
 static int visit_link(struct tree *t, const struct link *link)
 {
     size_t at = t->level[t->depth - 1].path, length = strlen(link->name);
-    mr_h5_seen *seen;
+    mr_h5_visited *seen;
     bool before;
-    int status = mr_h5_see(&t->met, link->address, &seen, &before);
+    int status = mr_h5_mark_visited(&t->met, link->address, &seen, &before);
     if (status || before)
         return status;
     if (at + length + 1 > MR_HDF5_MAX_NAME)
@@ -120,14 +120,14 @@ static int visit_link(struct tree *t, const struct link *link)
 static int visit_root(struct tree *t)
 {
     H5O_info_t info;
-    mr_h5_seen *seen;
+    mr_h5_visited *seen;
     bool before;
     hid_t root = H5Gopen2(t->file, "/", H5P_DEFAULT);
     if (root < 0 || H5Oget_info2(root, &info, H5O_INFO_BASIC) < 0) {
         mr_hdf5_release(root);
         return mr_hdf5_fail(t->e, MR_EFORMAT, "cannot list what is in the file");
     }
-    int status = mr_h5_see(&t->met, info.addr, &seen, &before);
+    int status = mr_h5_mark_visited(&t->met, info.addr, &seen, &before);
     if (!status)
         status = t->visit(t->context, root, H5I_GROUP, ".", t->e);
     if (!status)
@@ -151,6 +151,6 @@ int mr_hdf5_visit(hid_t file, mr_hdf5_visitor visit, void *context, mr_error *e)
     while (t.depth)
         close_level(&t);
     free(t.level);
-    free(t.met.seen);
+    free(t.met.visited);
     return status;
 }

@@ -37,7 +37,7 @@ static uint32_t number_at(const uint8_t *p)
 static uint16_t length_at(const uint8_t *p, size_t left)
 {
     for (size_t n = 8; n <= LONGEST && n + 4 <= left; n++)
-        if (number_at(p + n) && mr_h5_sum(p, n) == number_at(p + n))
+        if (number_at(p + n) && mr_h5_checksum(p, n) == number_at(p + n))
             return (uint16_t)n;
     return 0;
 }
@@ -90,7 +90,7 @@ void hdf5_sums_repair(uint8_t *data, size_t size)
         uint16_t length = mark < 0 ? 0 : next_length(&next, mark);
         if (!length || i + length + 4 > size)
             continue;
-        uint32_t sum = mr_h5_sum(data + i, length);
+        uint32_t sum = mr_h5_checksum(data + i, length);
         for (int k = 0; k < 4; k++)
             data[i + length + (size_t)k] = (uint8_t)(sum >> (8 * k));
     }
