@@ -31,7 +31,7 @@ struct shape {
 
 #define CONV(n, h, c, k, r, stride, pad)                                                                     \
     {                                                                                                        \
-        n, h, h, c, (h) / (stride), (h) / (stride), k, r, r, stride, stride, 1, 1, pad, pad                  \
+        n, h, h, c, (h) / (stride), (h) / (stride), k, r, r, stride, stride, 1, 1, pad, pad, 0                \
     }
 
 static const struct shape shapes[] = {
@@ -95,7 +95,7 @@ static void set_up(struct work *k, const mr_conv *d, mr_team *team)
     size_t channels = (size_t)(d->c > d->k ? d->c : d->k);
     k->scale = numbers(channels, 1), k->shift = numbers(channels, 1);
     k->sums = calloc(2 * channels, sizeof *k->sums);
-    k->packed = numbers(mr_conv_packed(d), 0), k->back = numbers(mr_conv_packed_backward(d), 0);
+    k->packed = numbers(mr_conv_packed(d) / sizeof(float), 0), k->back = numbers(mr_conv_packed_backward(d) / sizeof(float), 0);
     size_t forward = mr_conv_scratch(d, mr_team_size(team)),
            backward = mr_conv_backward_scratch(d, mr_team_size(team));
     k->scratch = aligned_alloc(64, forward > backward ? forward : backward);
@@ -110,8 +110,8 @@ static void tear_down(struct work *k)
 
 static void forward(struct work *k)
 {
-    mr_conv_input in = {k->x, k->scale, k->shift, 0, INFINITY};
-    mr_conv_output out = {.y = k->y, .low = -INFINITY, .high = INFINITY, .sums = k->sums};
+    mr_conv_input in = {mr_floats(k->x), k->scale, k->shift, 0, INFINITY};
+    mr_conv_output out = {.y = mr_floats(k->y), .low = -INFINITY, .high = INFINITY, .sums = k->sums};
     mr_conv_pack(&k->d, k->team, k->w, NULL, k->packed);
     mr_conv_forward(&k->d, k->team, &in, k->packed, &out, k->scratch);
 }
@@ -119,10 +119,10 @@ static void forward(struct work *k)
 static void backward(struct work *k)
 {
     bool first = k->d.c == 3; /* nobody wants the gradient by the images */
-    mr_conv_input in = {k->x, k->scale, k->shift, 0, INFINITY};
-    mr_conv_gradient g = {.dy = k->dy, .x = k->y, .a = k->scale, .b = k->scale, .c = k->shift};
-    mr_conv_input_gradient dx = {.dx = k->dx,
-                                 .x = k->x,
+    mr_conv_input in = {mr_floats(k->x), k->scale, k->shift, 0, INFINITY};
+    mr_conv_gradient g = {.dy = mr_floats(k->dy), .x = mr_floats(k->y), .a = k->scale, .b = k->scale, .c = k->shift};
+    mr_conv_input_gradient dx = {.dx = mr_floats(k->dx),
+                                 .x = mr_floats(k->x),
                                  .scale = k->scale,
                                  .shift = k->shift,
                                  .low = 0,
@@ -135,8 +135,8 @@ static void backward(struct work *k)
 
 static void backward_weights(struct work *k)
 {
-    mr_conv_input in = {k->x, k->scale, k->shift, 0, INFINITY};
-    mr_conv_gradient g = {.dy = k->dy, .x = k->y, .a = k->scale, .b = k->scale, .c = k->shift};
+    mr_conv_input in = {mr_floats(k->x), k->scale, k->shift, 0, INFINITY};
+    mr_conv_gradient g = {.dy = mr_floats(k->dy), .x = mr_floats(k->y), .a = k->scale, .b = k->scale, .c = k->shift};
     mr_conv_backward(&k->d, k->team, &g, &in, k->back, k->dw, NULL, NULL, k->scratch);
 }
 
@@ -283,7 +283,7 @@ int main(int argc, char **argv)
     mr_team *team;
     if (mr_team_create(&team, threads, NULL))
         return 1;
-    printf("%s, %d threads, peak %.0f GFLOP/s\n%-22s %-13s%-13s%-13s%-9s%s\n", mr_kernels()->name, threads,
+    printf("%s, %d threads, peak %.0f GFLOP/s\n%-22s %-13s%-13s%-13s%-9s%s\n", mr_kernels()->isa.name, threads,
            peak(team), "convolution", "forward", "backward", "by weights", "OpenBLAS",
            "µs/image forward, backward");
     double total[4] = {0};

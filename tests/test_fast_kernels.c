@@ -113,8 +113,8 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     float *bias = numbers((size_t)d->k), *add = numbers(z.out), *want = numbers(z.out), *got = numbers(z.out);
     double *sums = calloc(2 * (size_t)d->k, sizeof *sums),
            *want_sums = calloc(2 * (size_t)d->k, sizeof *sums);
-    mr_conv_input in = {.x = x, .low = -INFINITY, .high = INFINITY};
-    mr_conv_output out = {.y = want, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input in = {.x = mr_floats(x), .low = -INFINITY, .high = INFINITY};
+    mr_conv_output out = {.y = mr_floats(want), .low = -INFINITY, .high = INFINITY};
     if (options & AFFINE) {
         in.scale = scale;
         in.shift = shift;
@@ -125,7 +125,7 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     if (options & BIAS)
         out.bias = bias;
     if (options & ADD)
-        out.add = add;
+        out.add = mr_floats(add);
     if (options & CLAMP)
         out.low = 0, out.high = 6;
     if (options & SUMS)
@@ -133,15 +133,15 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     if (options & ADD_IS_Y) {
         memcpy(want, add, z.out * sizeof *want);
         memcpy(got, add, z.out * sizeof *want);
-        out.add = want;
+        out.add = mr_floats(want);
     }
     mr_conv_reference_forward(d, &in, w, &out);
-    float *packed = numbers(mr_conv_packed(d));
+    float *packed = numbers(mr_conv_packed(d) / sizeof(float));
     void *scratch = numbers(mr_conv_scratch(d, mr_team_size(team)) / sizeof(float));
     mr_conv_pack(d, team, w, NULL, packed);
-    out.y = got;
+    out.y = mr_floats(got);
     out.sums = out.sums ? sums : NULL;
-    out.add = options & ADD_IS_Y ? got : out.add;
+    out.add = options & ADD_IS_Y ? mr_floats(got) : out.add;
     mr_conv_forward(d, team, &in, packed, &out, scratch);
     size_t depth = (size_t)d->r * (size_t)d->s * (size_t)d->c;
     assert_close(got, want, z.out, depth, "y");
@@ -175,34 +175,34 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
           *want_store = numbers(z.out);
     double *sums = calloc(2 * (size_t)d->c, sizeof *sums),
            *want_sums = calloc(2 * (size_t)d->c, sizeof *sums);
-    mr_conv_input in = {.x = x, .low = -INFINITY, .high = INFINITY};
-    mr_conv_gradient g = {.dy = dy};
-    mr_conv_input_gradient out = {.dx = want_dx, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input in = {.x = mr_floats(x), .low = -INFINITY, .high = INFINITY};
+    mr_conv_gradient g = {.dy = mr_floats(dy)};
+    mr_conv_input_gradient out = {.dx = mr_floats(want_dx), .low = -INFINITY, .high = INFINITY};
     if (options & NORM_BEHIND)
-        g.x = y, g.a = a, g.b = b, g.c = c;
+        g.x = mr_floats(y), g.a = a, g.b = b, g.c = c;
     if (options & ADD_DY)
-        g.add = add;
+        g.add = mr_floats(add);
     if (options & STORE)
-        g.store = want_store;
+        g.store = mr_floats(want_store);
     if (options & NORM_BEFORE) {
         in.scale = out.scale = scale;
         in.shift = out.shift = shift;
         in.low = out.low = 0;
-        out.x = x;
+        out.x = mr_floats(x);
         out.mean = mean;
         out.sums = want_sums;
     }
     if (options & ADD_DX)
-        out.add = want_dx;
+        out.add = mr_floats(want_dx);
     mr_conv_reference_backward(d, &g, &in, w, options & NO_DW ? NULL : want_dw,
                                options & BIAS_GRADIENT ? want_db : NULL, options & NO_DX ? NULL : &out);
-    float *packed = numbers(mr_conv_packed_backward(d));
+    float *packed = numbers(mr_conv_packed_backward(d) / sizeof(float));
     void *scratch = numbers(mr_conv_backward_scratch(d, mr_team_size(team)) / sizeof(float));
     mr_conv_pack_backward(d, team, w, packed);
-    out.dx = dx;
-    out.add = options & ADD_DX ? dx : NULL;
+    out.dx = mr_floats(dx);
+    out.add = mr_floats(options & ADD_DX ? dx : NULL);
     out.sums = out.sums ? sums : NULL;
-    g.store = options & STORE ? store : NULL;
+    g.store = mr_floats(options & STORE ? store : NULL);
     mr_conv_backward(d, team, &g, &in, packed, options & NO_DW ? NULL : dw,
                      options & BIAS_GRADIENT ? db : NULL, options & NO_DX ? NULL : &out, scratch);
     assert_close(dw, want_dw, z.weights, 16 * z.out / (size_t)d->k, "dw");
@@ -312,22 +312,22 @@ static void check_pool(const mr_pool *p, bool norm, mr_team *team)
     double *sums = calloc(2 * c, sizeof *sums), *want_sums = calloc(2 * c, sizeof *sums);
     uint8_t *places = malloc(z.out);
     void *scratch = numbers(mr_pool_scratch(p, mr_team_size(team)) / sizeof(float));
-    mr_conv_input in = {x, NULL, NULL, -INFINITY, INFINITY};
+    mr_conv_input in = {mr_floats(x), NULL, NULL, -INFINITY, INFINITY};
     if (norm)
-        in = (mr_conv_input){x, scale, shift, 0, INFINITY};
+        in = (mr_conv_input){mr_floats(x), scale, shift, 0, INFINITY};
     mr_pool_reference_forward(p, &in, want, want_sums);
-    mr_pool_forward(p, team, &in, got, p->mean ? NULL : places, sums, scratch);
+    mr_pool_forward(p, team, &in, mr_floats(got), p->mean ? NULL : places, sums, scratch);
     assert_close(got, want, z.out, 1, "pooled");
     assert_sums(sums, want_sums, 2 * d->c, sqrt((double)z.out), "sums");
-    mr_conv_gradient g = {.dy = dy, .x = got, .a = a, .b = b, .c = shift_dy};
+    mr_conv_gradient g = {.dy = mr_floats(dy), .x = mr_floats(got), .a = a, .b = b, .c = shift_dy};
     mr_conv_input_gradient out = {
-        .dx = want_dx, .low = -INFINITY, .high = INFINITY, .add = norm ? want_dx : NULL};
+        .dx = mr_floats(want_dx), .low = -INFINITY, .high = INFINITY, .add = mr_floats(norm ? want_dx : NULL)};
     if (norm) {
-        out = (mr_conv_input_gradient){want_dx, want_dx, x, scale, shift, 0, INFINITY, mean, want_sums};
+        out = (mr_conv_input_gradient){mr_floats(want_dx), mr_floats(want_dx), mr_floats(x), scale, shift, 0, INFINITY, mean, want_sums};
     }
     mr_pool_reference_backward(p, &g, &in, &out);
-    out.dx = dx;
-    out.add = norm ? dx : NULL;
+    out.dx = mr_floats(dx);
+    out.add = mr_floats(norm ? dx : NULL);
     out.sums = norm ? sums : NULL;
     mr_pool_backward(p, team, &g, p->mean ? NULL : places, &out, scratch);
     assert_close(dx, want_dx, z.in, 4, "pooled dx");
@@ -363,9 +363,9 @@ static void check_nan_at(const mr_conv *d, int h, int w, bool places, mr_team *t
     float *x = numbers(z.in), *y = numbers(z.out);
     uint8_t *place = malloc(z.out);
     void *scratch = numbers(mr_pool_scratch(&p, mr_team_size(team)) / sizeof(float));
-    mr_conv_input in = {x, NULL, NULL, -INFINITY, INFINITY};
+    mr_conv_input in = {mr_floats(x), NULL, NULL, -INFINITY, INFINITY};
     x[(h * d->w + w) * d->c + 1] = NAN;
-    mr_pool_forward(&p, team, &in, y, places ? place : NULL, NULL, scratch);
+    mr_pool_forward(&p, team, &in, mr_floats(y), places ? place : NULL, NULL, scratch);
     for (int i = 0; i < d->p; i++)
         for (int j = 0; j < d->q; j++)
             for (int c = 0; c < d->c; c++) {
@@ -407,16 +407,16 @@ static void same_bytes_for_any_team(void **state)
         mr_team *team;
         assert_int_equal(mr_team_create(&team, i ? 3 : 1, NULL), 0);
         y[i] = numbers(z.out), dw[i] = calloc(z.weights, sizeof(float)), dx[i] = numbers(z.in);
-        float *packed = numbers(mr_conv_packed(&d)), *back = numbers(mr_conv_packed_backward(&d));
+        float *packed = numbers(mr_conv_packed(&d) / 4), *back = numbers(mr_conv_packed_backward(&d) / 4);
         void *scratch = numbers(mr_conv_scratch(&d, 3) / 4),
              *more = numbers(mr_conv_backward_scratch(&d, 3) / 4);
-        mr_conv_input in = {x, scale, shift, 0, INFINITY};
-        mr_conv_output out = {.y = y[i], .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
-        mr_conv_input_gradient g = {.dx = dx[i]};
+        mr_conv_input in = {mr_floats(x), scale, shift, 0, INFINITY};
+        mr_conv_output out = {.y = mr_floats(y[i]), .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
+        mr_conv_input_gradient g = {.dx = mr_floats(dx[i])};
         mr_conv_pack(&d, team, w, NULL, packed);
         mr_conv_pack_backward(&d, team, w, back);
         mr_conv_forward(&d, team, &in, packed, &out, scratch);
-        mr_conv_backward(&d, team, &(mr_conv_gradient){.dy = dy}, &in, back, dw[i], NULL, &g, more);
+        mr_conv_backward(&d, team, &(mr_conv_gradient){.dy = mr_floats(dy)}, &in, back, dw[i], NULL, &g, more);
         mr_team_destroy(team);
         free(packed), free(back), free(scratch), free(more);
     }

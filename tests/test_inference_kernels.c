@@ -56,14 +56,14 @@ static void set_up(struct problem *p, const mr_conv *d, int options)
     p->bias = numbers((size_t)d->k);
     p->add = numbers(p->outputs);
     p->want = numbers(p->outputs);
-    p->in = (mr_conv_input){.x = p->x, .low = -INFINITY, .high = INFINITY};
+    p->in = (mr_conv_input){.x = mr_floats(p->x), .low = -INFINITY, .high = INFINITY};
     if (options & 1)
-        p->in = (mr_conv_input){p->x, p->factors, p->factors + d->c, 0, 6};
-    p->out = (mr_conv_output){.y = p->want, .low = -INFINITY, .high = INFINITY};
+        p->in = (mr_conv_input){mr_floats(p->x), p->factors, p->factors + d->c, 0, 6};
+    p->out = (mr_conv_output){.y = mr_floats(p->want), .low = -INFINITY, .high = INFINITY};
     if (options & 2)
         p->out.bias = p->bias;
     if (options & 4) {
-        p->out.add = p->add;
+        p->out.add = mr_floats(p->add);
         p->out.low = 0;
     }
 }
@@ -77,7 +77,7 @@ static mr_conv shape(int n, int h, int w, int c, int k, int kernel, int stride, 
 {
     int reach = (kernel - 1) * dilation, p = (h + stride - 1) / stride, q = (w + stride - 1) / stride;
     return (mr_conv){n,      h,      w,      c,        p,        q,         k,        kernel,
-                     kernel, stride, stride, dilation, dilation, reach / 2, reach / 2};
+                     kernel, stride, stride, dilation, dilation, reach / 2, reach / 2, false};
 }
 
 static void check_depthwise(const mr_conv *d, int options, mr_team *team)
@@ -92,7 +92,7 @@ static void check_depthwise(const mr_conv *d, int options, mr_team *team)
     mr_conv_reference_forward(d, &p.in, full, &p.out);
     size_t bytes = mr_depthwise_scratch(d, mr_team_size(team));
     void *scratch = aligned_alloc(64, (bytes + 127) / 64 * 64);
-    p.out.y = got;
+    p.out.y = mr_floats(got);
     mr_depthwise_run(d, team, &p.in, w, NULL, NULL, &p.out, scratch);
     assert_close(got, p.want, p.outputs, 1e-5);
     free(w), free(full), free(got), free(scratch);
@@ -116,10 +116,10 @@ static void check_winograd(const mr_conv *d, int options, mr_team *team)
     struct problem p;
     set_up(&p, d, options);
     float *w = numbers(9 * (size_t)d->c * (size_t)d->k), *got = numbers(p.outputs);
-    float *packed = aligned_alloc(64, (mr_winograd_packed(d) + 31) / 16 * 16 * sizeof *packed);
+    void *packed = aligned_alloc(64, (mr_winograd_packed(d) + 127) / 64 * 64);
     void *scratch = aligned_alloc(64, (mr_winograd_scratch(d, mr_team_size(team)) + 127) / 64 * 64);
     mr_conv_reference_forward(d, &p.in, w, &p.out);
-    p.out.y = got;
+    p.out.y = mr_floats(got);
     mr_winograd_pack(d, team, w, NULL, packed);
     mr_winograd_run(d, team, &p.in, packed, &p.out, scratch);
     assert_close(got, p.want, p.outputs, 1e-6 * sqrt(9. * d->c));

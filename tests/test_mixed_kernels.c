@@ -3,9 +3,8 @@
  * double precision on the same rounded numbers. */
 #include "tests/shared.h"
 
-#include "nn/kernels/mixed.h"
-#include "nn/kernels/mixed_table.h"
 #include "nn/kernels/reference.h"
+#include "nn/kernels/table.h"
 #include "base/random.h"
 
 #include <math.h>
@@ -79,7 +78,7 @@ static void assert_close(mr_numbers got, const float *want, size_t count, size_t
     for (size_t i = 0; i < count; i++) {
         double g = (double)number(got, i), w = (double)want[i];
         if (!(fabs(g - w) <= noise * (1 + fabs(w)) + place * fabs(w)))
-            fail_msg("%s[%zu]: %.9g, not %.9g (%s)", what, i, g, w, mr_mixed_kernels()->name);
+            fail_msg("%s[%zu]: %.9g, not %.9g (%s)", what, i, g, w, mr_mixed_kernels()->isa.name);
     }
 }
 
@@ -100,7 +99,7 @@ static void assert_sums(const double *got, mr_numbers y, size_t count, int c)
 
 static mr_conv shape(int n, int h, int w, int c, int k, int kernel, int stride, bool same, int dilation)
 {
-    mr_conv d = {n, h, w, c, 0, 0, k, kernel, kernel, stride, stride, dilation, dilation, 0, 0};
+    mr_conv d = {n, h, w, c, 0, 0, k, kernel, kernel, stride, stride, dilation, dilation, 0, 0, true};
     int extent = (kernel - 1) * dilation + 1;
     d.p = same ? (h + stride - 1) / stride : (h - extent) / stride + 1;
     d.q = same ? (w + stride - 1) / stride : (w - extent) / stride + 1;
@@ -188,7 +187,7 @@ static struct sizes sizes_of(const mr_conv *d)
 enum { AFFINE = 1, RELU6 = 2, BIAS = 4, ADD = 8, CLAMP = 16, SUMS = 32, ADD_IS_Y = 64, HALF_X = 128, HALF_Y = 256 };
 
 /* X as a product reads it. */
-static float *read_through(const float *x, size_t count, int c, const mr_mixed_input *in)
+static float *read_through(const float *x, size_t count, int c, const mr_conv_input *in)
 {
     float *y = malloc((count + 1) * sizeof *y);
     for (size_t i = 0; i < count; i++) {
@@ -208,8 +207,8 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
     double *sums = calloc(2 * (size_t)d->k, sizeof *sums);
     mr_numbers x_tensor = tensor(x, z.in, options & HALF_X), y = tensor(add, z.out, half),
                more = tensor(add, z.out, half);
-    mr_mixed_input in = {.x = x_tensor, .low = -INFINITY, .high = INFINITY};
-    mr_mixed_output out = {.y = y, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input in = {.x = x_tensor, .low = -INFINITY, .high = INFINITY};
+    mr_conv_output out = {.y = y, .low = -INFINITY, .high = INFINITY};
     if (options & AFFINE)
         in.scale = scale, in.shift = shift, in.low = 0;
     if (options & RELU6)
@@ -220,17 +219,17 @@ static void check_forward(const mr_conv *d, int options, mr_team *team)
         out.low = 0, out.high = 6;
     out.sums = options & SUMS ? sums : NULL;
     float *read = read_through(x, z.in, d->c, &in);
-    mr_conv_input plain = {.x = read, .low = -INFINITY, .high = INFINITY};
-    mr_conv_output expected = {.y = want,
+    mr_conv_input plain = {.x = mr_floats(read), .low = -INFINITY, .high = INFINITY};
+    mr_conv_output expected = {.y = mr_floats(want),
                                .bias = out.bias,
-                               .add = options & (ADD | ADD_IS_Y) ? add : NULL,
+                               .add = mr_floats(options & (ADD | ADD_IS_Y) ? add : NULL),
                                .low = out.low,
                                .high = out.high};
     mr_conv_reference_forward(d, &plain, w, &expected);
-    mr_bf16 *packed = scratch_of(mr_mixed_packed(d) * sizeof *packed);
-    void *scratch = scratch_of(mr_mixed_scratch(d, mr_team_size(team)));
-    mr_mixed_pack(d, team, w, NULL, packed);
-    mr_mixed_forward(d, team, &in, packed, &out, scratch);
+    void *packed = scratch_of(mr_conv_packed(d));
+    void *scratch = scratch_of(mr_conv_scratch(d, mr_team_size(team)));
+    mr_conv_pack(d, team, w, NULL, packed);
+    mr_conv_forward(d, team, &in, packed, &out, scratch);
     assert_close(y, want, z.out, z.depth, "y");
     if (out.sums)
         assert_sums(sums, y, z.out, d->k);
@@ -258,7 +257,7 @@ enum { NORM_BEHIND = 1, NORM_BEFORE = 2, ADD_DX = 4, ADD_DY = 8, STORE = 16, NO_
        HALF = 256 };
 
 /* The gradient by the output as a product reads it. */
-static float *gradient_as_read(const float *dy, const float *x, const float *add, const mr_mixed_gradient *g,
+static float *gradient_as_read(const float *dy, const float *x, const float *add, const mr_conv_gradient *g,
                                size_t count, int k)
 {
     float *out = malloc((count + 1) * sizeof *out);
@@ -277,7 +276,7 @@ static void check_dx_sums(const double *got, const double *want, int count, size
 }
 
 /* A normalisation and a ReLU in front of the convolution, for the kernel and for the reference. */
-static void normalise_before(mr_mixed_input *in, mr_mixed_input_gradient *out, mr_conv_input_gradient *want,
+static void normalise_before(mr_conv_input *in, mr_conv_input_gradient *out, mr_conv_input_gradient *want,
                              const float *scale, const float *shift)
 {
     in->scale = out->scale = want->scale = scale;
@@ -299,10 +298,10 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
     double *sums[2] = {calloc(2 * c, sizeof(double)), calloc(2 * c, sizeof(double))};
     mr_numbers t[] = {tensor(x, z.in, half),    tensor(y, z.out, half),     tensor(dy, z.out, half),
                       tensor(add, z.out, half), tensor(old_dx, z.in, half), tensor(dy, z.out, half)};
-    mr_mixed_input in = {.x = t[0], .low = -INFINITY, .high = INFINITY};
-    mr_mixed_gradient g = {.dy = t[2]};
-    mr_mixed_input_gradient out = {.dx = t[4], .low = -INFINITY, .high = INFINITY};
-    mr_conv_input_gradient want = {.dx = old_dx, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input in = {.x = t[0], .low = -INFINITY, .high = INFINITY};
+    mr_conv_gradient g = {.dy = t[2]};
+    mr_conv_input_gradient out = {.dx = t[4], .low = -INFINITY, .high = INFINITY};
+    mr_conv_input_gradient want = {.dx = mr_floats(old_dx), .low = -INFINITY, .high = INFINITY};
     if (options & NORM_BEHIND)
         g.x = t[1], g.a = factor[0], g.b = factor[1], g.c = factor[2];
     if (options & ADD_DY)
@@ -311,22 +310,22 @@ static void check_backward(const mr_conv *d, int options, mr_team *team)
         g.store = t[5];
     if (options & NORM_BEFORE) {
         normalise_before(&in, &out, &want, scale, shift);
-        out.x = t[0], want.x = x;
+        out.x = t[0], want.x = mr_floats(x);
         out.mean = want.mean = mean;
         out.sums = sums[0], want.sums = sums[1];
     }
     if (options & ADD_DX)
-        out.add = t[4], want.add = old_dx;
+        out.add = t[4], want.add = mr_floats(old_dx);
     bool no_dx = options & NO_DX, no_dw = options & NO_DW, bias = options & BIAS_GRADIENT;
     float *read = read_through(x, z.in, d->c, &in), *whole = gradient_as_read(dy, y, add, &g, z.out, d->k);
-    mr_conv_input plain = {.x = read, .low = -INFINITY, .high = INFINITY};
-    mr_conv_gradient plain_g = {.dy = whole};
+    mr_conv_input plain = {.x = mr_floats(read), .low = -INFINITY, .high = INFINITY};
+    mr_conv_gradient plain_g = {.dy = mr_floats(whole)};
     mr_conv_reference_backward(d, &plain_g, &plain, w, no_dw ? NULL : dw[1], bias ? db[1] : NULL,
                                no_dx ? NULL : &want);
-    mr_bf16 *packed = scratch_of(mr_mixed_packed_backward(d) * sizeof *packed);
-    void *scratch = scratch_of(mr_mixed_backward_scratch(d, mr_team_size(team)));
-    mr_mixed_pack_backward(d, team, w, packed);
-    mr_mixed_backward(d, team, &g, &in, packed, no_dw ? NULL : dw[0], bias ? db[0] : NULL, no_dx ? NULL : &out,
+    void *packed = scratch_of(mr_conv_packed_backward(d));
+    void *scratch = scratch_of(mr_conv_backward_scratch(d, mr_team_size(team)));
+    mr_conv_pack_backward(d, team, w, packed);
+    mr_conv_backward(d, team, &g, &in, packed, no_dw ? NULL : dw[0], bias ? db[0] : NULL, no_dx ? NULL : &out,
                       scratch);
     assert_close((mr_numbers){dw[0], false}, dw[1], z.weights, 16 * z.out / k, "dw");
     assert_close((mr_numbers){db[0], false}, db[1], k, 16 * z.out / k, "db");
@@ -379,15 +378,15 @@ static void same_bytes_for_any_team(void **state)
         mr_team *team;
         assert_int_equal(mr_team_create(&team, i ? 3 : 1, NULL), 0);
         y[i] = tensor(dy, z.out, true), dx[i] = tensor(x, z.in, true), dw[i] = calloc(z.weights, sizeof(float));
-        mr_bf16 *packed = scratch_of(2 * mr_mixed_packed(&d)), *back = scratch_of(2 * mr_mixed_packed_backward(&d));
-        void *scratch = scratch_of(mr_mixed_scratch(&d, 3)), *more = scratch_of(mr_mixed_backward_scratch(&d, 3));
-        mr_mixed_input in = {x_tensor, scale, shift, 0, INFINITY};
-        mr_mixed_output out = {.y = y[i], .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
-        mr_mixed_input_gradient g = {.dx = dx[i]};
-        mr_mixed_pack(&d, team, w, NULL, packed);
-        mr_mixed_pack_backward(&d, team, w, back);
-        mr_mixed_forward(&d, team, &in, packed, &out, scratch);
-        mr_mixed_backward(&d, team, &(mr_mixed_gradient){.dy = dy_tensor}, &in, back, dw[i], NULL, &g, more);
+        void *packed = scratch_of(mr_conv_packed(&d)), *back = scratch_of(mr_conv_packed_backward(&d));
+        void *scratch = scratch_of(mr_conv_scratch(&d, 3)), *more = scratch_of(mr_conv_backward_scratch(&d, 3));
+        mr_conv_input in = {x_tensor, scale, shift, 0, INFINITY};
+        mr_conv_output out = {.y = y[i], .low = -INFINITY, .high = INFINITY, .sums = sums[i]};
+        mr_conv_input_gradient g = {.dx = dx[i]};
+        mr_conv_pack(&d, team, w, NULL, packed);
+        mr_conv_pack_backward(&d, team, w, back);
+        mr_conv_forward(&d, team, &in, packed, &out, scratch);
+        mr_conv_backward(&d, team, &(mr_conv_gradient){.dy = dy_tensor}, &in, back, dw[i], NULL, &g, more);
         mr_team_destroy(team);
         free(packed), free(back), free(scratch), free(more);
     }
@@ -400,7 +399,7 @@ static void same_bytes_for_any_team(void **state)
     free(x), free(w), free(dy), free(scale), free(shift), free(x_tensor.at), free(dy_tensor.at);
 }
 
-static void check_pool_backward(const mr_pool *p, const mr_mixed_input *in, const mr_conv_input *plain,
+static void check_pool_backward(const mr_pool *p, const mr_conv_input *in, const mr_conv_input *plain,
                                 const uint8_t *places, mr_team *team, void *scratch)
 {
     struct sizes z = sizes_of(&p->window);
@@ -408,16 +407,16 @@ static void check_pool_backward(const mr_pool *p, const mr_mixed_input *in, cons
     float *dy = numbers(z.out), *dx = numbers(z.in), *mean = factors(c, false);
     double *sums = calloc(2 * c, sizeof *sums), *want_sums = calloc(2 * c, sizeof *sums);
     mr_numbers dy_tensor = tensor(dy, z.out, true), dx_tensor = tensor(dx, z.in, true);
-    mr_mixed_gradient g = {.dy = dy_tensor};
-    mr_conv_gradient plain_g = {.dy = dy};
-    mr_mixed_input_gradient out = {.dx = dx_tensor, .add = dx_tensor, .low = -INFINITY, .high = INFINITY};
-    mr_conv_input_gradient want = {.dx = dx, .add = dx, .low = -INFINITY, .high = INFINITY};
+    mr_conv_gradient g = {.dy = dy_tensor};
+    mr_conv_gradient plain_g = {.dy = mr_floats(dy)};
+    mr_conv_input_gradient out = {.dx = dx_tensor, .add = dx_tensor, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input_gradient want = {.dx = mr_floats(dx), .add = mr_floats(dx), .low = -INFINITY, .high = INFINITY};
     if (in->scale) {
-        out = (mr_mixed_input_gradient){dx_tensor, dx_tensor, in->x, in->scale, in->shift, 0, INFINITY, mean, sums};
-        want = (mr_conv_input_gradient){dx, dx, plain->x, in->scale, in->shift, 0, INFINITY, mean, want_sums};
+        out = (mr_conv_input_gradient){dx_tensor, dx_tensor, in->x, in->scale, in->shift, 0, INFINITY, mean, sums};
+        want = (mr_conv_input_gradient){mr_floats(dx), mr_floats(dx), plain->x, in->scale, in->shift, 0, INFINITY, mean, want_sums};
     }
     mr_pool_reference_backward(p, &plain_g, plain, &want);
-    mr_mixed_pool_backward(p, team, &g, p->mean ? NULL : places, &out, scratch);
+    mr_pool_backward(p, team, &g, p->mean ? NULL : places, &out, scratch);
     assert_close(dx_tensor, dx, z.in, 4, "pooled dx");
     check_dx_sums(sums, want_sums, 2 * (int)c, z.in);
     free(dy), free(dx), free(mean), free(sums), free(want_sums), free(dy_tensor.at), free(dx_tensor.at);
@@ -431,16 +430,16 @@ static void check_pool(const mr_pool *p, bool norm, mr_team *team)
     float *x = numbers(z.in), *scale = factors(c, true), *shift = factors(c, false), *want = numbers(z.out);
     double *sums = calloc(2 * c, sizeof *sums), *unused = calloc(2 * c, sizeof *sums);
     mr_numbers x_tensor = tensor(x, z.in, true), y = tensor(want, z.out, norm);
-    void *scratch = scratch_of(mr_mixed_pool_scratch(p, mr_team_size(team)));
-    mr_mixed_input in = {.x = x_tensor, .low = -INFINITY, .high = INFINITY};
-    mr_conv_input plain = {x, NULL, NULL, -INFINITY, INFINITY};
+    void *scratch = scratch_of(mr_pool_scratch(p, mr_team_size(team)));
+    mr_conv_input in = {.x = x_tensor, .low = -INFINITY, .high = INFINITY};
+    mr_conv_input plain = {mr_floats(x), NULL, NULL, -INFINITY, INFINITY};
     if (norm) {
-        in = (mr_mixed_input){x_tensor, scale, shift, 0, INFINITY};
-        plain = (mr_conv_input){x, scale, shift, 0, INFINITY};
+        in = (mr_conv_input){x_tensor, scale, shift, 0, INFINITY};
+        plain = (mr_conv_input){mr_floats(x), scale, shift, 0, INFINITY};
     }
     mr_pool_reference_forward(p, &plain, want, unused);
     uint8_t *places = malloc(z.out);
-    mr_mixed_pool_forward(p, team, &in, y, p->mean ? NULL : places, sums, scratch);
+    mr_pool_forward(p, team, &in, y, p->mean ? NULL : places, sums, scratch);
     assert_close(y, want, z.out, 1, "pooled");
     assert_sums(sums, y, z.out, d->c);
     check_pool_backward(p, &in, &plain, places, team, scratch);

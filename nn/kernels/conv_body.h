@@ -304,8 +304,11 @@ static void load_plain(const struct mr_affine *f, const float *x, size_t x_step,
     }
 }
 
-static void load(const struct mr_affine *f, const float *x, size_t x_step, size_t pixels, size_t c, float *y)
+static void load(const struct mr_affine *f, mr_numbers from, size_t x_step, size_t pixels, size_t c,
+                 mr_numbers to)
 {
+    const float *x = from.at;
+    float *y = to.at;
     if (!f->scale) {
         load_plain(f, x, x_step, pixels, c, y);
         return;
@@ -321,9 +324,15 @@ static void load(const struct mr_affine *f, const float *x, size_t x_step, size_
         load_group(&g, 1, v_part(c - k), x + k, x_step, pixels, c, y + k);
 }
 
+/* mr_conv_gradient in float32. */
+struct gradient_rows {
+    const float *dy, *x, *a, *b, *c, *add;
+    float *store;
+};
+
 /* As load_group: up to two vectors of channels of every pixel's gradient. */
-MR_INLINE void gradient_group(const struct mr_gradient_rows *g, const int v, part last, size_t k,
-                              size_t pixels, size_t c, float *out)
+MR_INLINE void gradient_group(const struct gradient_rows *g, const int v, part last, size_t k, size_t pixels,
+                              size_t c, float *out)
 {
     vec a[2] = {v_zero()}, b[2] = {v_zero()}, shift[2] = {v_zero()};
     if (g->a) {
@@ -350,13 +359,15 @@ MR_INLINE void gradient_group(const struct mr_gradient_rows *g, const int v, par
     }
 }
 
-static void load_gradient(const struct mr_gradient_rows *g, size_t pixels, size_t c, float *out)
+static void load_gradient(const mr_conv_gradient *gradient, size_t pixels, size_t c, mr_numbers out)
 {
+    const struct gradient_rows g = {gradient->dy.at, gradient->x.at,   gradient->a,       gradient->b,
+                                    gradient->c,     gradient->add.at, gradient->store.at};
     size_t k = 0;
     for (; k + 2 * LANES <= c; k += 2 * LANES)
-        gradient_group(g, 2, v_part(LANES), k, pixels, c, out);
+        gradient_group(&g, 2, v_part(LANES), k, pixels, c, out.at);
     for (; k < c; k += LANES)
-        gradient_group(g, 1, v_part(c - k), k, pixels, c, out);
+        gradient_group(&g, 1, v_part(c - k), k, pixels, c, out.at);
 }
 
 static void add_parts(const float *first, size_t step, int parts, size_t count, float *out)

@@ -31,12 +31,12 @@ static size_t lay_out(struct depthwise *f, const mr_conv *d, int threads, char *
 {
     f->table = mr_kernels();
     f->cut = (mr_cut){.d = *d, .images = 1, .rows = mr_at_most(ROWS, d->p), .columns = d->q};
+    f->cut.d.half = false;
     mr_layout l = {base, 0};
     f->cut.across_images = d->n;
     f->cut.across_rows = mr_divide_up(d->p, f->cut.rows);
     f->cut.across_columns = 1;
-    size_t floats = mr_input_patch_floats(&f->cut);
-    f->thread_bytes = (floats * sizeof(float) + MR_CONV_ALIGN - 1) / MR_CONV_ALIGN * MR_CONV_ALIGN;
+    f->thread_bytes = mr_whole(mr_input_patch_size(&f->cut) * sizeof(float), MR_CONV_ALIGN);
     f->threads = mr_layout_take(&l, (size_t)threads * f->thread_bytes);
     return l.used;
 }
@@ -58,10 +58,10 @@ static struct source load_block(const struct depthwise *f, const mr_block *b, fl
 {
     const mr_conv *d = &f->cut.d;
     if (in_place(f->in)) {
-        const float *image = f->in->x + (ptrdiff_t)b->image * d->h * d->w * d->c;
+        const float *image = (const float *)f->in->x.at + (ptrdiff_t)b->image * d->h * d->w * d->c;
         return (struct source){image, 0, d->h, d->w, d->pad_left};
     }
-    mr_load_input(&f->cut, f->in, b, patch);
+    mr_load_input(&f->cut, f->in, b, mr_floats(patch));
     return (struct source){patch, b->row * d->stride_h - d->pad_top, mr_input_rows(&f->cut, b->rows),
                            mr_input_columns(&f->cut, b->columns), 0};
 }
@@ -70,7 +70,7 @@ static void run_row(const struct depthwise *f, const mr_block *b, int y, const s
 {
     const mr_conv *d = &f->cut.d;
     const mr_conv_output *out = f->out;
-    size_t at = (((size_t)b->image * (size_t)d->p + (size_t)y) * (size_t)d->q) * (size_t)d->c;
+    ptrdiff_t at = ((ptrdiff_t)b->image * d->p + y) * d->q * d->c;
     struct mr_depthwise_row r = {.r = d->r,
                                  .s = d->s,
                                  .stride = d->stride_w,
@@ -83,8 +83,8 @@ static void run_row(const struct depthwise *f, const mr_block *b, int y, const s
                                  .bias = out->bias,
                                  .scale = f->scale,
                                  .shift = f->shift,
-                                 .add = out->add ? out->add + at : NULL,
-                                 .y = out->y + at,
+                                 .add = mr_floats_at(out->add.at, at),
+                                 .y = (float *)out->y.at + at,
                                  .low = out->low,
                                  .high = out->high};
     for (int i = 0; i < d->r; i++) {

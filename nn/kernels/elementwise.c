@@ -16,9 +16,6 @@ static size_t rows_of_piece(size_t c)
 struct pass {
     const struct mr_kernel_table *table;
     const float *a, *b, *mean;
-    const mr_conv_input *in;
-    const mr_conv_gradient *g;
-    float *y;
     size_t rows, c, piece;
     float *parts; /* [pieces][2][c] */
 };
@@ -74,36 +71,24 @@ void mr_channel_sums(mr_team *team, const float *a, const float *b, const float 
     }
 }
 
-static void materialise_piece(void *argument, int task, int thread)
+struct whole {
+    const mr_conv_gradient *g;
+    size_t c;
+    mr_numbers out;
+};
+
+static void materialise_rows(void *argument, size_t first, size_t end, int thread)
 {
     (void)thread;
-    const struct pass *p = argument;
-    size_t at, rows = rows_of_task(p, task, &at);
-    const struct mr_affine f = {p->in->scale, p->in->shift, p->in->low, p->in->high};
-    p->table->load(&f, p->in->x + at, p->c, rows, p->c, p->y + at);
+    const struct whole *w = argument;
+    ptrdiff_t at = (ptrdiff_t)(first * w->c);
+    mr_conv_gradient rows = mr_gradient_at(w->g, at);
+    rows.store.at = NULL;
+    mr_load_gradient(&rows, end - first, w->c, mr_numbers_at(w->out, at));
 }
 
-void mr_materialise(mr_team *team, const mr_conv_input *in, size_t rows, size_t c, float *y)
+void mr_materialise_gradient(mr_team *team, const mr_conv_gradient *g, size_t rows, size_t c, mr_numbers out)
 {
-    struct pass p = {.in = in, .y = y};
-    start(&p, rows, c);
-    mr_team_run(team, pieces(&p), materialise_piece, &p);
-}
-
-static void gradient_piece(void *argument, int task, int thread)
-{
-    (void)thread;
-    const struct pass *p = argument;
-    const mr_conv_gradient *g = p->g;
-    size_t at, rows = rows_of_task(p, task, &at);
-    struct mr_gradient_rows r = {g->dy + at, g->x ? g->x + at : NULL,     g->a, g->b,
-                                 g->c,       g->add ? g->add + at : NULL, NULL};
-    p->table->load_gradient(&r, rows, p->c, p->y + at);
-}
-
-void mr_materialise_gradient(mr_team *team, const mr_conv_gradient *g, size_t rows, size_t c, float *out)
-{
-    struct pass p = {.g = g, .y = out};
-    start(&p, rows, c);
-    mr_team_run(team, pieces(&p), gradient_piece, &p);
+    struct whole w = {g, c, out};
+    mr_team_ranges(team, rows, PIECE_FLOATS / c + 1, materialise_rows, &w);
 }

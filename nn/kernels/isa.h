@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Instruction sets: what the processor has, and what MILLRACE_ISA leaves of it. */
+/* What the processor, and the operating system, let this process run. */
 #ifndef MR_NN_KERNELS_ISA_H
 #define MR_NN_KERNELS_ISA_H
 
 #include <stdbool.h>
 
-/* May kernels of the set NAME (portable, avx2, avx512, amx, each more than the one before) be used?
- * MILLRACE_ISA names the most that may; unset: all. A name that is none of these leaves the portable ones. */
-bool mr_isa_allows(const char *name);
-
-bool mr_isa_has_avx2(void);   /* with FMA */
-bool mr_isa_has_avx512(void); /* F, BW, DQ, VL */
+bool mr_isa_has_avx2(void);        /* with FMA */
+bool mr_isa_has_avx512(void);      /* F, BW, DQ, VL */
+bool mr_isa_has_avx512_bf16(void); /* beside them */
+bool mr_isa_has_amx_bf16(void);    /* and AVX512_BF16 */
 
 #endif

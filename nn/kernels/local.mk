@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# The fast convolutions, in float alone: what the fused operations are made of.
+# The fast convolutions, in float32 and mixed precision: what the fused operations are made of.
 libnn_la_SOURCES += \
   nn/kernels/bf16.h \
   nn/kernels/conv.h \
-  nn/kernels/conv_area.c \
   nn/kernels/conv_backward.c \
   nn/kernels/conv_body.h \
   nn/kernels/conv_cut.c \
@@ -14,21 +13,8 @@ libnn_la_SOURCES += \
   nn/kernels/depthwise_body.h \
   nn/kernels/elementwise.c nn/kernels/elementwise.h \
   nn/kernels/isa.c nn/kernels/isa.h \
-  nn/kernels/mixed.h \
-  nn/kernels/mixed_avx2.c \
   nn/kernels/mixed_avx512.c \
-  nn/kernels/mixed_backward.c \
   nn/kernels/mixed_body.h \
-  nn/kernels/mixed_conv.c \
-  nn/kernels/mixed_cut.c \
-  nn/kernels/mixed_elementwise.c \
-  nn/kernels/mixed_internal.h \
-  nn/kernels/mixed_isa.c \
-  nn/kernels/mixed_narrow.h \
-  nn/kernels/mixed_pack.c \
-  nn/kernels/mixed_pool.c \
-  nn/kernels/mixed_portable.c \
-  nn/kernels/mixed_table.h \
   nn/kernels/mixed_weights.c \
   nn/kernels/pool.c nn/kernels/pool.h \
   nn/kernels/pool_body.h \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AVX512_BF16, and AMX, which every processor with AMX has beside it. */
-#include "nn/kernels/mixed_table.h"
+#include "nn/kernels/isa.h"
+#include "nn/kernels/table.h"
 
 #if defined __x86_64__
 #if defined __clang__
@@ -276,26 +277,24 @@ static void no_configuration(void)
 {
 }
 
-const struct mr_mixed_table mr_mixed_avx512 = {.name = "avx512",
-                                               .begin = no_configuration,
-                                               .end = no_configuration,
-                                               .tile = dot_tile,
-                                               .finish = finish_mixed,
-                                               .load = load_mixed,
-                                               .load_gradient = load_gradient_mixed,
-                                               .give = give_mixed,
-                                               .transpose = wide_transpose,
-                                               .interleave = wide_interleave};
-const struct mr_mixed_table mr_mixed_amx = {.name = "amx",
-                                            .begin = begin_amx,
-                                            .end = end_amx,
-                                            .tile = amx_tile,
-                                            .finish = finish_mixed,
-                                            .load = load_mixed,
-                                            .load_gradient = load_gradient_mixed,
-                                            .give = give_mixed,
-                                            .transpose = wide_transpose,
-                                            .interleave = wide_interleave};
+#define LOADS                                                                                                \
+    .finish = finish_mixed, .load = load_mixed, .load_gradient = load_gradient_mixed, .give = give_mixed,    \
+    .transpose = wide_transpose, .interleave = wide_interleave
+
+const struct mr_mixed_table mr_mixed_avx512 = {
+    .isa = {"avx512", mr_isa_has_avx512_bf16},
+    .begin = no_configuration,
+    .end = no_configuration,
+    .tile = dot_tile,
+    LOADS,
+};
+const struct mr_mixed_table mr_mixed_amx = {
+    .isa = {"amx", mr_isa_has_amx_bf16},
+    .begin = begin_amx,
+    .end = end_amx,
+    .tile = amx_tile,
+    LOADS,
+};
 
 #if defined __clang__
 #pragma clang attribute pop

@@ -4,7 +4,7 @@
 #ifndef MR_NN_KERNELS_MIXED_BODY_H
 #define MR_NN_KERNELS_MIXED_BODY_H
 
-#include "nn/kernels/mixed_table.h"
+#include "nn/kernels/table.h"
 
 MR_INLINE vec load_numbers(mr_numbers x, size_t at, const bool half, part n)
 {
@@ -155,7 +155,7 @@ MR_INLINE void finish_as(const struct mr_mixed_finish *f, const bool half, const
 
 /* ---- backward ---------------------------------------------------------------- */
 
-MR_INLINE void load_gradient_channels(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
+MR_INLINE void load_gradient_channels(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out,
                                       const bool from_half, const bool to_half, size_t k, const int vectors,
                                       part n)
 {
@@ -178,7 +178,7 @@ MR_INLINE void load_gradient_channels(const mr_mixed_gradient *g, size_t pixels,
         }
 }
 
-MR_INLINE void load_gradient_as(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out,
+MR_INLINE void load_gradient_as(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out,
                                 const bool from_half, const bool to_half)
 {
     size_t k = 0;
@@ -192,7 +192,7 @@ MR_INLINE void load_gradient_as(const mr_mixed_gradient *g, size_t pixels, size_
         load_gradient_channels(g, pixels, c, out, from_half, to_half, k, 1, v_part(c - k));
 }
 
-static void load_gradient_mixed(const mr_mixed_gradient *g, size_t pixels, size_t c, mr_numbers out)
+static void load_gradient_mixed(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out)
 {
     if (g->dy.half && out.half)
         load_gradient_as(g, pixels, c, out, true, true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/kernels/mixed_internal.h"
+#include "nn/kernels/conv_internal.h"
 
 #include <string.h>
 
@@ -20,7 +20,8 @@ static size_t whole_tiles(size_t pixels)
 static struct lattice lattice_of(const mr_cut *cut, int images, int rows, int columns)
 {
     const mr_conv *d = &cut->d;
-    struct lattice l = {.stride_h = cut->subsample ? 1 : d->stride_h, .stride_w = cut->subsample ? 1 : d->stride_w};
+    struct lattice l = {.stride_h = cut->subsample ? 1 : d->stride_h,
+                        .stride_w = cut->subsample ? 1 : d->stride_w};
     l.rows = mr_divide_up(mr_input_rows(cut, rows), l.stride_h);
     l.columns = mr_divide_up(mr_input_columns(cut, columns), l.stride_w);
     l.pixels = whole_tiles(((size_t)(images - 1) * (size_t)l.rows + (size_t)rows - 1) * (size_t)l.columns +
@@ -66,8 +67,8 @@ void mr_mixed_weights_forget(const mr_mixed_weights_memory *m)
 
 /* Most blocks are alike, and their tables cost as much as transposing what they point at. Returns whether the
  * last one was. */
-static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, const mr_mixed_patch *x,
-                        const mr_mixed_patch *g)
+static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, const mr_patch *x,
+                        const mr_patch *g)
 {
     mr_mixed_weights_shape s = {
         b->images, b->rows, b->columns, {x->image, x->row, x->column}, {g->image, g->row, g->column}};
@@ -78,7 +79,7 @@ static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, con
     return same;
 }
 
-static void find_gradient(const struct lattice *l, const mr_block *b, const mr_mixed_patch *g, ptrdiff_t *at)
+static void find_gradient(const struct lattice *l, const mr_block *b, const mr_patch *g, ptrdiff_t *at)
 {
     ptrdiff_t *begin = at;
     for (int i = 0; i < b->images; i++) {
@@ -97,7 +98,7 @@ static void find_gradient(const struct lattice *l, const mr_block *b, const mr_m
 }
 
 /* The pixels of phase (ROW, COLUMN). Those beyond the patch meet zeros: any number will do that is there. */
-static void find_input(const mr_cut *cut, const struct lattice *l, const mr_block *b, const mr_mixed_patch *x,
+static void find_input(const mr_cut *cut, const struct lattice *l, const mr_block *b, const mr_patch *x,
                        int row, int column, ptrdiff_t *at)
 {
     ptrdiff_t *begin = at, *end = at + l->length;
@@ -156,7 +157,7 @@ static bool phase_is_met(int kernel, int dilation, int stride, int phase)
 }
 
 static void add_taps(const mr_mixed_weights *w, const mr_mixed_weights_memory *m, const struct lattice *l,
-                     const mr_block *b, const mr_mixed_patch *x, float *sums, bool add, bool same)
+                     const mr_block *b, const mr_patch *x, float *sums, bool add, bool same)
 {
     const mr_conv *d = &w->cut->d;
     const int phases = w->rows_of_kernel ? 1 : l->stride_w;
@@ -198,8 +199,7 @@ static void add_bias(const mr_mixed_weights *w, const mr_mixed_weights_memory *m
 }
 
 void mr_mixed_weights_add(const mr_mixed_weights *w, const mr_mixed_weights_memory *m, const mr_block *b,
-                          const mr_mixed_patch *x, const mr_mixed_patch *g, float *sums, bool add, bool dw,
-                          bool bias)
+                          const mr_patch *x, const mr_patch *g, float *sums, bool add, bool dw, bool bias)
 {
     struct lattice l = lattice_of(w->cut, b->images, b->rows, b->columns);
     bool same = same_tables(m, b, x, g);
@@ -233,7 +233,8 @@ static void reduce_rows(void *argument, size_t first, size_t end, int thread)
         for (size_t k = 0; k < k_all; k += MR_STAGE) {
             size_t at = w->rows * k + (row / w->inner * w->c + row % w->inner) * width_of(w, k);
             size_t inside = k_all - k < MR_STAGE ? k_all - k : MR_STAGE;
-            mr_kernels()->add_parts(r->task_sums + at, w->floats, w->cut->tasks, inside, r->dw + row * k_all + k);
+            mr_kernels()->add_parts(r->task_sums + at, w->floats, w->cut->tasks, inside,
+                                    r->dw + row * k_all + k);
         }
 }
 
@@ -245,6 +246,6 @@ void mr_mixed_weights_reduce(const mr_mixed_weights *w, mr_team *team, const flo
     if (dw)
         mr_team_ranges(team, (size_t)d->r * (size_t)d->s * (size_t)d->c, 16, reduce_rows, &r);
     for (int k = 0; dbias && k < d->k; k += MR_STAGE)
-        mr_kernels()->add_parts(task_sums + w->rows * w->k + (size_t)k * MR_TILE_ROWS, w->floats, w->cut->tasks,
-                                (size_t)mr_at_most(MR_STAGE, d->k - k), dbias + k);
+        mr_kernels()->add_parts(task_sums + w->rows * w->k + (size_t)k * MR_TILE_ROWS, w->floats,
+                                w->cut->tasks, (size_t)mr_at_most(MR_STAGE, d->k - k), dbias + k);
 }

@@ -23,7 +23,7 @@ struct pool {
     const mr_conv_input *in;
     const mr_conv_gradient *gradient;
     const mr_conv_input_gradient *dx;
-    float *y;
+    mr_numbers y;
     uint8_t *places;
     bool sums;
     double *task_sums; /* [n][2][c] */
@@ -35,15 +35,25 @@ struct per_thread {
     float *patch;    /* forward: the input's */
     float *gradient; /* backward: of a whole image */
     float *sums;     /* [2][c] */
+    /* mixed precision: rows as floats, [q][c] of y and [w][c] each */
+    float *y, *dx, *x, *add;
 };
 
 static size_t lay_out_thread(const struct pool *f, char *base, struct per_thread *t)
 {
     const mr_conv *d = &f->cut.d;
     mr_layout l = {base, 0};
-    t->patch = mr_layout_take(&l, mr_input_patch_floats(&f->cut) * sizeof(float));
+    size_t row = (size_t)d->w * (size_t)d->c * sizeof(float);
+    *t = (struct per_thread){NULL};
+    t->patch = mr_layout_take(&l, mr_input_patch_size(&f->cut) * sizeof(float));
     t->gradient = mr_layout_take(&l, (size_t)d->p * (size_t)d->q * (size_t)d->c * sizeof(float));
     t->sums = mr_layout_take(&l, 2 * (size_t)d->c * sizeof(float));
+    if (d->half) {
+        t->y = mr_layout_take(&l, (size_t)d->q * (size_t)d->c * sizeof(float));
+        t->dx = mr_layout_take(&l, row);
+        t->x = mr_layout_take(&l, row);
+        t->add = mr_layout_take(&l, row);
+    }
     return l.used;
 }
 
@@ -53,7 +63,7 @@ static size_t lay_out(struct pool *f, const mr_pool *p, int threads, char *base)
     f->table = mr_kernels();
     f->cut = (mr_cut){.d = p->window, .images = 1, .columns = p->window.q};
     /* a task is an image; it is loaded in blocks of a few rows */
-    f->cut.rows = mr_at_most(p->window.p, 4);
+    f->cut.rows = p->window.half ? 1 : mr_at_most(p->window.p, 4);
     f->cut.outside = p->zeros ? 0 : -INFINITY;
     struct per_thread t;
     f->thread_bytes = lay_out_thread(f, NULL, &t);
@@ -88,28 +98,48 @@ static struct per_thread start_task(const struct pool *f, int image, int thread)
     return t;
 }
 
-static void pool_block(const struct pool *f, const mr_block *b, struct per_thread *t)
+/* COUNT numbers of N from AT on as floats: where they lie, or widened into BUFFER. */
+static const float *widened(mr_numbers n, ptrdiff_t at, size_t count, float *buffer)
+{
+    const struct mr_affine same = {NULL, NULL, -INFINITY, INFINITY};
+    n = mr_numbers_at(n, at);
+    if (!n.at || !n.half)
+        return n.at;
+    mr_load(&same, n, count, 1, count, mr_floats(buffer));
+    return buffer;
+}
+
+static void store(const float *from, size_t count, mr_numbers to)
+{
+    const struct mr_affine same = {NULL, NULL, -INFINITY, INFINITY};
+    mr_load(&same, mr_floats(from), count, 1, count, to);
+}
+
+static void pool_row(const struct pool *f, const mr_block *b, const mr_patch *patch, int y,
+                     struct per_thread *t)
 {
     const mr_conv *d = &f->cut.d;
-    mr_patch patch = mr_load_input(&f->cut, f->in, b, t->patch);
-    size_t row = (size_t)d->q * (size_t)d->c;
-    for (int y = 0; y < b->rows; y++) {
-        size_t at = ((size_t)b->image * (size_t)d->p + (size_t)(b->row + y)) * row;
-        struct mr_pool_row r = {.x = patch.at + y * d->stride_h * patch.row,
-                                .x_step = d->stride_w * patch.column,
-                                .row = patch.row,
-                                .column = patch.column,
-                                .r = d->r,
-                                .s = d->s,
-                                .columns = d->q,
-                                .c = (size_t)d->c,
-                                .factor = 1 / (float)(d->r * d->s),
-                                .y = f->y + at,
-                                .places = f->places ? f->places + at : NULL};
-        (f->p->mean ? f->table->mean_row : f->table->max_row)(&r);
-        if (f->sums)
-            f->table->sum_rows(r.y, r.y, NULL, (size_t)d->q, (size_t)d->c, t->sums, t->sums + d->c);
-    }
+    const size_t count = (size_t)d->q * (size_t)d->c;
+    const ptrdiff_t at = ((ptrdiff_t)b->image * d->p + b->row + y) * (ptrdiff_t)count;
+    mr_numbers to = mr_numbers_at(f->y, at);
+    struct mr_pool_row r = {.x = (const float *)patch->at.at + y * d->stride_h * patch->row,
+                            .x_step = d->stride_w * patch->column,
+                            .row = patch->row,
+                            .column = patch->column,
+                            .r = d->r,
+                            .s = d->s,
+                            .columns = d->q,
+                            .c = (size_t)d->c,
+                            .factor = 1 / (float)(d->r * d->s),
+                            .y = to.half ? t->y : to.at,
+                            .places = f->places ? f->places + at : NULL};
+    (f->p->mean ? f->table->mean_row : f->table->max_row)(&r);
+    if (to.half)
+        store(r.y, count, to);
+    if (!f->sums)
+        return;
+    const float *stored = widened(to, 0, count, t->y);
+    f->table->sum_rows(stored, stored, NULL, (size_t)d->q, (size_t)d->c, t->sums, t->sums + d->c);
 }
 
 static void forward_image(void *argument, int image, int thread)
@@ -118,13 +148,15 @@ static void forward_image(void *argument, int image, int thread)
     struct per_thread t = start_task(f, image, thread);
     for (int row = 0; row < f->cut.d.p; row += f->cut.rows) {
         mr_block b = {image, 1, row, mr_at_most(f->cut.rows, f->cut.d.p - row), 0, f->cut.d.q};
-        pool_block(f, &b, &t);
+        mr_patch patch = mr_load_input(&f->cut, f->in, &b, mr_floats(t.patch));
+        for (int y = 0; y < b.rows; y++)
+            pool_row(f, &b, &patch, y, &t);
         if (f->sums)
             add_sums(f, &t, image);
     }
 }
 
-void mr_pool_forward(const mr_pool *p, mr_team *team, const mr_conv_input *in, float *y, uint8_t *places,
+void mr_pool_forward(const mr_pool *p, mr_team *team, const mr_conv_input *in, mr_numbers y, uint8_t *places,
                      double *sums, void *scratch)
 {
     struct pool f = {.in = in, .y = y, .places = places, .sums = sums != NULL};
@@ -134,22 +166,7 @@ void mr_pool_forward(const mr_pool *p, mr_team *team, const mr_conv_input *in, f
         mr_sum_tasks(f.task_sums, p->window.n, 2 * (size_t)p->window.c, sums);
 }
 
-/* ---- backward ------------------------------------------------------------ */
-
-static void load_gradient(const struct pool *f, int image, float *out)
-{
-    const mr_conv_gradient *g = f->gradient;
-    size_t pixels = (size_t)f->cut.d.p * (size_t)f->cut.d.q, c = (size_t)f->cut.d.c,
-           at = (size_t)image * pixels * c;
-    struct mr_gradient_rows rows = {g->dy + at,
-                                    g->x ? g->x + at : NULL,
-                                    g->a,
-                                    g->b,
-                                    g->c,
-                                    g->add ? g->add + at : NULL,
-                                    g->store ? g->store + at : NULL};
-    f->table->load_gradient(&rows, pixels, c, out);
-}
+/* ---- backward */
 
 /* The windows' lines that hold row H. */
 static void find_lines(const struct pool *f, int image, int h, const float *gradient, struct mr_spread_row *r)
@@ -171,7 +188,9 @@ static void backward_row(const struct pool *f, int image, int h, struct per_thre
 {
     const mr_conv *d = &f->cut.d;
     const mr_conv_input_gradient *dx = f->dx;
-    size_t at = ((size_t)image * (size_t)d->h + (size_t)h) * (size_t)d->w * (size_t)d->c;
+    const size_t count = (size_t)d->w * (size_t)d->c;
+    const ptrdiff_t at = ((ptrdiff_t)image * d->h + h) * (ptrdiff_t)count;
+    mr_numbers to = mr_numbers_at(dx->dx, at);
     struct mr_spread_row r = {.s = d->s,
                               .stride = d->stride_w,
                               .pad = d->pad_left,
@@ -179,11 +198,11 @@ static void backward_row(const struct pool *f, int image, int h, struct per_thre
                               .columns = d->w,
                               .c = (size_t)d->c,
                               .factor = f->p->mean ? 1 / (float)(d->r * d->s) : 1,
-                              .dx = dx->dx + at,
-                              .add = dx->add ? dx->add + at : NULL,
+                              .dx = to.half ? t->dx : to.at,
+                              .add = widened(dx->add, at, count, t->add),
                               .scale = dx->scale,
                               .shift = dx->shift,
-                              .x = dx->scale ? dx->x + at : NULL,
+                              .x = dx->scale ? widened(dx->x, at, count, t->x) : NULL,
                               .mean = dx->mean,
                               .low = dx->low,
                               .high = dx->high};
@@ -193,16 +212,22 @@ static void backward_row(const struct pool *f, int image, int h, struct per_thre
     }
     find_lines(f, image, h, t->gradient, &r);
     f->table->spread_row(&r);
+    if (to.half)
+        store(r.dx, count, to);
 }
 
 static void backward_image(void *argument, int image, int thread)
 {
     const struct pool *f = argument;
+    const mr_conv *d = &f->cut.d;
+    const size_t pixels = (size_t)d->p * (size_t)d->q, c = (size_t)d->c;
+    const int rows = d->half ? 1 : 8; /* whose sums are floats */
     struct per_thread t = start_task(f, image, thread);
-    load_gradient(f, image, t.gradient);
-    for (int h = 0; h < f->cut.d.h; h++) {
+    mr_conv_gradient g = mr_gradient_at(f->gradient, image * (ptrdiff_t)(pixels * c));
+    mr_load_gradient(&g, pixels, c, mr_floats(t.gradient));
+    for (int h = 0; h < d->h; h++) {
         backward_row(f, image, h, &t);
-        if (f->dx->sums && (h % 8 == 7 || h == f->cut.d.h - 1))
+        if (f->dx->sums && (h % rows == rows - 1 || h == d->h - 1))
             add_sums(f, &t, image);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pooling in float32, NHWC, reading what it pools through the normalisation and activation in front of it,
- * and with the same epilogues as a convolution. Letters as in conv.h, K being C. */
+/* Pooling, NHWC, reading what it pools through the normalisation and activation in front of it, and with the
+ * same epilogues as a convolution. Letters and types as in conv.h, K being C; in mixed precision
+ * (window.half) a row at a time is widened into the cache, pooled there as float32, and rounded. */
 #ifndef MR_NN_KERNELS_POOL_H
 #define MR_NN_KERNELS_POOL_H
 
@@ -20,7 +21,7 @@ bool mr_pool_supported(const mr_pool *p);
 size_t mr_pool_scratch(const mr_pool *p, int threads);
 
 /* Y [n,p,q,c]; PLACES [n,p,q,c] for backward (maximum only; NULL: not wanted); SUMS as in mr_conv_output. */
-void mr_pool_forward(const mr_pool *p, mr_team *team, const mr_conv_input *in, float *y, uint8_t *places,
+void mr_pool_forward(const mr_pool *p, mr_team *team, const mr_conv_input *in, mr_numbers y, uint8_t *places,
                      double *sums, void *scratch);
 
 /* The gradient by the input, as mr_conv_backward's DX. Of equal maxima the first of the window gets it. */

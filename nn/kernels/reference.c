@@ -27,6 +27,11 @@ static bool meets(const mr_conv *d, int p, int q, int r, int s, int *h, int *w)
     return *h >= 0 && *h < d->h && *w >= 0 && *w < d->w;
 }
 
+static double number(mr_numbers n, size_t at)
+{
+    return (double)((const float *)n.at)[at];
+}
+
 static double clamped(double x, double low, double high)
 {
     return x < low ? low : x > high ? high : x;
@@ -34,7 +39,7 @@ static double clamped(double x, double low, double high)
 
 static double input_value(const mr_conv *d, const mr_conv_input *in, int n, int h, int w, int c)
 {
-    double x = in->x[input_at(d, n, h, w, c)];
+    double x = number(in->x, input_at(d, n, h, w, c));
     if (in->scale)
         x = x * in->scale[c] + in->shift[c];
     return clamped(x, in->low, in->high);
@@ -59,10 +64,10 @@ static void finish(const mr_conv_output *out, size_t at, int k, int channels, do
 {
     if (out->bias)
         value += out->bias[k];
-    if (out->add)
-        value += out->add[at];
+    if (out->add.at)
+        value += number(out->add, at);
     value = clamped(value, out->low, out->high);
-    out->y[at] = (float)value;
+    ((float *)out->y.at)[at] = (float)value;
     if (out->sums) {
         out->sums[k] += value;
         out->sums[channels + k] += value * value;
@@ -83,11 +88,11 @@ void mr_conv_reference_forward(const mr_conv *d, const mr_conv_input *in, const 
 
 static double gradient_value(const mr_conv_gradient *g, size_t at, int k)
 {
-    double value = g->dy[at];
+    double value = number(g->dy, at);
     if (g->a)
-        value = g->a[k] * value + g->b[k] * (double)g->x[at] + g->c[k];
-    if (g->add)
-        value += g->add[at];
+        value = g->a[k] * value + g->b[k] * number(g->x, at) + g->c[k];
+    if (g->add.at)
+        value += number(g->add, at);
     return value;
 }
 
@@ -139,16 +144,16 @@ static double data_product(const mr_conv *d, const mr_conv_gradient *g, const fl
 
 static void finish_gradient(const mr_conv_input_gradient *dx, size_t at, int c, int channels, double value)
 {
-    value += dx->add ? dx->add[at] : 0;
+    value += dx->add.at ? number(dx->add, at) : 0;
     if (dx->scale) {
-        float x = fmaf(dx->x[at], dx->scale[c], dx->shift[c]);
+        float x = fmaf((float)number(dx->x, at), dx->scale[c], dx->shift[c]);
         if (!(x > dx->low && x < dx->high))
             value = 0;
     }
-    dx->dx[at] = (float)value;
+    ((float *)dx->dx.at)[at] = (float)value;
     if (dx->sums) {
         dx->sums[c] += value;
-        dx->sums[channels + c] += value * ((double)dx->x[at] - dx->mean[c]);
+        dx->sums[channels + c] += value * (number(dx->x, at) - dx->mean[c]);
     }
 }
 
@@ -162,17 +167,7 @@ static void backward_data(const mr_conv *d, const mr_conv_gradient *g, const flo
             for (int w = 0; w < d->w; w++)
                 for (int c = 0; c < d->c; c++) {
                     size_t at = input_at(d, n, h, w, c);
-                    double value = data_product(d, g, weights, n, h, w, c) + (dx->add ? dx->add[at] : 0);
-                    if (dx->scale) {
-                        float x = fmaf(dx->x[at], dx->scale[c], dx->shift[c]);
-                        if (!(x > dx->low && x < dx->high))
-                            value = 0;
-                    }
-                    dx->dx[at] = (float)value;
-                    if (dx->sums) {
-                        dx->sums[c] += value;
-                        dx->sums[d->c + c] += value * ((double)dx->x[at] - dx->mean[c]);
-                    }
+                    finish_gradient(dx, at, c, d->c, data_product(d, g, weights, n, h, w, c));
                 }
 }
 
@@ -185,9 +180,9 @@ void mr_conv_reference_backward(const mr_conv *d, const mr_conv_gradient *g, con
         backward_bias(d, g, dbias);
     if (dx)
         backward_data(d, g, w, dx);
-    if (g->store)
+    if (g->store.at)
         for (size_t at = 0; at < (size_t)d->n * (size_t)d->p * (size_t)d->q * (size_t)d->k; at++)
-            g->store[at] = (float)gradient_value(g, at, (int)(at % (size_t)d->k));
+            ((float *)g->store.at)[at] = (float)gradient_value(g, at, (int)(at % (size_t)d->k));
 }
 
 /* ---- pooling ------------------------------------------------------------- */
@@ -208,7 +203,7 @@ static double pooled(const mr_pool *pool, const mr_conv_input *in, int n, int p,
             /* in float, as the fast one: equal numbers must stay equal */
             float value = 0;
             if (inside) {
-                value = in->x[input_at(d, n, h, w, c)];
+                value = (float)number(in->x, input_at(d, n, h, w, c));
                 value = (float)clamped(in->scale ? fmaf(value, in->scale[c], in->shift[c]) : value, in->low,
                                        in->high);
             }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fast kernels once more as plain loops in double precision: what the tests hold them against. One
- * thread. */
+/* The fast kernels once more as plain loops in double precision, on float32 tensors: what the tests hold them
+ * against. One thread. */
 #ifndef MR_NN_KERNELS_REFERENCE_H
 #define MR_NN_KERNELS_REFERENCE_H
 

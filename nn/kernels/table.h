@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instruction set has to offer: the innermost loops, filled in by table_portable.c, table_avx2.c and
- * table_avx512.c from the same bodies. Internal to nn/kernels/. All sizes and offsets count floats. */
+/* What an instruction set has to offer: the innermost loops, filled in by table_portable.c, table_avx2.c,
+ * table_avx512.c and mixed_avx512.c from the same bodies. Internal to nn/kernels/. All sizes and offsets count
+ * numbers. */
 #ifndef MR_NN_KERNELS_TABLE_H
 #define MR_NN_KERNELS_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "nn/kernels/conv.h"
+
 #include <stdint.h>
 
 /* One register tile of an implicit GEMM: M pixels by V vectors of output channels.
@@ -59,20 +60,17 @@ struct mr_tile_family {
     mr_weight_kernel *weight[MR_TILE_MOST + 1];
 };
 
-/* y[i] = clamp(scale*x[i] + shift, low, high) for PIXELS rows of C channels; X's rows are X_STEP apart, Y's
- * are not apart. SCALE NULL: no multiplication. Y may be X. */
+/* y[i] = clamp(scale*x[i] + shift, low, high), by channel. SCALE NULL: no multiplication. */
 struct mr_affine {
     const float *scale, *shift;
     float low, high;
 };
 
-/* The gradient by a convolution's output, from the step behind it: a*dy + b*x + c by channel (the backward
- * pass of batch normalization; A NULL: just dy), plus ADD, also written to STORE; x, add, store as dy lies.
- */
-struct mr_gradient_rows {
-    const float *dy, *x, *a, *b, *c, *add;
-    float *store;
-};
+/* PIXELS rows of C channels; X's rows are X_STEP apart, Y's are not apart. Y may be X. */
+typedef void mr_load_kernel(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
+                            mr_numbers y);
+/* The gradient that G stands for; its tensors begin at the first of PIXELS pixels. OUT [pixels][c]. */
+typedef void mr_load_gradient_kernel(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out);
 
 /* One row of pooled pixels: windows of R x S pixels of C channels, X_STEP apart from pixel to pixel of the
  * output, COLUMN apart inside of a window, ROW from one line of it to the next. */
@@ -139,12 +137,18 @@ struct mr_window_output {
     float low, high;
 };
 
-struct mr_kernel_table {
+/* Begins every table. */
+struct mr_isa {
     const char *name;
+    bool (*runs)(void); /* whether this processor can run it (isa.h); NULL: every processor can */
+};
+
+struct mr_kernel_table {
+    struct mr_isa isa;
     int lanes;
     struct mr_tile_family family[MR_TILE_FAMILIES]; /* most vectors first; the last has one */
-    void (*load)(const struct mr_affine *f, const float *x, size_t x_step, size_t pixels, size_t c, float *y);
-    void (*load_gradient)(const struct mr_gradient_rows *g, size_t pixels, size_t c, float *out);
+    mr_load_kernel *load; /* between floats */
+    mr_load_gradient_kernel *load_gradient;
     void (*max_row)(const struct mr_pool_row *p);
     void (*mean_row)(const struct mr_pool_row *p);
     void (*depthwise_row)(const struct mr_depthwise_row *p);
@@ -159,13 +163,87 @@ struct mr_kernel_table {
     void (*add_parts)(const float *part, size_t step, int parts, size_t count, float *out);
 };
 
-extern const struct mr_kernel_table mr_table_portable, mr_table_avx2, mr_table_avx512;
+/* ---- mixed precision: tiles are AMX's where the processor has them, else AVX512_BF16's dot products, else
+ * plain loops; all of them read the same layouts. */
 
-/* The best table for this processor (MILLRACE_ISA=portable|avx2|avx512 in the environment asks for a lesser
- * one). */
+/* A tile is AMX's: 16 rows of 64 bytes. Products are formed for up to two tiles of pixels by two of channels:
+ * of the eight tile registers four then hold sums and every tile that is loaded is used twice. */
+enum {
+    MR_TILE_ROWS = 16,
+    MR_TILE_DEPTH = 32,                             /* bf16 numbers in a row of a tile */
+    MR_TILE_NUMBERS = MR_TILE_ROWS * MR_TILE_DEPTH, /* of a packed tile */
+    MR_STAGE = 32,                                  /* pixels, and channels, of a stage */
+    MR_MIXED_AHEAD = 16, /* pixels: what a stage writes is prefetched so far ahead of its stores; measured, a
+                            core writes 27 GB/s so, without it 13 */
+};
+
+/* stage[pixel][channel] = sum over runs r, l < 32*steps: a[pixel*a_step + run[r] + l] * w. Rows of A are read
+ * past the end of a run up to a multiple of 32 numbers, where W is zero. W, packed: for each run, each 32
+ * numbers of it, each tile of 16 channels: [16 pairs][16 channels][2]. Counts of tiles are 1 or 2. */
+struct mr_mixed_tile {
+    const mr_bf16 *a;
+    ptrdiff_t a_step;
+    const ptrdiff_t *run; /* [runs] */
+    size_t runs, steps;
+    const mr_bf16 *w;
+    int pixel_tiles, channel_tiles;
+    float *stage; /* 64-byte aligned; STAGE_STEP floats from pixel to pixel */
+    ptrdiff_t stage_step;
+    bool add; /* to what is there */
+};
+
+/* What becomes of a stage: mr_conv_output for CHANNELS channels from the one on at which y, add, bias point.
+ * Pixel i lies AT[i] numbers further; AT < 0: it is none; behind the last one there are MR_MIXED_AHEAD more
+ * of whatever address. SUMS, PRODUCTS [32] are added to; or NULL. */
+struct mr_mixed_finish {
+    const float *stage;
+    const ptrdiff_t *at;
+    int pixels, channels;
+    mr_numbers y, add;
+    const float *bias;
+    float low, high;
+    float *sums, *products;
+};
+
+/* mr_conv_input_gradient for a stage, as mr_mixed_finish. SCALE NULL: no mask. */
+struct mr_mixed_give {
+    const float *stage;
+    const ptrdiff_t *at;
+    int pixels, channels;
+    mr_numbers dx, add, x;
+    const float *scale, *shift, *mean;
+    float low, high;
+    float *sums, *products;
+};
+
+struct mr_mixed_table {
+    struct mr_isa isa;
+    /* Around a thread's tiles: AMX's configuration. */
+    void (*begin)(void);
+    void (*end)(void);
+    void (*tile)(const struct mr_mixed_tile *t);
+    void (*finish)(const struct mr_mixed_finish *f);
+    mr_load_kernel *load; /* between all types */
+    mr_load_gradient_kernel *load_gradient;
+    void (*give)(const struct mr_mixed_give *g);
+    /* OUT [c of 16][pixels], PITCH apart: number c of pixel i is X[at[i] + c]. CHANNELS <= 16, the rest is
+     * zero; PIXELS a multiple of 32. */
+    void (*transpose)(const mr_bf16 *x, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out,
+                      size_t pitch);
+    /* Pixels in pairs as the second operand of a product: for each 32 of them, each tile of 16 channels:
+     * [16 pairs][16 channels][2]. AT < 0: a pixel of zeros. CHANNELS <= 32. */
+    void (*interleave)(const mr_bf16 *g, const ptrdiff_t *at, size_t pixels, int channels, mr_bf16 *out);
+};
+
+extern const struct mr_kernel_table mr_table_portable, mr_table_avx2, mr_table_avx512;
+extern const struct mr_mixed_table mr_mixed_portable, mr_mixed_avx2, mr_mixed_avx512, mr_mixed_amx;
+
+/* The best tables for this processor (MILLRACE_ISA=portable|avx2|avx512|amx in the environment asks for lesser
+ * ones). */
 const struct mr_kernel_table *mr_kernels(void);
-/* For tests: uses TABLE from now on; NULL: the best again. Returns false where the processor cannot run it.
- */
+const struct mr_mixed_table *mr_mixed_kernels(void);
+/* For tests: uses TABLE from now on; NULL: the best again. False where the processor cannot run it. */
 bool mr_kernels_use(const struct mr_kernel_table *table);
+bool mr_mixed_kernels_use(const struct mr_mixed_table *table);
 
 #endif

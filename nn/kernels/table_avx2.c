@@ -11,13 +11,10 @@
 #endif
 
 #define MR_SIMD 256
-#include "nn/kernels/conv_body.h"
-#include "nn/kernels/depthwise_body.h"
-#include "nn/kernels/pool_body.h"
-#include "nn/kernels/winograd_body.h"
 #include "nn/kernels/table_narrow.h"
 
-const struct mr_kernel_table mr_table_avx2 = MR_NARROW_TABLE("avx2");
+const struct mr_kernel_table mr_table_avx2 = MR_NARROW_TABLE("avx2", mr_isa_has_avx2);
+const struct mr_mixed_table mr_mixed_avx2 = MR_NARROW_MIXED_TABLE("avx2", mr_isa_has_avx2);
 
 #if defined __clang__
 #pragma clang attribute pop

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AVX-512: 32 registers, so 24 to 28 accumulators. The tile shapes were chosen by bench/kernel_bench.c. */
+#include "nn/kernels/isa.h"
 #include "nn/kernels/table.h"
 
 #if defined __x86_64__
@@ -17,16 +18,14 @@
 #include "nn/kernels/pool_body.h"
 #include "nn/kernels/winograd_body.h"
 
-MR_TILE(4, 1)
-MR_TILE(4, 2)
-MR_TILE(4, 3)
-MR_TILE(4, 4)
-MR_TILE(4, 5)
-MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6)
-    MR_TILE(2, 7) MR_TILE(2, 8) MR_TILE(2, 9) MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12) MR_TILE(2, 13)
-        MR_TILE(2, 14) MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6)
-            MR_TILE(1, 7) MR_TILE(1, 8) MR_TILE(1, 9) MR_TILE(1, 10) MR_TILE(1, 11) MR_TILE(1, 12)
-                MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15) MR_TILE(1, 16)
+/* clang-format off */
+MR_TILE(4, 1) MR_TILE(4, 2) MR_TILE(4, 3) MR_TILE(4, 4) MR_TILE(4, 5) MR_TILE(4, 6)
+MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2, 5) MR_TILE(2, 6) MR_TILE(2, 7) MR_TILE(2, 8)
+MR_TILE(2, 9) MR_TILE(2, 10) MR_TILE(2, 11) MR_TILE(2, 12) MR_TILE(2, 13) MR_TILE(2, 14)
+MR_TILE(1, 1) MR_TILE(1, 2) MR_TILE(1, 3) MR_TILE(1, 4) MR_TILE(1, 5) MR_TILE(1, 6) MR_TILE(1, 7) MR_TILE(1, 8)
+MR_TILE(1, 9) MR_TILE(1, 10) MR_TILE(1, 11) MR_TILE(1, 12) MR_TILE(1, 13) MR_TILE(1, 14) MR_TILE(1, 15)
+MR_TILE(1, 16)
+/* clang-format on */
 
 #define ROW4(kind)                                                                                           \
     {                                                                                                        \
@@ -44,22 +43,22 @@ MR_TILE(4, 6) MR_TILE(2, 1) MR_TILE(2, 2) MR_TILE(2, 3) MR_TILE(2, 4) MR_TILE(2,
             kind##_1_15, kind##_1_16                                                                         \
     }
 
-                    const struct mr_kernel_table mr_table_avx512 = {
-                        .name = "avx512",
-                        .lanes = LANES,
-                        .family = {{4, 6, ROW4(tile), ROW4(weight)},
-                                   {2, 14, ROW2(tile), ROW2(weight)},
-                                   {1, 16, ROW1(tile), ROW1(weight)}},
-                        .load = load,
-                        .load_gradient = load_gradient,
-                        .add_parts = add_parts,
-                        .max_row = max_row,
-                        .mean_row = mean_row,
-                        .depthwise_row = depthwise_row,
-                        .window_input = window_input,
-                        .window_output = window_output,
-                        .spread_row = spread_row,
-                        .sum_rows = sum_rows,
+const struct mr_kernel_table mr_table_avx512 = {
+    .isa = {"avx512", mr_isa_has_avx512},
+    .lanes = LANES,
+    .family = {{4, 6, ROW4(tile), ROW4(weight)},
+               {2, 14, ROW2(tile), ROW2(weight)},
+               {1, 16, ROW1(tile), ROW1(weight)}},
+    .load = load,
+    .load_gradient = load_gradient,
+    .add_parts = add_parts,
+    .max_row = max_row,
+    .mean_row = mean_row,
+    .spread_row = spread_row,
+    .sum_rows = sum_rows,
+    .depthwise_row = depthwise_row,
+    .window_input = window_input,
+    .window_output = window_output,
 };
 
 #if defined __clang__

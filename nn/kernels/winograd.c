@@ -41,14 +41,14 @@ bool mr_winograd_pays(const mr_conv *d)
 
 static mr_conv pointwise(const mr_conv *d)
 {
-    return (mr_conv){1, 1, 1, d->c, 1, 1, d->k, 1, 1, 1, 1, 1, 1, 0, 0};
+    return (mr_conv){1, 1, 1, d->c, 1, 1, d->k, 1, 1, 1, 1, 1, 1, 0, 0, false};
 }
 
 /* One matrix after the other, then room for one that is not yet packed. */
 size_t mr_winograd_packed(const mr_conv *d)
 {
     mr_conv p = pointwise(d);
-    return POINTS * mr_conv_packed(&p) + (size_t)d->c * (size_t)d->k;
+    return POINTS * mr_conv_packed(&p) + (size_t)d->c * (size_t)d->k * sizeof(float);
 }
 
 /* Row POINT of G = [1 0 0; ½ ½ ½; ½ -½ ½; 0 0 1], times G(0), G(1), G(2). */
@@ -71,14 +71,14 @@ static void transform_weights(const mr_conv *d, const float *w, const float *sca
     }
 }
 
-void mr_winograd_pack(const mr_conv *d, mr_team *team, const float *w, const float *scale, float *packed)
+void mr_winograd_pack(const mr_conv *d, mr_team *team, const float *w, const float *scale, void *packed)
 {
     mr_conv p = pointwise(d);
-    size_t matrix = mr_conv_packed(&p);
-    float *plain = packed + POINTS * matrix;
-    for (int i = 0; i < POINTS; i++, packed += matrix) {
+    size_t matrix = mr_conv_packed(&p) / sizeof(float);
+    float *at = packed, *plain = at + POINTS * matrix;
+    for (int i = 0; i < POINTS; i++, at += matrix) {
         transform_weights(d, w, scale, i / 4, i % 4, plain);
-        mr_conv_pack(&p, team, plain, NULL, packed);
+        mr_conv_pack(&p, team, plain, NULL, at);
     }
 }
 
@@ -98,7 +98,7 @@ static size_t lay_out(struct winograd *f, const mr_conv *d, int threads, char *b
     mr_conv p = pointwise(d);
     f->table = mr_kernels();
     f->d = d;
-    f->matrix = mr_conv_packed(&p);
+    f->matrix = mr_conv_packed(&p) / sizeof(float);
     f->across = mr_divide_up(d->q, 2);
     f->windows = d->n * mr_divide_up(d->p, 2) * f->across;
     int fit = BLOCK_FLOATS / POINTS / (d->c + d->k) / LEAST_WINDOWS * LEAST_WINDOWS;
@@ -133,7 +133,7 @@ static struct mr_window_input window_input(const struct winograd *f, int number)
     struct place at = find(f, number);
     int h = at.row - d->pad_top, w = at.column - d->pad_left;
     ptrdiff_t pixel = ((ptrdiff_t)at.image * d->h + h) * d->w + w;
-    return (struct mr_window_input){.x = f->in->x + pixel * d->c,
+    return (struct mr_window_input){.x = (const float *)f->in->x.at + pixel * d->c,
                                     .row = (ptrdiff_t)d->w * d->c,
                                     .first_row = mr_at_least(0, -h),
                                     .end_row = mr_at_most(4, d->h - h),
@@ -151,8 +151,8 @@ static struct mr_window_output window_output(const struct winograd *f, int numbe
     ptrdiff_t first = (((ptrdiff_t)at.image * d->p + at.row) * d->q + at.column) * d->k;
     return (struct mr_window_output){.step = (size_t)f->block * (size_t)d->k,
                                      .bias = out->bias,
-                                     .add = out->add ? out->add + first : NULL,
-                                     .y = out->y + first,
+                                     .add = mr_floats_at(out->add.at, first),
+                                     .y = (float *)out->y.at + first,
                                      .row = (ptrdiff_t)d->q * d->k,
                                      .rows = mr_at_most(2, d->p - at.row),
                                      .columns = mr_at_most(2, d->q - at.column),
@@ -218,7 +218,7 @@ static void run_block(void *argument, int task, int thread)
     }
 }
 
-void mr_winograd_run(const mr_conv *d, mr_team *team, const mr_conv_input *in, const float *packed,
+void mr_winograd_run(const mr_conv *d, mr_team *team, const mr_conv_input *in, const void *packed,
                      const mr_conv_output *out, void *scratch)
 {
     struct winograd f = {.in = in, .packed = packed, .out = out};

@@ -1,56 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A convolution with what was taken up around it. */
-#include "nn/plan/internal.h"
+/* A convolution with what it has absorbed. */
 #include "nn/kernels/elementwise.h"
 #include "nn/kernels/winograd.h"
+#include "nn/plan/internal.h"
 
 #include <math.h>
 #include <string.h>
 
-static int new_scratch(mr_plan *p, size_t bytes, int time, int *buffer, mr_error *e)
+/* Inference: by Winograd's way, which reads its input as it lies. */
+static bool by_windows(const mr_plan *p, const mr_op *op, const mr_conv *d)
 {
-    *buffer = mr_plan_buffer(p, bytes, e);
-    if (*buffer < 0)
-        return *buffer;
-    mr_plan_live(p, *buffer, time);
-    return 0;
+    return !p->training && !p->mixed && p->value[op->input].role != MR_ROLE_LAZY && mr_winograd_pays(d);
+}
+
+static size_t packed_bytes(const mr_plan *p, const mr_op *op, const mr_conv *d)
+{
+    return mr_whole_piece(by_windows(p, op, d) ? mr_winograd_packed(d) : mr_conv_packed(d));
+}
+
+static size_t packed_backward_bytes(const mr_conv *d)
+{
+    return mr_whole_piece(mr_conv_packed_backward(d));
 }
 
 static int place_backward(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
-    mr_conv d = mr_conv_op_geometry(op, p->batch);
-    int time = mr_backward_time(p, number);
-    int threads = mr_team_size(p->team);
-    size_t packed = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float));
+    mr_conv d = mr_conv_op_geometry(p, op, p->batch);
+    int time = mr_backward_time(p, number), threads = mr_team_size(p->team);
     bool by_weights = op->conv.norm_by_weights >= 0;
-    size_t scratch = by_weights ? mr_norm_by_weights_scratch(&d, threads, false)
-                                : packed + mr_conv_backward_scratch(&d, threads);
-    int status = new_scratch(p, scratch, time, &op->backward_scratch, e);
+    size_t scratch = by_weights ? mr_norm_by_weights_scratch(&d, threads)
+                                : packed_backward_bytes(&d) + mr_conv_backward_scratch(&d, threads);
     if (by_weights || op->layer->param[0].trainable)
         mr_plan_reads_again(p, number, op->input);
     if (op->conv.give_residual.value >= 0) {
         mr_plan_live(p, p->value[op->conv.give_residual.value].gradient, time);
         mr_plan_live(p, p->value[op->out].gradient, time);
     }
-    return status;
-}
-
-/* Inference: by Winograd's way, which reads its input as it lies. */
-static bool by_windows(const mr_plan *p, const mr_op *op, const mr_conv *d)
-{
-    return !p->training && p->value[op->input].role != MR_ROLE_LAZY && mr_winograd_pays(d);
-}
-
-static size_t packed_bytes(const mr_plan *p, const mr_op *op, const mr_conv *d)
-{
-    return mr_whole_piece((by_windows(p, op, d) ? mr_winograd_packed(d) : mr_conv_packed(d)) * sizeof(float));
+    return mr_plan_scratch(p, scratch, time, &op->backward_scratch, e);
 }
 
 static int place(mr_plan *p, int number, mr_error *e)
 {
     mr_op *op = &p->op[number];
-    mr_conv d = mr_conv_op_geometry(op, p->batch);
+    mr_conv d = mr_conv_op_geometry(p, op, p->batch);
     int threads = p->training ? mr_team_size(p->team) : 1;
     size_t packed = packed_bytes(p, op, &d),
            scratch = by_windows(p, op, &d) ? mr_winograd_scratch(&d, threads) : mr_conv_scratch(&d, threads);
@@ -58,13 +51,15 @@ static int place(mr_plan *p, int number, mr_error *e)
     if (!p->training) {
         op->packed = p->packed_floats;
         p->packed_floats += packed / sizeof(float) + 2 * (size_t)d.k; /* weights, bias, scale */
-        return new_scratch(p, scratch, number, &op->scratch, e);
+        return mr_plan_scratch(p, scratch, number, &op->scratch, e);
     }
-    int status = new_scratch(p, packed + scratch, number, &op->scratch, e);
+    int status = mr_plan_scratch(p, packed + scratch, number, &op->scratch, e);
     return !status && op->backward ? place_backward(p, number, e) : status;
 }
 
-bool mr_conv_op_fold(const mr_run *r, const mr_op *op, float *scale, float *bias)
+/* Inference: the weights' factors SCALE [k] (false: none, nothing is folded) and BIAS [k], a normalisation
+ * folded in. */
+static bool fold(const mr_run *r, const mr_op *op, float *scale, float *bias)
 {
     size_t k = (size_t)op->conv.d.k;
     const float *own = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
@@ -82,11 +77,11 @@ bool mr_conv_op_fold(const mr_run *r, const mr_op *op, float *scale, float *bias
 /* Inference: weights and bias with a normalisation folded in: w*scale, bias*scale + shift. */
 static void pack(const mr_run *r, const mr_op *op, float *packed)
 {
-    mr_conv d = mr_conv_op_geometry(op, r->batch);
+    mr_conv d = mr_conv_op_geometry(r->p, op, r->batch);
     packed += op->packed;
     float *bias = packed + packed_bytes(r->p, op, &d) / sizeof(float);
     float *scale = bias + d.k;
-    bool folded = mr_conv_op_fold(r, op, scale, bias);
+    bool folded = fold(r, op, scale, bias);
     (by_windows(r->p, op, &d) ? mr_winograd_pack : mr_conv_pack)(&d, r->team, mr_run_weight(r, op->layer, 0),
                                                                  folded ? scale : NULL, packed);
 }
@@ -94,35 +89,40 @@ static void pack(const mr_run *r, const mr_op *op, float *packed)
 static void forward(const mr_run *r, const mr_op *op)
 {
     const mr_plan *p = r->p;
-    mr_conv d = mr_conv_op_geometry(op, r->batch);
-    size_t packed_floats = packed_bytes(p, op, &d) / sizeof(float);
+    mr_conv d = mr_conv_op_geometry(r->p, op, r->batch);
     mr_conv_input in = mr_run_input(r, op->input);
-    mr_conv_output out = {.y = mr_run_value(r, op->out),
+    mr_conv_output out = {.y = mr_run_numbers(r, op->out),
                           .low = op->conv.low,
                           .high = op->conv.high,
                           .sums = mr_run_buffer(r, p->value[op->out].sums)};
     if (op->conv.residual >= 0)
-        out.add = mr_run_value(r, op->conv.residual);
-    float *scratch = mr_run_buffer(r, op->scratch);
+        out.add = mr_run_numbers(r, op->conv.residual);
+    char *scratch = mr_run_buffer(r, op->scratch);
     if (!p->training) {
         const float *packed = p->packed + op->packed;
-        out.bias = op->conv.bias || op->conv.fold >= 0 ? packed + packed_floats : NULL;
+        if (op->conv.bias || op->conv.fold >= 0)
+            out.bias = packed + packed_bytes(p, op, &d) / sizeof(float);
         (by_windows(p, op, &d) ? mr_winograd_run : mr_conv_forward)(&d, r->team, &in, packed, &out, scratch);
         return;
     }
     out.bias = op->conv.bias ? mr_run_weight(r, op->layer, 1) : NULL;
     mr_conv_pack(&d, r->team, mr_run_weight(r, op->layer, 0), NULL, scratch);
-    mr_conv_forward(&d, r->team, &in, scratch, &out, scratch + packed_floats);
+    mr_conv_forward(&d, r->team, &in, scratch, &out, scratch + packed_bytes(p, op, &d));
+}
+
+static void make_whole(const mr_run *r, const mr_op *op, const mr_conv_gradient *g, mr_numbers to)
+{
+    const mr_value *out = &r->p->value[op->out];
+    size_t c = (size_t)out->channels;
+    mr_materialise_gradient(r->team, g, (size_t)r->batch * out->sample / c, c, to);
 }
 
 static void give_residual(const mr_run *r, const mr_op *op)
 {
-    const mr_give *g = &op->conv.give_residual;
-    const mr_value *out = &r->p->value[op->out];
-    float *to = mr_run_buffer(r, r->p->value[g->value].gradient);
-    mr_conv_gradient sum = {.dy = mr_run_buffer(r, out->gradient), .add = g->add ? to : NULL};
-    mr_materialise_gradient(r->team, &sum, (size_t)r->batch * out->sample / (size_t)out->channels,
-                            (size_t)out->channels, to);
+    const mr_give *give = &op->conv.give_residual;
+    mr_numbers to = mr_run_gradient(r, give->value);
+    mr_conv_gradient sum = {.dy = mr_run_gradient(r, op->out), .add = {give->add ? to.at : NULL, to.half}};
+    make_whole(r, op, &sum, to);
 }
 
 /* The gradient by the output, made whole beforehand where the operation wants that. */
@@ -131,45 +131,45 @@ static mr_conv_gradient take(const mr_run *r, const mr_op *op)
     mr_conv_gradient g = mr_run_take(r, &op->take);
     if (!op->take.first)
         return g;
-    const mr_value *out = &r->p->value[op->out];
-    float *whole = mr_run_buffer(r, out->gradient);
-    mr_materialise_gradient(r->team, &g, (size_t)r->batch * out->sample / (size_t)out->channels,
-                            (size_t)out->channels, whole);
+    mr_numbers whole = mr_run_gradient(r, op->out);
+    make_whole(r, op, &g, whole);
     return (mr_conv_gradient){.dy = whole};
 }
 
-static void backward(const mr_run *r, const mr_op *op)
+static void backward_products(const mr_run *r, const mr_op *op, const mr_conv_gradient *g)
 {
-    mr_conv d = mr_conv_op_geometry(op, r->batch);
-    size_t packed_floats = mr_whole_piece(mr_conv_packed_backward(&d) * sizeof(float)) / sizeof(float);
-    float *packed = mr_run_buffer(r, op->backward_scratch);
-    mr_conv_gradient g = take(r, op);
+    mr_conv d = mr_conv_op_geometry(r->p, op, r->batch);
+    char *scratch = mr_run_buffer(r, op->backward_scratch);
     mr_conv_input in = mr_run_input(r, op->input);
-    mr_conv_input_gradient dx;
-    bool residual = op->conv.give_residual.value >= 0 && !op->conv.shares_gradient;
-    if (residual && op->take.store < 0)
-        give_residual(r, op); /* before dx is added to it, if it is the input too */
+    const float *w = mr_run_weight(r, op->layer, 0);
     float *dw = mr_run_weight_gradient(r, op->layer, 0);
     float *dbias = op->conv.bias ? mr_run_weight_gradient(r, op->layer, 1) : NULL;
     if (op->conv.norm_by_weights >= 0) {
         mr_norm_factors f = mr_norm_factors_of(r, &r->p->op[op->conv.norm_by_weights]);
-        mr_norm_by_weights(&d, r->team, &g, NULL, in.x, mr_run_weight(r, op->layer, 0), &f, dw, dbias,
-                           packed);
-        if (residual && op->take.store >= 0)
-            give_residual(r, op);
+        mr_norm_by_weights(&d, r->team, g, in.x.at, w, &f, dw, dbias, scratch);
         return;
     }
+    mr_conv_input_gradient dx;
     if (op->give.value >= 0) {
         dx = mr_run_give(r, &op->give);
-        mr_conv_pack_backward(&d, r->team, mr_run_weight(r, op->layer, 0), packed);
+        mr_conv_pack_backward(&d, r->team, w, scratch);
     }
-    mr_conv_backward(&d, r->team, &g, &in, packed, dw, dbias, op->give.value >= 0 ? &dx : NULL,
-                     packed + packed_floats);
+    mr_conv_backward(&d, r->team, g, &in, scratch, dw, dbias, op->give.value >= 0 ? &dx : NULL,
+                     scratch + packed_backward_bytes(&d));
+}
+
+static void backward(const mr_run *r, const mr_op *op)
+{
+    bool residual = op->conv.give_residual.value >= 0 && !op->conv.shares_gradient;
+    mr_conv_gradient g = take(r, op);
+    if (residual && op->take.store < 0)
+        give_residual(r, op); /* before dx is added to it, if it is the input too */
+    backward_products(r, op, &g);
     if (residual && op->take.store >= 0)
         give_residual(r, op);
 }
 
-/* ---- routing of gradients ------------------------------------------------------- */
+/* ---- routing of gradients */
 
 static bool can_store(const mr_op *op)
 {
@@ -236,7 +236,6 @@ static int overwrites(const mr_plan *p, const mr_op *op)
 }
 
 const mr_op_class mr_op_conv = {.name = "conv",
-                                .mixed = &mr_op_mixed_conv,
                                 .takes_pending = true,
                                 .takes_sums = true,
                                 .overwrites = overwrites,

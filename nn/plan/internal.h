@@ -20,7 +20,7 @@
 #ifndef MR_NN_FUSED_INTERNAL_H
 #define MR_NN_FUSED_INTERNAL_H
 
-#include "nn/kernels/mixed.h"
+#include "nn/kernels/pool.h"
 #include "nn/plan/arena.h"
 
 typedef enum mr_role {
@@ -74,7 +74,6 @@ typedef struct mr_routing mr_routing; /* gradients.c */
 
 typedef struct mr_op_class {
     const char *name;
-    const struct mr_op_class *mixed; /* does it in mixed precision; NULL: the same */
     bool takes_pending; /* backward can form a pending gradient itself */
     bool takes_sums;    /* forward can take the statistics of what it writes */
     bool rereads_out;   /* backward may read the output */
@@ -198,8 +197,6 @@ struct mr_run {
 };
 
 extern const mr_op_class mr_op_conv, mr_op_depthwise, mr_op_norm, mr_op_pool, mr_op_layer;
-/* The bf16 runners of mr_op_conv and mr_op_pool; op->class never points at these. */
-extern const mr_op_class mr_op_mixed_conv, mr_op_mixed_pool;
 
 /* operations.c: fills p->value and p->op. */
 int mr_plan_assign(mr_plan *p, mr_error *e);
@@ -241,14 +238,10 @@ static inline bool mr_plan_runs(const mr_plan_options *o, const mr_layer_class *
     return batch > 0 || (class->sums_over_peers && mr_peers_share(o->peers));
 }
 
-/* What runs OP. */
-static inline const mr_op_class *mr_op_runner(const mr_plan *p, const mr_op *op)
-{
-    return p->mixed && op->class->mixed ? op->class->mixed : op->class;
-}
-
 /* A new buffer; its number or a negative MR_E…. BYTES 0: for something that lies elsewhere. */
 int mr_plan_buffer(mr_plan *p, size_t bytes, mr_error *e);
+/* A new buffer, in use at TIME alone, as *BUFFER. */
+int mr_plan_scratch(mr_plan *p, size_t bytes, int time, int *buffer, mr_error *e);
 /* BUFFER (-1: nothing) is in use at TIME. */
 void mr_plan_live(mr_plan *p, int buffer, int time);
 static inline int mr_backward_time(const mr_plan *p, int op)
@@ -314,32 +307,28 @@ typedef struct mr_norm_factors {
 } mr_norm_factors;
 mr_norm_factors mr_norm_factors_of(const mr_run *r, const mr_op *op);
 
-/* norm_by_weights.c: adds to DW and DBIAS (NULL: not wanted) and sets F's sums; X is what the normalisation
+/* The backward pass of the convolution D, of which only the weights' gradients and the sums of the normalisation
+ * F in front are wanted: adds to DW and DBIAS (NULL: not wanted) and sets F's sums. X is what the normalisation
  * reads. */
-mr_conv mr_norm_by_weights_geometry(const mr_conv *d);
-size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads, bool mixed);
-/* MIXED: the gradient, in the place of G, in mixed precision; or NULL. */
-void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g,
-                        const mr_mixed_gradient *mixed, const float *x, const float *w,
-                        const mr_norm_factors *f, float *dw, float *dbias, void *scratch);
+size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads);
+void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g, const float *x,
+                        const float *w, const mr_norm_factors *f, float *dw, float *dbias, void *scratch);
 
 /* SCALE and SHIFT [channels] of a BatchNormalization L with its moving statistics. */
 void mr_norm_fold(const mr_run *r, const mr_layer *l, float *scale, float *shift, size_t channels);
 
 /* The geometry of a convolution for BATCH samples; buffer sizes rounded up to the alignment. */
-static inline mr_conv mr_conv_op_geometry(const mr_op *op, int batch)
+static inline mr_conv mr_conv_op_geometry(const mr_plan *p, const mr_op *op, int batch)
 {
     mr_conv d = op->conv.d;
     d.n = batch;
+    d.half = p->mixed;
     return d;
 }
 static inline size_t mr_whole_piece(size_t bytes)
 {
     return (bytes + MR_BUFFER_ALIGNMENT - 1) / MR_BUFFER_ALIGNMENT * MR_BUFFER_ALIGNMENT;
 }
-
-/* Inference: weights' factors SCALE [k] (false: none, nothing is folded) and BIAS [k], a normalisation folded in. */
-bool mr_conv_op_fold(const mr_run *r, const mr_op *op, float *scale, float *bias);
 
 /* When the forward pass of operation OP reads value V, and what its backward pass reads of forward's numbers.
  */

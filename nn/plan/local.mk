@@ -13,8 +13,6 @@ libnn_la_SOURCES += \
   nn/plan/depthwise_op.c \
   nn/plan/fuse.c \
   nn/plan/lazy.c \
-  nn/plan/mixed_op.c \
-  nn/plan/norm_by_weights.c \
   nn/plan/norm_op.c \
   nn/plan/pool_op.c \
   nn/plan/roles.c nn/plan/roles.h

@@ -38,10 +38,10 @@ static int place(mr_plan *p, int number, mr_error *e)
     mr_plan_live(p, op->kept, mr_end_of_time(p));
     mr_plan_live(p, source->sums, number);
     if (op->norm.batch && source->sums < 0) {
-        op->scratch = mr_plan_buffer(p, 2 * c * sizeof(double) + mr_channel_sums_scratch(rows, c), e);
-        if (op->scratch < 0)
-            return op->scratch;
-        mr_plan_live(p, op->scratch, number);
+        int status = mr_plan_scratch(p, 2 * c * sizeof(double) + mr_channel_sums_scratch(rows, c), number,
+                                     &op->scratch, e);
+        if (status)
+            return status;
         mr_plan_reads(p, number, op->norm.source);
     }
     if (op->backward && op->norm.apply) {
@@ -203,40 +203,28 @@ static void set_gradient_factors(const mr_run *r, const mr_op *op, size_t channe
     }
 }
 
-static void apply_half(const mr_run *r, const mr_op *op, const mr_norm_factors *f)
+/* Adds its part to the source's gradient itself. */
+static void apply_gradient(const mr_run *r, const mr_op *op, const mr_norm_factors *f)
 {
     mr_numbers to = mr_run_gradient(r, op->norm.source);
-    mr_mixed_gradient g = {.dy = mr_run_gradient(r, op->norm.value),
-                           .x = mr_run_numbers(r, op->norm.source),
-                           .add = {op->norm.apply_add ? to.at : NULL, to.half},
-                           .a = f->a,
-                           .b = f->b,
-                           .c = f->c};
-    mr_mixed_materialise_gradient(r->team, &g, rows_of(r, op), (size_t)r->p->value[op->norm.value].channels, to);
+    mr_conv_gradient g = {.dy = mr_run_gradient(r, op->norm.value),
+                          .x = mr_run_numbers(r, op->norm.source),
+                          .add = {op->norm.apply_add ? to.at : NULL, to.half},
+                          .a = f->a,
+                          .b = f->b,
+                          .c = f->c};
+    mr_materialise_gradient(r->team, &g, rows_of(r, op), (size_t)r->p->value[op->norm.value].channels, to);
 }
 
 static void backward(const mr_run *r, const mr_op *op)
 {
-    const mr_plan *p = r->p;
-    const mr_value *v = &p->value[op->norm.value], *source = &p->value[op->norm.source];
-    size_t c = (size_t)v->channels;
+    size_t c = (size_t)r->p->value[op->norm.value].channels;
     mr_norm_factors f = mr_norm_factors_of(r, op);
     if (r->batch)
         add_weight_gradients(r, op, c, &f);
     set_gradient_factors(r, op, c, &f);
-    if (!op->norm.apply || !r->batch)
-        return;
-    float *to = mr_run_buffer(r, source->gradient);
-    mr_conv_gradient g = {.dy = mr_run_buffer(r, v->gradient),
-                          .x = mr_run_value(r, op->norm.source),
-                          .a = f.a,
-                          .b = f.b,
-                          .c = f.c,
-                          .add = op->norm.apply_add ? to : NULL};
-    if (source->half)
-        apply_half(r, op, &f);
-    else
-        mr_materialise_gradient(r->team, &g, rows_of(r, op), c, to);
+    if (op->norm.apply && r->batch)
+        apply_gradient(r, op, &f);
 }
 
 static void update(const mr_run *r, const mr_op *op, mr_real *state_out)
@@ -255,7 +243,7 @@ static void update(const mr_run *r, const mr_op *op, mr_real *state_out)
     mr_run_update_state(r, op, &c, state_out);
 }
 
-/* ---- routing of gradients ------------------------------------------------------- */
+/* ---- routing of gradients */
 
 /* The operation adds its part to the source's gradient itself. */
 static int apply(mr_routing *s, mr_op *op)
@@ -289,3 +277,99 @@ const mr_op_class mr_op_norm = {.name = "norm",
                                 .forward = forward,
                                 .backward = backward,
                                 .update = update};
+
+/* ---- the sums that a normalisation in front of a convolution needs, without the gradient by the convolution's
+ * input.
+ *
+ * A network that begins with a BatchNormalization wants d/dgamma and d/dbeta, but nobody wants the gradient by
+ * the images: forming it is as many multiply-adds as the convolution has, on 3 channels of a vector's 16. With
+ * u = x - mean, the convolution reads scale*u + offset inside of the image and 0 outside. Let U[r,s,c,k] be the
+ * weight gradient for the input u, and O[r,s,k] that for an input that is 1 inside. Then
+ *   dw[r,s,c,k] = scale[c] * U[r,s,c,k] + offset[c] * O[r,s,k]
+ * and over pixels, g being the gradient by the lazy value,
+ *   sum of g = sum over r,s,k of w * O,  sum of g * (x - mean) = sum over r,s,k of w * U
+ * so one weight gradient with one more channel gives all of it, and nothing is divided by a gamma that may be
+ * 0. */
+
+static mr_conv widened(const mr_conv *d)
+{
+    mr_conv wide = *d;
+    wide.c++;
+    return wide;
+}
+
+static size_t weights_of(const mr_conv *d)
+{
+    return (size_t)d->r * (size_t)d->s * (size_t)d->c * (size_t)d->k;
+}
+
+static size_t pixels_of(const mr_conv *d)
+{
+    return (size_t)d->n * (size_t)d->h * (size_t)d->w;
+}
+
+static size_t input_bytes(const mr_conv *wide)
+{
+    return mr_whole_piece(pixels_of(wide) * (size_t)wide->c * sizeof(float));
+}
+
+size_t mr_norm_by_weights_scratch(const mr_conv *d, int threads)
+{
+    mr_conv wide = widened(d);
+    return input_bytes(&wide) + mr_whole_piece(weights_of(&wide) * sizeof(float)) +
+           mr_conv_backward_scratch(&wide, threads);
+}
+
+struct widen {
+    const float *x, *mean;
+    float *out;
+    size_t c;
+};
+
+/* Each pixel: its channels less their means, then 1. */
+static void widen_pixels(void *argument, size_t first, size_t end, int thread)
+{
+    (void)thread;
+    const struct widen *s = argument;
+    for (size_t i = first; i < end; i++) {
+        float *out = s->out + i * (s->c + 1);
+        for (size_t c = 0; c < s->c; c++)
+            out[c] = s->x[i * s->c + c] - s->mean[c];
+        out[s->c] = 1;
+    }
+}
+
+/* WIDE [r*s][c+1][k], as above. */
+static void take_apart(const mr_conv *d, const float *wide, const float *w, const mr_norm_factors *f,
+                       float *dw)
+{
+    size_t c_all = (size_t)d->c, k_all = (size_t)d->k, taps = (size_t)d->r * (size_t)d->s;
+    memset(f->sums, 0, 2 * c_all * sizeof *f->sums);
+    for (size_t tap = 0; tap < taps; tap++) {
+        const float *u = wide + tap * (c_all + 1) * k_all, *ones = u + c_all * k_all;
+        for (size_t c = 0; c < c_all; c++, u += k_all) {
+            size_t at = (tap * c_all + c) * k_all;
+            float offset = f->shift[c] + f->scale[c] * f->centre[c];
+            for (size_t k = 0; k < k_all; k++) {
+                f->sums[c] += (double)w[at + k] * (double)ones[k];
+                f->sums[c_all + c] += (double)w[at + k] * (double)u[k];
+                if (dw)
+                    dw[at + k] += f->scale[c] * u[k] + offset * ones[k];
+            }
+        }
+    }
+}
+
+void mr_norm_by_weights(const mr_conv *d, mr_team *team, const mr_conv_gradient *g, const float *x,
+                        const float *w, const mr_norm_factors *f, float *dw, float *dbias, void *scratch)
+{
+    mr_conv wide = widened(d);
+    float *input = scratch, *sums = (float *)((char *)scratch + input_bytes(&wide));
+    void *rest = (char *)sums + mr_whole_piece(weights_of(&wide) * sizeof(float));
+    struct widen s = {x, f->centre, input, (size_t)d->c};
+    mr_team_ranges(team, pixels_of(d), 1024, widen_pixels, &s);
+    memset(sums, 0, weights_of(&wide) * sizeof *sums);
+    mr_conv_input in = {.x = mr_floats(input), .low = -INFINITY, .high = INFINITY};
+    mr_conv_backward(&wide, team, g, &in, NULL, sums, dbias, NULL, rest);
+    take_apart(d, sums, w, f, dw);
+}

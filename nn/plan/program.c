@@ -29,6 +29,15 @@ void mr_plan_live(mr_plan *p, int buffer, int time)
     b->last = time > b->last ? time : b->last;
 }
 
+int mr_plan_scratch(mr_plan *p, size_t bytes, int time, int *buffer, mr_error *e)
+{
+    *buffer = mr_plan_buffer(p, bytes, e);
+    if (*buffer < 0)
+        return *buffer;
+    mr_plan_live(p, *buffer, time);
+    return 0;
+}
+
 void mr_plan_reads(mr_plan *p, int op, int v)
 {
     if (v >= 0)
@@ -107,7 +116,7 @@ static int place(mr_plan *p, mr_error *e)
             break;
         mr_plan_reads(p, i, p->op[i].input);
         live_backward(p, i);
-        status = mr_op_runner(p, &p->op[i])->place(p, i, e);
+        status = p->op[i].class->place(p, i, e);
     }
     for (int i = 0; i < p->outputs; i++)
         mr_plan_live(p, p->value[mr_stored(p, p->output[i])].buffer, mr_end_of_time(p));
@@ -306,8 +315,8 @@ static void pack(mr_plan *p)
         return;
     mr_run r = {.p = p, .team = p->team, .batch = p->batch};
     for (int i = 0; i < p->ops; i++)
-        if (mr_op_runner(p, &p->op[i])->pack)
-            mr_op_runner(p, &p->op[i])->pack(&r, &p->op[i], p->packed);
+        if (p->op[i].class->pack)
+            p->op[i].class->pack(&r, &p->op[i], p->packed);
     p->is_packed = true;
 }
 
@@ -335,7 +344,7 @@ static void run_slice(void *argument, int task, int thread)
     for (int i = 0; i < p->graph->inputs; i++)
         input[i] = s->x[i] + (size_t)first * p->value[p->graph->input[i]].sample;
     for (int i = 0; i < p->ops; i++)
-        mr_op_runner(p, &p->op[i])->forward(&r, &p->op[i]);
+        p->op[i].class->forward(&r, &p->op[i]);
     for (int i = 0; i < p->outputs; i++) {
         size_t sample = p->value[p->output[i]].sample;
         memcpy(p->result[i] + (size_t)first * sample, mr_run_value(&r, p->output[i]),
@@ -362,7 +371,7 @@ void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t st
     *p->run = (mr_run){p, p->arena, 0, p->team, p->slot_input, batch, step};
     for (int i = 0; i < p->ops; i++)
         if (runs(p, &p->op[i]))
-            mr_op_runner(p, &p->op[i])->forward(p->run, &p->op[i]);
+            p->op[i].class->forward(p->run, &p->op[i]);
 }
 
 const mr_real *mr_plan_output(const mr_plan *p, int i)
@@ -391,7 +400,7 @@ void mr_plan_backward(mr_plan *p)
         if (!op->backward)
             continue;
         if (runs(p, op))
-            mr_op_runner(p, op)->backward(p->run, op);
+            op->class->backward(p->run, op);
         if (op->last_backward)
             notify_layer_done(p, op->layer);
     }

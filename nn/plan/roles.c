@@ -279,7 +279,7 @@ static void look_for_lazy(struct mr_role_scan *s, int node)
     const mr_node *under = &s->g->node[call->input[0]];
     bool alias = under->layer->class->alias;
     if (s->p->training) /* a model's input is stored: its normalisation is the convolution's
-                           (norm_by_weights.c) */
+                           (mr_norm_by_weights) */
         alias = under->inputs > 0 && mr_plan_is_alias(s->p, call->input[0]);
     if (alias || s->info[call->input[0]].margin || !all_read_lazily(s, tail) || call->shape.rank < 3)
         return;
