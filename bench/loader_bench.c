@@ -7,6 +7,7 @@
  *
  * Prints the throughput of each pass over the folder and, at the end, the median and what every stage did.
  * --augment is the tutorial's augmentation. The first pass also fills the page cache: it is not counted. */
+#include "pipeline/load/epochs.h"
 #include "pipeline/load/loader.h"
 
 #include <getopt.h>

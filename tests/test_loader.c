@@ -5,6 +5,7 @@
 #include "tests/list_source.h"
 
 #include "base/random.h"
+#include "pipeline/load/epochs.h"
 #include "pipeline/load/loader.h"
 
 #include <time.h>

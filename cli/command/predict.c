@@ -2,6 +2,7 @@
 /* millrace predict */
 #include "cli/command/predict.h"
 
+#include "pipeline/predict/predict_rows.h"
 #include "cli/command/commands.h"
 #include "cli/setup/preprocess.h"
 #include "cli/setup/data.h"

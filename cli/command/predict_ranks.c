@@ -38,8 +38,8 @@ int mr_predict_ranks_begin(mr_predict_ranks *p, const mr_cli *c, mr_source *sour
     if (!p->ranks)
         return 0;
     int rank = mr_ranks_rank(p->ranks), count = mr_ranks_count(p->ranks);
-    p->dealt = (mr_dealt){.source = *source, .shard = {rank, count}, .batch = (uint64_t)c->batch_size};
-    *source = mr_dealt_source(&p->dealt);
+    p->dealt = (mr_sharded){.source = *source, .shard = {rank, count}, .batch = (uint64_t)c->batch_size};
+    *source = mr_shard_source(&p->dealt);
     o->output = p->part;
     o->ranks = count;
     return mr_part_path(p->part, sizeof p->part, c->output, rank, count, e);

@@ -4,13 +4,13 @@
 #define MR_CLI_PREDICT_RANKS_H
 
 #include "cli/option/options.h"
-#include "pipeline/load/dealt.h"
+#include "pipeline/load/shard.h"
 #include "pipeline/predict/predict.h"
 #include "pipeline/ranks/ranks.h"
 
 typedef struct mr_predict_ranks {
     mr_ranks *ranks;
-    mr_dealt dealt;
+    mr_sharded dealt;
     char part[4096]; /* this rank's output */
 } mr_predict_ranks;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pool of file buffers. A header of one cache line stands before the bytes of each; a lock (taken twice
  * for a file) guards the lists. */
-#include "io/files/reader_backend.h"
+#include "io/files/buffer_pool.h"
+
+#include "base/error.h"
 
 #include <pthread.h>
 #include <stdlib.h>

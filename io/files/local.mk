@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 libio_la_SOURCES += \
-  io/files/buffer_pool.c \
+  io/files/buffer_pool.c io/files/buffer_pool.h \
   io/files/class_name.c io/files/class_name.h \
   io/files/dataset.c io/files/dataset.h \
   io/files/dataset_layout.c \
@@ -11,7 +11,8 @@ libio_la_SOURCES += \
   io/files/listing.c io/files/listing.h \
   io/files/name_runs.c io/files/name_runs.h \
   io/files/path_list.c io/files/path_list.h \
+  io/files/read.h \
   io/files/reader.c io/files/reader.h \
-  io/files/reader_backend.h \
+  io/files/reader_backend.c io/files/reader_backend.h \
   io/files/reader_pread.c \
   io/files/reader_uring.c

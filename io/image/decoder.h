@@ -8,7 +8,7 @@
 #ifndef MR_IO_DECODER_H
 #define MR_IO_DECODER_H
 
-#include "io/image/image.h"
+#include "io/image/types.h"
 
 /* Readable bytes after the end of every row buffer of the decoder: vector loads may run over the last pixel.
  */

@@ -9,7 +9,7 @@ libio_la_SOURCES += \
   io/image/preprocess.c io/image/preprocess.h \
   io/image/resize.c io/image/resize.h \
   io/image/resize_avx2.c \
-  io/image/resize_kernels.c \
   io/image/resize_plain.c \
   io/image/resize_vnni.c \
-  io/image/taps.c
+  io/image/taps.c io/image/taps.h \
+  io/image/types.h

@@ -7,6 +7,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+const mr_resize_kernels *const mr_resize_all[] = {
+    &mr_resize_plain,
+#if defined(__x86_64__)
+    &mr_resize_avx2,
+    &mr_resize_vnni,
+#endif
+    NULL,
+};
+
+const mr_resize_kernels *mr_resize_best(void)
+{
+    const mr_resize_kernels *best = &mr_resize_plain;
+    for (int i = 0; mr_resize_all[i]; i++)
+        if (mr_resize_all[i]->supported())
+            best = mr_resize_all[i];
+    return best;
+}
+
 /* Coefficients are kept by size: an image set holds many sizes, and the filters cost more than resizing. */
 enum { KEPT = 256 };
 #define KEPT_BYTES ((size_t)16 << 20) /* of one axis; over this all are forgotten */

@@ -2,7 +2,7 @@
 /* Filter coefficients as Pillow's libImaging/Resample.c computes them: in double, normalised to a sum of 1,
  * rounded to 22 fraction bits. The order of the operations matters: the results must be the same to the bit.
  */
-#include "io/image/resize.h"
+#include "io/image/taps.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A file of rows: gathered in memory, handed to the system in one go per flush. */
 #include "base/output.h"
-#include "io/output/row_format.h"
+#include "io/output/sink_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

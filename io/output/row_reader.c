@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads a file of rows again, as far as it is whole. */
-#include "io/output/row_format.h"
+#include "io/output/sink_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include "io/output/sink.h"
 
 #include "base/output.h"
-#include "io/output/sink_kind.h"
+#include "io/output/sink_internal.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* path, predicted, confidence, a column per class (its probability), the top ones, tensors, status. A row
  * without a prediction has empty fields between path and status. */
 #include "base/csv.h"
-#include "io/output/row_format.h"
+#include "io/output/sink_internal.h"
 
 #include <string.h>
 

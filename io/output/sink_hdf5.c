@@ -15,7 +15,7 @@
 #include "base/durable.h"
 #include "io/hdf5/hdf5.h"
 #include "base/permissions.h"
-#include "io/output/sink_kind.h"
+#include "io/output/sink_internal.h"
 
 #include <math.h>
 #include <stdlib.h>

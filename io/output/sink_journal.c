@@ -2,7 +2,7 @@
 /* Rows as binary records, beside an output that cannot be gone on with after a kill (.h5). A record: uint32
  * bytes of payload, uint32 its CRC-32; payload: int32 predicted, float confidence, the floats, uint8 failed |
  * unsure << 1, path NUL, status NUL. In the machine's own byte order: it is read where it was written. */
-#include "io/output/row_format.h"
+#include "io/output/sink_internal.h"
 
 #include <zlib.h>
 

@@ -3,7 +3,7 @@
  * probability}], "outputs": {name: flat array}, "status"}. A row without a prediction holds path and status
  * alone. A path that is no UTF-8, which JSON cannot say, has its bytes in "path_hex", too. */
 #include "base/json_write.h"
-#include "io/output/row_format.h"
+#include "io/output/sink_internal.h"
 #include "base/number.h"
 
 #include <jansson.h>

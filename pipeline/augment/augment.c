@@ -2,33 +2,11 @@
 #include "pipeline/augment/augment.h"
 
 #include "base/random.h"
-#include "pipeline/augment/warp.h"
 
 #include <math.h>
 #include <string.h>
 
 /* --- names and defaults --- */
-
-static const char *const fill_mode_names[] = {
-    [MR_FILL_NEAREST] = "nearest",
-    [MR_FILL_CONSTANT] = "constant",
-    [MR_FILL_REFLECT] = "reflect",
-    [MR_FILL_WRAP] = "wrap",
-};
-enum { FILL_MODES = sizeof fill_mode_names / sizeof *fill_mode_names };
-
-int mr_fill_mode_by_name(const char *name)
-{
-    for (int i = 0; i < FILL_MODES; i++)
-        if (!strcmp(name, fill_mode_names[i]))
-            return i;
-    return -1;
-}
-
-const char *mr_fill_mode_name(mr_fill_mode m)
-{
-    return (unsigned)m < FILL_MODES ? fill_mode_names[m] : NULL;
-}
 
 mr_augmentation mr_augmentation_none(void)
 {

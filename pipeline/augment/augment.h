@@ -5,14 +5,9 @@
 #ifndef MR_PIPELINE_AUGMENT_H
 #define MR_PIPELINE_AUGMENT_H
 
-#include "base/error.h"
+#include "pipeline/augment/warp.h"
 #include <stddef.h>
 #include <stdint.h>
-
-/* As scipy.ndimage 1.6 and later compute them: "constant" is CVAL as soon as a coordinate is outside 0 …
- * length-1 (nothing is blended), "reflect" is (d c b a | a b c d | d c b a), and "wrap" has the peculiar
- * period length-1. */
-typedef enum mr_fill_mode { MR_FILL_NEAREST, MR_FILL_CONSTANT, MR_FILL_REFLECT, MR_FILL_WRAP } mr_fill_mode;
 
 typedef struct mr_augmentation { /* fields as ImageDataGenerator's arguments */
     double rotation_range;       /* degrees */
@@ -30,9 +25,6 @@ typedef struct mr_augmentation { /* fields as ImageDataGenerator's arguments */
 } mr_augmentation;
 mr_augmentation mr_augmentation_none(void);
 bool mr_augmentation_is_none(const mr_augmentation *a);
-int mr_fill_mode_by_name(const char *name); /* -1 where there is none */
-const char *mr_fill_mode_name(mr_fill_mode m);
-
 /* One drawn transformation, with the names of Keras's get_random_transform. */
 typedef struct mr_transform {
     double theta;  /* degrees */

@@ -11,7 +11,16 @@
 #ifndef MR_PIPELINE_WARP_H
 #define MR_PIPELINE_WARP_H
 
-#include "pipeline/augment/augment.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As scipy.ndimage 1.6 and later compute them: "constant" is CVAL as soon as a coordinate is outside 0 …
+ * length-1 (nothing is blended), "reflect" is (d c b a | a b c d | d c b a), and "wrap" has the peculiar
+ * period length-1. */
+typedef enum mr_fill_mode { MR_FILL_NEAREST, MR_FILL_CONSTANT, MR_FILL_REFLECT, MR_FILL_WRAP } mr_fill_mode;
+int mr_fill_mode_by_name(const char *name); /* -1 where there is none */
+const char *mr_fill_mode_name(mr_fill_mode m);
 
 typedef struct mr_warp {
     double matrix[2][2], shift[2]; /* source (row, column) = matrix · (output row, output column) + shift */

@@ -10,7 +10,7 @@
 #define MR_PIPELINE_BATCH_H
 
 #include "io/files/reader.h"
-#include "pipeline/load/loader.h"
+#include "pipeline/load/source.h"
 #include <stdatomic.h>
 
 typedef struct mr_loader_batch mr_loader_batch;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The source of samples that training uses: epoch after epoch over a dataset. */
-#include "pipeline/load/loader.h"
+#include "pipeline/load/epochs.h"
 
 #include "base/random.h"
 

@@ -5,6 +5,7 @@
 #define MR_PIPELINE_FEED_H
 
 #include "io/hdf5/arrays.h"
+#include "pipeline/load/epochs.h"
 #include "pipeline/load/loader.h"
 
 enum { MR_MAX_INPUTS = 16 };

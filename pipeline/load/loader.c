@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, the consumer's side, and closing. */
+#include "pipeline/load/loader.h"
+
 #include "pipeline/load/stages.h"
 
 #include "base/thread.h"

@@ -3,6 +3,7 @@
  * keeps as many files being read as the reader can, and hands them on as they come in. It waits in one place
  * at a time: for files while any are under way, else for a free batch or for a source that has nothing yet,
  * else the source is at its end. */
+#include "pipeline/load/loader.h"
 #include "pipeline/load/stages.h"
 
 enum { TURN = 100 }; /* milliseconds in which a wait for the source looks whether the loader stops */

@@ -3,9 +3,14 @@
 #ifndef MR_PIPELINE_STAGES_H
 #define MR_PIPELINE_STAGES_H
 
+#include "io/image/image.h"
 #include "pipeline/load/batch.h"
+#include "pipeline/load/loader_options.h"
 #include "pipeline/queue/queue.h"
+#include "pipeline/queue/stats.h"
 #include <pthread.h>
+
+typedef struct mr_loader mr_loader;
 
 /* One decode thread's own things. */
 typedef struct mr_decode_worker {

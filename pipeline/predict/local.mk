@@ -5,6 +5,7 @@ libpipeline_la_SOURCES += \
   pipeline/predict/predict.c pipeline/predict/predict.h \
   pipeline/predict/predict_arrays.c pipeline/predict/predict_arrays.h \
   pipeline/predict/predict_facts.c pipeline/predict/predict_facts.h \
+  pipeline/predict/predict_options.h \
   pipeline/predict/predict_rows.c pipeline/predict/predict_rows.h \
   pipeline/predict/predict_verify.c pipeline/predict/predict_verify.h \
   pipeline/predict/predictor.c pipeline/predict/predictor.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parts of an output that several ranks wrote (pipeline/load/dealt.h), put together as one process would have written
+/* The parts of an output that several ranks wrote (pipeline/load/shard.h), put together as one process would have written
  * it. */
 #ifndef MR_PIPELINE_MERGE_H
 #define MR_PIPELINE_MERGE_H

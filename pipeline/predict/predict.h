@@ -3,13 +3,8 @@
 #ifndef MR_PIPELINE_PREDICT_H
 #define MR_PIPELINE_PREDICT_H
 
-#include "io/model_file/model_file.h"
 #include "io/output/sink.h"
-#include "nn/learn/task.h"
-#include "pipeline/load/budget.h"
-#include "pipeline/predict/placing.h"
-#include "pipeline/predict/predictor.h"
-#include "pipeline/predict/verdict.h"
+#include "pipeline/predict/predict_options.h"
 
 enum { MR_PREDICT_STAGES = 16 };
 
@@ -39,23 +34,6 @@ typedef struct mr_predict_events {
     bool (*stop)(void *context);
 } mr_predict_events;
 
-typedef struct mr_predict_options {
-    mr_predictor_options predictor;
-    const char *output; /* NULL: CSV on standard output */
-    bool resume;        /* goes on with OUTPUT */
-    bool overwrite;     /* an OUTPUT that is there is replaced at once (io/output/claim.h) */
-    bool unrelated;     /* the source never ends: with resume, it has nothing to do with the rows that are there */
-    int ranks;          /* OUTPUT is a part, one of so many; 0: it is the whole */
-    mr_output_task task; /* what the model's first output means */
-    int top;
-    bool csv_safe;
-    mr_thresholds thresholds;
-    const mr_placing *placing;       /* prepared; or NULL */
-    mr_budget *budget;               /* may be NULL */
-    int64_t (*total)(void *context); /* of files, 0 while it is not known; may be NULL: it never is */
-    void *total_context;
-} mr_predict_options;
-
 typedef struct mr_predict_result {
     mr_predict_totals totals;
     bool stopped; /* by events.stop */
@@ -71,11 +49,5 @@ typedef struct mr_predict_result {
 int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *options,
                    const mr_predict_events *events, mr_predict_result *result, mr_error *e);
 void mr_predict_result_free(mr_predict_result *r);
-
-/* Names of the classes or labels that TASK, of M's first output, tells apart: M's own, or their numbers. [*CLASSES],
- * to be freed as one block; *CLASSES is 0 (and the names NULL) where they are numbers, or not one row of them. */
-int mr_model_class_names(const char ***names, int *classes, const mr_model *m, const mr_output_task *task, mr_error *e);
-/* The graph's node of the layer NAME (its first call). MR_ENOTFOUND. */
-int mr_layer_node(int *node, const mr_graph *g, const char *name, mr_error *e);
 
 #endif

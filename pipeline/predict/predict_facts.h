@@ -4,7 +4,8 @@
 #define MR_PIPELINE_PREDICT_FACTS_H
 
 #include "io/output/claim.h"
-#include "pipeline/predict/predict.h"
+#include "io/output/sink.h"
+#include "pipeline/predict/predict_options.h"
 
 enum { MR_PREDICT_FACTS = 16 };
 

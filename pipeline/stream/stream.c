@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream: opening, its facts, stopping and closing. */
 #include "base/processors.h"
+#include "pipeline/predict/predict_rows.h"
 #include "base/thread.h"
 #include "io/model_file/model_task.h"
 #include "pipeline/predict/predict.h"

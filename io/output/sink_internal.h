@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the sinks: rows as bytes. A format puts a row together, tells where one ends, and takes it apart as
+/* Inside the sinks: kinds of output files, and rows as bytes. A format puts a row together, tells where one ends, and takes it apart as
  * far as going on with a file needs it. */
-#ifndef MR_IO_ROW_FORMAT_H
-#define MR_IO_ROW_FORMAT_H
+#ifndef MR_IO_SINK_INTERNAL_H
+#define MR_IO_SINK_INTERNAL_H
 
-#include "io/output/sink.h"
+#include "io/output/row.h"
 #include "base/text.h"
 
 #include <string.h>
@@ -71,5 +71,22 @@ int mr_row_reader_next(mr_row_reader *r, mr_past_row *row, const char **bytes, m
 /* Bytes of the file up to here. */
 uint64_t mr_row_reader_place(const mr_row_reader *r);
 void mr_row_reader_close(mr_row_reader *r);
+
+/* --- kinds of output files ------------------------------------------------------------- */
+
+typedef struct mr_sink_kind {
+    const char *endings[3];      /* NULL behind the last */
+    const mr_row_format *format; /* of the rows that can be read again: the file's own, or the journal's */
+    /* What holds the rows that can be read again: FILE itself, or the journal beside it, put into NAME. */
+    int (*kept_in)(const char *file, mr_text *name, mr_error *e);
+    /* KEPT_BYTES of the past are kept; 0: none, all begins anew. */
+    int (*open)(void **state, const char *file, const mr_row_format *format, const mr_sink_schema *schema,
+                uint64_t kept_bytes, mr_error *e);
+    int (*add)(void *state, const mr_sink_row *row, mr_error *e);
+    int (*flush)(void *state, mr_error *e);
+    int (*close)(void *state, bool complete, mr_error *e); /* frees in every case */
+} mr_sink_kind;
+
+extern const mr_sink_kind mr_sink_hdf5;
 
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pipeline/load/dealt.h"
+#include "pipeline/load/shard.h"
 
 static void release(void *context, const char *path)
 {
-    mr_dealt *d = context;
+    mr_sharded *d = context;
     if (d->source.release)
         d->source.release(d->source.context, path);
 }
 
 static int next(void *context, mr_source_item *out, mr_error *e)
 {
-    mr_dealt *d = context;
+    mr_sharded *d = context;
     for (;;) {
         int status = d->source.next(d->source.context, out, e);
         if (status != 1)
@@ -21,7 +21,7 @@ static int next(void *context, mr_source_item *out, mr_error *e)
     }
 }
 
-mr_source mr_dealt_source(mr_dealt *d)
+mr_source mr_shard_source(mr_sharded *d)
 {
     return (mr_source){.next = next, .release = release, .context = d};
 }
