@@ -5,7 +5,7 @@
 #include "cli/process/interrupt.h"
 #include "cli/process/memory.h"
 #include "cli/process/sandbox.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "base/durable.h"
 
 #include <fcntl.h>
@@ -48,11 +48,6 @@ static void print_help(const mr_command *command)
     if (command == &mr_command_train)
         print_architectures();
     mr_cli_print_options(command->options);
-}
-
-int mr_exit_status(int code)
-{
-    return code == MR_EUSAGE ? MR_EXIT_USAGE : MR_EXIT_FAILED;
 }
 
 static void print_error(const mr_error *e)

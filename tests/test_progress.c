@@ -4,7 +4,7 @@
 #include "tests/shared.h"
 
 #include "cli/show/progress.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include <jansson.h>
 #include <math.h>
 

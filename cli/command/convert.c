@@ -3,7 +3,7 @@
 #include "cli/command/commands.h"
 #include "cli/setup/claims.h"
 #include "cli/setup/outputs.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "base/json_read.h"
 #include "io/model_file/model_file.h"
 #include "nn/learn/optimizer.h"

@@ -11,7 +11,7 @@
 #include "cli/show/progress.h"
 #include "cli/process/ranks.h"
 #include "cli/show/stats.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "nn/learn/report.h"
 #include "base/text.h"
 #include "pipeline/trainer/agree.h"

@@ -28,8 +28,4 @@ bool mr_predict_stop(void *context);
 
 int mr_predict_images(mr_predict_job *j, mr_error *e);
 
-/* --threshold F|CLASS=F into T; *OF_CLASS is malloc'ed where there are any of the second kind. */
-int mr_cli_thresholds(mr_thresholds *t, float **of_class, const mr_list *given,
-                      const char *const *class_names, int classes, mr_error *e);
-
 #endif

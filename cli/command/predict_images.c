@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace predict --images, --watch */
 #include "cli/show/bad_inputs.h"
+#include "cli/setup/thresholds.h"
 #include "pipeline/predict/predict_rows.h"
 #include "cli/setup/preprocess.h"
 #include "cli/setup/data.h"

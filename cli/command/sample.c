@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace sample */
 #include "cli/command/commands.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "io/demo/sample.h"
 
 #include <stdio.h>

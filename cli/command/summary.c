@@ -4,7 +4,7 @@
 #include "cli/setup/preprocess.h"
 #include "cli/setup/provenance.h"
 #include "cli/show/table.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "io/files/held_out.h"
 #include "io/model_file/model_file.h"
 #include "base/processors.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace verify */
 #include "cli/command/commands.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "io/model_file/verify.h"
 
 #include <math.h>

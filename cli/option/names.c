@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/option/names.h"
 
-#include "cli/setup/schedule.h"
+#include "cli/option/schedules.h"
 #include "io/image/preprocess.h"
 #include "nn/arch/arch.h"
 #include "nn/learn/loss.h"

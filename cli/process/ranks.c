@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/process/ranks.h"
 
-#include "cli/command/commands.h"
+#include "cli/option/command.h"
 #include "cli/process/interrupt.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

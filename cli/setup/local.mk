@@ -8,6 +8,7 @@ libcli_la_SOURCES += \
   cli/setup/fine_tune.c cli/setup/fine_tune.h \
   cli/setup/model.c cli/setup/model.h \
   cli/setup/moving_statistics.c cli/setup/moving_statistics.h \
+  cli/setup/opened_data.h \
   cli/setup/optimizer.c cli/setup/optimizer.h \
   cli/setup/outputs.c cli/setup/outputs.h \
   cli/setup/part.c cli/setup/part.h \
@@ -16,4 +17,4 @@ libcli_la_SOURCES += \
   cli/setup/results.c cli/setup/results.h \
   cli/setup/schedule.c cli/setup/schedule.h \
   cli/setup/schedule_end.c cli/setup/schedule_end.h \
-  cli/setup/thresholds.c
+  cli/setup/thresholds.c cli/setup/thresholds.h

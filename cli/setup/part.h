@@ -3,7 +3,8 @@
 #ifndef MR_CLI_PART_H
 #define MR_CLI_PART_H
 
-#include "cli/setup/data.h"
+#include "cli/option/options.h"
+#include "cli/setup/opened_data.h"
 
 typedef enum mr_part { MR_PART_DEFAULT, MR_PART_TRAINING, MR_PART_VALIDATION, MR_PART_ALL } mr_part;
 

@@ -2,6 +2,7 @@
 #include "cli/setup/schedule.h"
 
 #include "cli/option/names.h"
+#include "cli/option/schedules.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -197,25 +198,15 @@ static int cosine_restarts(const struct request *r, json_t *config)
     return status;
 }
 
-static const struct schedule {
-    const char *name, *class_name;
-    const char *options; /* its parameters, each with a blank before and behind */
-    int (*fill)(const struct request *r, json_t *config);
-} schedules[] = {
-    {"exponential", "ExponentialDecay", " decay-steps decay-rate staircase ", exponential},
-    {"step", "ExponentialDecay", " decay-steps decay-rate ", stepwise},
-    {"inverse-time", "InverseTimeDecay", " decay-steps decay-rate staircase ", exponential},
-    {"polynomial", "PolynomialDecay", " decay-steps end-learning-rate power cycle ", polynomial},
-    {"piecewise", "PiecewiseConstantDecay", " boundaries values ", piecewise},
-    {"cosine", "CosineDecay", " decay-steps schedule-alpha warmup-steps warmup-target ", cosine},
-    {"cosine-restarts", "CosineDecayRestarts", " first-decay-steps t-mul m-mul schedule-alpha ",
-     cosine_restarts},
+static int (*const fill[MR_SCHEDULES])(const struct request *r, json_t *config) = {
+    [MR_SCHEDULE_EXPONENTIAL] = exponential,
+    [MR_SCHEDULE_STEP] = stepwise,
+    [MR_SCHEDULE_INVERSE_TIME] = exponential,
+    [MR_SCHEDULE_POLYNOMIAL] = polynomial,
+    [MR_SCHEDULE_PIECEWISE] = piecewise,
+    [MR_SCHEDULE_COSINE] = cosine,
+    [MR_SCHEDULE_COSINE_RESTARTS] = cosine_restarts,
 };
-
-const char *mr_cli_schedule_name(int i)
-{
-    return (size_t)i < sizeof schedules / sizeof *schedules ? schedules[i].name : NULL;
-}
 
 /* The first option given that is of a schedule, but not among OPTIONS; NULL: none. */
 static const char *foreign_option(const mr_cli *c, const char *options)
@@ -240,24 +231,24 @@ int mr_cli_check_no_schedule(const mr_cli *c, mr_error *e)
 
 int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate, int64_t steps_per_epoch, mr_error *e)
 {
-    const struct schedule *s = NULL;
+    int kind = 0;
     struct request r = {.c = c,
                         .rate = rate,
                         .steps_per_epoch = steps_per_epoch,
                         .steps = steps_per_epoch * c->epochs,
                         .e = e};
     *out = NULL;
-    for (size_t i = 0; i < sizeof schedules / sizeof *schedules; i++)
-        if (!strcmp(schedules[i].name, name))
-            s = &schedules[i];
-    if (!s)
+    while (kind < MR_SCHEDULES && strcmp(mr_schedule_rows[kind].name, name) != 0)
+        kind++;
+    if (kind == MR_SCHEDULES)
         return mr_cli_unknown_name("schedule", name, e);
+    const mr_schedule_row *s = &mr_schedule_rows[kind];
     const char *foreign = foreign_option(c, s->options);
     if (foreign)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s does not go with --schedule %s", foreign, s->name),
                        "it takes%s", s->options);
     json_t *config = json_object();
-    int status = s->fill(&r, config);
+    int status = fill[kind](&r, config);
     if (status) {
         json_decref(config);
         return status;

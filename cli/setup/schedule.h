@@ -11,9 +11,6 @@
  * MR_EUSAGE: unknown name, a parameter that is missing or belongs to another schedule. A new reference. */
 int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate, int64_t steps_per_epoch, mr_error *e);
 
-/* The Ith name for --schedule; NULL behind the last. */
-const char *mr_cli_schedule_name(int i);
-
 /* MR_EUSAGE when a schedule's parameter is given without --schedule. */
 int mr_cli_check_no_schedule(const mr_cli *c, mr_error *e);
 

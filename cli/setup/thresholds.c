@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* --threshold */
-#include "cli/command/predict.h"
+#include "cli/setup/thresholds.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -9,5 +9,4 @@ libcli_la_SOURCES += \
   cli/show/step_log.c cli/show/step_log.h \
   cli/show/table.c cli/show/table.h \
   cli/show/tally.c cli/show/tally.h \
-  cli/show/tensorboard.c cli/show/tensorboard.h \
-  cli/show/terminal.c cli/show/terminal.h
+  cli/show/tensorboard.c cli/show/tensorboard.h

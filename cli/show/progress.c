@@ -2,7 +2,7 @@
 #include "cli/show/progress.h"
 
 #include "cli/process/interrupt.h"
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 #include "base/json_write.h"
 #include "pipeline/queue/stats.h"
 #include <errno.h>

@@ -9,6 +9,7 @@
  *
  * A file for which there is no buffer, or no descriptor, waits in a list until others are through: buffers
  * come back when their files are decoded, descriptors when they are closed. */
+#include "io/files/reader.h"
 #include "io/files/reader_backend.h"
 
 #include <errno.h>

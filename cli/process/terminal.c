@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/show/terminal.h"
+#include "cli/process/terminal.h"
 
 #include "base/text.h"
 
