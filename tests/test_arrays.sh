@@ -22,6 +22,15 @@ write('two_channels.h5', x=x[..., :2].copy(), y=rows)
 write('vectors.h5', x=x[:, 0, :4, 0].copy(), y=y)
 write('real.h5', x=as_float, y=r.normal(size=n))
 write('negative.h5', x=as_float, y=y - 1)
+write('bool.h5', x=as_float, y=y.astype(bool)) # an HDF5 enumeration
+write('bool_rows.h5', x=as_float, y=rows.astype(bool))
+shares = np.array([[.7, .3], [.2, .8]], 'f4')[y]
+write('shares.h5', x=as_float, y=shares)
+write('labels.h5', x=as_float, y=np.array([[1, 1], [0, 1]])[y])
+write('no_labels.h5', x=as_float, y=np.zeros((n, 2)))
+write('vague.h5', x=as_float, y=r.random((n, 2)))
+write('late.h5', x=as_float, y=rows, x_val=as_float, y_val=np.ones((n, 2)))
+write('mixed.h5', x=as_float, y=rows, x_val=as_float, y_val=shares)
 def dense(units, activation):
     return {'class_name': 'Dense', 'config': {'name': 'd%d' % units, 'units': units, 'activation': activation}}
 def arch(file, shape, *layers):
@@ -32,6 +41,8 @@ arch('open.json', (None, None, 3), pool, dense(2, 'softmax'))
 arch('gray24.json', (24, 20, 1), pool, dense(1, 'sigmoid'))
 arch('vectors.json', (4,), dense(1, 'sigmoid'))
 arch('tenth.json', (32, 32, 3), pool, dense(2, 'softmax'))
+arch('two_linear.json', (32, 32, 3), pool, dense(2, 'linear'))
+arch('two_sigmoid.json', (32, 32, 3), pool, dense(2, 'sigmoid'))
 arch('number.json', (32, 32, 3), pool, dense(1, 'linear'))
 PY
 small=(--stages 1 --filters 8,16 --batch-size 7 --epochs 1 --quiet)
@@ -39,12 +50,14 @@ millrace sample cells --count 40 --seed 3 --quiet || exit 99
 
 # The same samples, however they are written down: the same weights.
 kinds_of_targets() {
-  for kind in bytes column rows; do
+  for kind in bytes column rows bool bool_rows; do
     millrace train --arrays $kind.h5 --model $kind.model.h5 "${small[@]}"
     millrace evaluate --arrays $kind.h5 --model $kind.model.h5 --quiet >$kind.txt
   done
   cmp column.txt rows.txt
   cmp bytes.txt rows.txt
+  cmp bool.txt rows.txt
+  cmp bool_rows.txt rows.txt
 }
 
 # Predictions, too: of bytes as of the numbers that they stand for, in any batches.
@@ -83,11 +96,37 @@ arrays_that_are_no_images() {
 }
 
 targets_that_are_no_classes() {
-  expect 1 "y holds no classes" millrace train --arrays real.h5 --model x.h5 "${small[@]}"
-  expect 1 "y holds no classes" millrace train --arrays negative.h5 --model x.h5 "${small[@]}"
+  expect 1 "y holds no classes (whole numbers from 0, or rows with a single 1) but other numbers (a regression)" millrace train --arrays real.h5 --model x.h5 "${small[@]}"
+  expect 1 "y holds no classes (whole numbers from 0, or rows with a single 1) but other numbers (a regression)" millrace train --arrays negative.h5 --model x.h5 "${small[@]}"
   expect 2 "not class labels" millrace train --arrays real.h5 --arch number.json --model x.h5 --epochs 1
   millrace train --arrays real.h5 --arch number.json --loss mse --model real.model.h5 --epochs 1 --quiet
   expect 0 "not augmented" millrace train --arrays rows.h5 --model x.h5 "${small[@]}" --rotation-range 20
+}
+
+# What rows are is said; no network for one class of many is made for others.
+what_targets_are() {
+  local kind source
+  for source in --arch=cnn '--from rows.model.h5 --new-head'; do
+    for kind in labels no_labels; do
+      # shellcheck disable=SC2086
+      expect 1 "$kind.h5: the rows of y are several labels" millrace train --arrays $kind.h5 $source --model x.h5 --epochs 1
+    done
+    # shellcheck disable=SC2086
+    expect 1 'other numbers (a regression), and '  millrace train --arrays vague.h5 $source --model x.h5 --epochs 1
+  done
+  expect 1 'the rows of y_val are several labels' millrace train --arrays late.h5 --model x.h5 "${small[@]}"
+  expect 0 'y holds class probabilities (rows that sum to 1): a sample counts as of its most probable class' \
+    millrace train --arrays shares.h5 --model x.h5 --stages 1 --filters 8,16 --epochs 1
+  expect 0 'y holds class probabilities' millrace train --arrays mixed.h5 --model x.h5 --stages 1 --filters 8,16 --epochs 1
+  expect 0 'y holds several labels a sample (rows of 0 and 1), and the model gives 2 labels of their own' \
+    millrace train --arrays labels.h5 --arch two_sigmoid.json --model x.h5 --epochs 1
+  expect 0 'y holds numbers (a regression), and the model gives 2 numbers' \
+    millrace train --arrays vague.h5 --arch two_linear.json --loss mse --model x.h5 --epochs 1
+  expect 2 'the targets are several labels, but the model ends in softmax' millrace train --arrays labels.h5 --arch tenth.json --model x.h5 --epochs 1
+  expect 2 'the targets are not class labels' millrace train --arrays vague.h5 --arch tenth.json --model x.h5 --epochs 1
+  expect 0 'warning: y holds several labels a sample (rows of 0 and 1), but the model gives one of 2 classes, probabilities: no accuracy' \
+    millrace train --arrays labels.h5 --arch tenth.json --loss mse --model x.h5 --epochs 1
+  millrace evaluate --arrays vague.h5 --model rows.model.h5 --quiet | grep -q 'the targets are plain numbers, but the model gives one of 2 classes'
 }
 
 # Without --image-size, images have the size that the architecture wants.
@@ -244,6 +283,6 @@ for name, v in models[0].items():
 END
 }
 
-run_cases kinds_of_targets bytes_predict_as_numbers sparse_targets arrays_that_are_no_images targets_that_are_no_classes \
+run_cases kinds_of_targets bytes_predict_as_numbers sparse_targets arrays_that_are_no_images targets_that_are_no_classes what_targets_are \
   architectures_say_their_size bad_labels_are_found_first \
   names_what_is_expected unbalanced_classes_are_told regularized_activities calls_in_inference

@@ -303,7 +303,7 @@ with h5py.File("l.h5") as f:
     assert (f["class"][()] == -1).all() and np.isnan(f["confidence"][()]).all() and f["probabilities"].shape[1] == 3'
   keras soft.h5 bias=0,0,0 activation=softmax 'loss="categorical_crossentropy"'
   millrace evaluate --model soft.h5 --arrays labels_data.h5 --quiet >out
-  grep -q '^multi-hot targets, but the model gives 3 numbers: no accuracy, no report$' out
+  grep -q '^the targets are several labels a sample, but the model gives one of 3 classes, probabilities: no accuracy, no report$' out
 }
 
 # Whatever y holds: an error or the right figures, no index out of range.

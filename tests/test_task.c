@@ -135,7 +135,9 @@ static const struct decision decisions[] = {
     {FLAT DENSE(3, "sigmoid"), "BinaryCrossentropy", 0, 0, MR_TARGETS_LABELS, 0, MR_TASK_LABELS, MR_LINK_IDENTITY},
     {LINEAR(3), "BinaryCrossentropy", 1, 0, MR_TARGETS_LABELS, 0, MR_TASK_LABELS, MR_LINK_SIGMOID},
     {FLAT DENSE(3, "softmax"), "CategoricalCrossentropy", 0, 0, MR_TARGETS_LABELS, 0, MR_TASK_NUMBERS, MR_LINK_IDENTITY},
-    {FLAT DENSE(3, "softmax"), "CategoricalCrossentropy", 0, 0, MR_TARGETS_NUMBERS, 0, MR_TASK_CLASSES, MR_LINK_IDENTITY},
+    {FLAT DENSE(3, "softmax"), "CategoricalCrossentropy", 0, 0, MR_TARGETS_SHARES, 0, MR_TASK_CLASSES, MR_LINK_IDENTITY},
+    {FLAT DENSE(3, "softmax"), "CategoricalCrossentropy", 0, 0, MR_TARGETS_NUMBERS, 0, MR_TASK_NUMBERS, MR_LINK_IDENTITY},
+    {LINEAR(2), "MeanSquaredError", 0, 0, MR_TARGETS_SHARES, 0, MR_TASK_NUMBERS, MR_LINK_NONE},
     {LINEAR(2), "MeanSquaredError", 0, 0, MR_TARGETS_NUMBERS, 0, MR_TASK_NUMBERS, MR_LINK_NONE},
 };
 

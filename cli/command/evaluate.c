@@ -127,7 +127,8 @@ static int check_meaning(const struct job *j, const mr_output_task *task, mr_err
     mr_loss unused;
     char text[128];
     bool said = j->c->loss || j->c->activation || mr_model_loss(&unused, j->model);
-    if (said || task->kind != MR_TASK_NUMBERS || task->link != MR_LINK_NONE || j->targets == MR_TARGETS_NUMBERS)
+    if (said || task->kind != MR_TASK_NUMBERS || task->link != MR_LINK_NONE || j->targets == MR_TARGETS_NUMBERS ||
+        j->targets == MR_TARGETS_SHARES)
         return 0;
     return mr_hint(e,
                    mr_fail(e, MR_EUSAGE, "%s gives %s and does not say that they are probabilities or logits",
@@ -363,9 +364,11 @@ static void print_figures(const struct job *j)
                       mr_trainer_accuracy(j->trainer, &j->sums), (long long)j->sums.samples);
     else
         mr_print_line(stdout, "loss: %.6g - %lld samples", mr_mean_loss(&j->sums), (long long)j->sums.samples);
-    if (j->targets == MR_TARGETS_LABELS)
-        mr_print_line(stdout, "multi-hot targets, but the model gives %s: no accuracy, no report",
-                      mr_task_text(task, text, sizeof text));
+    const mr_output_task own = mr_model_task_with(j->model, &j->trainer->loss, MR_TARGETS_UNKNOWN, j->activation);
+    if (j->targets == MR_TARGETS_LABELS || (j->targets == MR_TARGETS_NUMBERS && own.kind != MR_TASK_NUMBERS))
+        mr_print_line(stdout, "the targets are %s, but the model gives %s: no accuracy, no report",
+                      j->targets == MR_TARGETS_LABELS ? "several labels a sample" : "plain numbers",
+                      mr_task_text(&own, text, sizeof text));
     else
         mr_print_line(stdout, "the model gives %s: no report", mr_task_text(task, text, sizeof text));
 }

@@ -225,10 +225,12 @@ static void take_resumed_model(struct job *j)
 
 static int make_model(struct job *j, mr_error *e)
 {
-    int status = 0;
-    bool resumes = j->checkpoints.resumes;
+    bool resumes = j->checkpoints.resumes, made = !resumes && (mr_cli_built_in(j->c) || j->c->new_head);
+    int status = made ? mr_cli_check_targets_are_classes(&j->data, j->c, e) : 0;
     if (resumes)
         take_resumed_model(j);
+    else if (status)
+        return status;
     else if (j->c->from || mr_cli_json_arch(j->c))
         status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
     if (!status)
@@ -527,6 +529,8 @@ static int set_up(struct job *j, mr_error *e)
         status = check_rates(j, e);
     if (!status)
         status = set_provenance(j, e);
+    if (!status)
+        mr_cli_tell_targets(&j->data, j->trainer, j->progress);
     if (!status)
         status = tell_imbalance(j, e);
     if (!status)

@@ -11,14 +11,20 @@
 
 /* --- arrays ------------------------------------------------------------------- */
 
-/* Classes by y: its width, or for class indices their largest plus one (at least two); 0 for other numbers.
- */
+/* What the rows of Y are by themselves. */
+static mr_targets rows_are(const mr_array *y)
+{
+    return mr_targets_of(y, &(mr_shape){2, {0, (int64_t)mr_shape_sample(&y->shape)}});
+}
+
+/* Classes by y: its width where each row is a class or shares of them, or for class indices their largest plus one (at
+ * least two); 0 for other numbers. */
 static int classes_of(const mr_array *y)
 {
     size_t width = mr_shape_sample(&y->shape), rows = (size_t)y->shape.dim[0];
     double most = 1;
     if (width > 1)
-        return width <= 1 << 20 ? (int)width : 0;
+        return width <= 1 << 20 && rows_are(y) <= MR_TARGETS_SHARES ? (int)width : 0;
     for (size_t i = 0; i < rows; i++) {
         double v = y->bytes ? (double)y->u8[i] : (double)y->f32[i];
         if (!(v >= 0 && v <= 1 << 20) || v != (int)v)
@@ -207,6 +213,47 @@ void mr_cli_close_data(mr_cli_data *d)
         free(d->owned[i]);
     free(d->note);
     memset(d, 0, sizeof *d);
+}
+
+int mr_cli_check_targets_are_classes(const mr_cli_data *d, const mr_cli *c, mr_error *e)
+{
+    const mr_array *y = d->classes ? &d->y_val : &d->y;
+    const char *name = d->classes ? "y_val" : "y";
+    if (!d->from_arrays || (d->classes && (!d->has_validation || classes_of(y))))
+        return 0;
+    if (mr_shape_sample(&y->shape) > 1 && rows_are(y) == MR_TARGETS_LABELS)
+        return mr_hint(e,
+                       mr_fail(e, MR_EINVAL, "%s: the rows of %s are several labels (0 or 1 each, not a single 1 a row), "
+                                             "but %s makes a network for one class of many",
+                               c->arrays, name, c->new_head ? "--new-head" : "a built-in architecture"),
+                       "give --from MODEL or --arch FILE.json with a sigmoid for each label");
+    return mr_hint(e,
+                   mr_fail(e, MR_EINVAL, "%s: %s holds no classes (whole numbers from 0, or rows with a single 1) but "
+                                         "other numbers (a regression), and %s makes a network for one class of many",
+                           c->arrays, name, c->new_head ? "--new-head" : "a built-in architecture"),
+                   "give --from MODEL or --arch FILE.json whose last layer has no activation, and --loss mse");
+}
+
+void mr_cli_tell_targets(const mr_cli_data *d, const mr_trainer *t, mr_progress *p)
+{
+    static const char *const are[] = {[MR_TARGETS_CLASSES] = "classes",
+                                      [MR_TARGETS_SHARES] = "class probabilities (rows that sum to 1)",
+                                      [MR_TARGETS_LABELS] = "several labels a sample (rows of 0 and 1)",
+                                      [MR_TARGETS_NUMBERS] = "numbers (a regression)"};
+    const mr_targets targets = t->options.targets;
+    const mr_output_task own = mr_model_task_with(t->model, &t->loss, MR_TARGETS_UNKNOWN, t->options.given);
+    const bool other = targets >= MR_TARGETS_LABELS && own.kind == MR_TASK_CLASSES;
+    char text[128];
+    if (!d->from_arrays || (targets == MR_TARGETS_CLASSES && t->task.kind == MR_TASK_CLASSES))
+        return;
+    if (targets == MR_TARGETS_SHARES && t->task.kind == MR_TASK_CLASSES)
+        mr_progress_message(p, MR_LOG_INFO, "y holds %s: a sample counts as of its most probable class", are[targets]);
+    else
+        mr_progress_message(p, other ? MR_LOG_WARNING : MR_LOG_INFO, "y holds %s, %s the model gives %s%s", are[targets],
+                            other ? "but" : "and", mr_task_text(&own, text, sizeof text),
+                            t->task.kind == MR_TASK_LABELS ? ": binary_accuracy counts single labels"
+                            : other                        ? ": no accuracy"
+                                                           : "");
 }
 
 mr_targets mr_cli_targets(const mr_cli_data *d, const mr_shape *output)

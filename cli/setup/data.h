@@ -18,6 +18,11 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *mode
 int mr_cli_order_classes(mr_cli_data *d, char *const *names, int count, mr_error *e);
 void mr_cli_close_data(mr_cli_data *d);
 /* What the samples' truths are for a model whose output is OUTPUT: of folders, classes. */
+/* For a layer that is made for the data's classes, as the options WHAT want it: are the targets classes, or shares of
+ * them? MR_EINVAL. */
+int mr_cli_check_targets_are_classes(const mr_cli_data *d, const mr_cli *c, mr_error *e);
+/* In one line, where arrays' targets are not a class each, or the model makes no class of them. */
+void mr_cli_tell_targets(const mr_cli_data *d, const mr_trainer *t, mr_progress *p);
 mr_targets mr_cli_targets(const mr_cli_data *d, const mr_shape *output);
 mr_data mr_cli_training(const mr_cli_data *d);
 mr_data mr_cli_validation(const mr_cli_data *d);

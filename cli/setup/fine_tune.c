@@ -7,8 +7,6 @@ static int new_head(mr_model *m, const mr_cli *c, int classes, mr_layer **head, 
 {
     if (!c->new_head)
         return 0;
-    if (classes < 2)
-        return mr_fail(e, MR_EUSAGE, "--new-head: the targets are no classes");
     return mr_fine_tune_new_head(m, classes, (uint64_t)c->seed, head, e);
 }
 

@@ -61,12 +61,6 @@ static int from_builtin(mr_model **out, const mr_arch *arch, const mr_cli *c, co
                         int classes, mr_error *e)
 {
     mr_arch_options o;
-    if (classes < 2)
-        return mr_hint(e,
-                       mr_fail(e, MR_EINVAL,
-                               "y holds no classes (whole numbers from 0, or a row with a number per class), "
-                               "which is what the built-in architectures tell apart"),
-                       "for other targets give --arch FILE.json and --loss NAME");
     int status = arch_options(&o, c, pre, classes, e);
     if (status)
         return status;
@@ -200,11 +194,13 @@ static const char *default_loss(const mr_model *m, mr_given_activation given, mr
 {
     const mr_shape *s = &m->graph->node[m->graph->output[0]].shape;
     int64_t width = s->dim[s->rank - 1];
-    bool shares = targets == MR_TARGETS_NUMBERS && mr_graph_last_operation(m->graph, 0) == MR_LAST_SOFTMAX;
+    bool shares = targets == MR_TARGETS_SHARES && mr_graph_last_operation(m->graph, 0) == MR_LAST_SOFTMAX;
     bool one = targets == MR_TARGETS_CLASSES || shares;
     bool each = mr_model_task_with(m, NULL, MR_TARGETS_UNKNOWN, given).kind == MR_TASK_LABELS;
     if (!crosses_entropy(m, given))
         return NULL;
+    if (targets == MR_TARGETS_LABELS && mr_graph_last_operation(m->graph, 0) == MR_LAST_SOFTMAX)
+        return NULL; /* it cannot give two labels */
     if (targets == MR_TARGETS_LABELS || (one && (width == 1 || each || given == MR_GIVEN_SIGMOID)))
         return "binary_crossentropy";
     if (one && width == 2 && !gives_logits(m, given)) /* the tutorial's */
@@ -254,6 +250,9 @@ int mr_cli_given_activation(mr_given_activation *out, const mr_cli *c, mr_error 
 
 static int no_default_loss(const mr_model *m, mr_given_activation given, mr_targets targets, mr_error *e)
 {
+    if (targets == MR_TARGETS_LABELS && crosses_entropy(m, given))
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are several labels, but the model ends in softmax, which gives one class"),
+                       "use a model that ends in sigmoid, or give --loss NAME");
     if (targets == MR_TARGETS_NUMBERS || crosses_entropy(m, given))
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "the targets are not class labels"),
                        "give --loss mse, mae, huber or another one for numbers");

@@ -15,7 +15,8 @@ static int check_type(size_t *size, hid_t dataset, const char *path, mr_error *e
     H5T_class_t class = type >= 0 ? H5Tget_class(type) : H5T_NO_CLASS;
     *size = type >= 0 ? H5Tget_size(type) : 0;
     mr_hdf5_release(type);
-    if ((class != H5T_FLOAT && class != H5T_INTEGER) || *size == 0 || *size > 8)
+    bool number = class == H5T_FLOAT || class == H5T_INTEGER || class == H5T_ENUM; /* booleans: FALSE = 0, TRUE = 1 */
+    if (!number || *size == 0 || *size > 8)
         return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes",
                             path);
     return 0;

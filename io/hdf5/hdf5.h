@@ -95,7 +95,7 @@ int mr_hdf5_write_names(hid_t object, const char *name, const mr_names *names, m
 
 /* --- datasets --- */
 
-/* Shape of the dataset PATH, whose elements must be integers or floating point numbers of at most 8 bytes.
+/* Shape of the dataset PATH, whose elements must be integers, enumerations of them or floating point numbers of at most 8 bytes.
  * Rank 0 to MR_MAX_RANK, at most MR_MAX_ELEMENTS. */
 int mr_hdf5_shape(mr_shape *out, hid_t at, const char *path, mr_error *e);
 /* The same of an open dataset; PATH is for errors. */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/model_file/model_task.h"
 
+#include <math.h>
+
+/* Of a row's sum: probabilities that were rounded to half precision. */
+static const double share_tolerance = 2e-3;
+
 /* --- the loss of the first output ------------------------------------------------------------------- */
 
 /* A list of losses, or an object of them by the names of the outputs. */
@@ -67,25 +72,38 @@ static bool are_indices(const mr_array *y, double limit)
     return true;
 }
 
+/* Rows of WIDTH: what all of them are. One that is one-hot may stand among probabilities as well as among labels. */
+static mr_targets rows_of(const mr_array *y, size_t width)
+{
+    bool single = true, bits = true, shares = true;
+    for (size_t i = 0; i < mr_shape_count(&y->shape); i += width) {
+        double sum = 0;
+        size_t ones = 0, noughts = 0;
+        for (size_t k = 0; k < width; k++) {
+            double v = value_at(y, i + k);
+            sum += v;
+            ones += v == 1;
+            noughts += v == 0;
+            shares &= v >= 0;
+        }
+        bits &= ones + noughts == width;
+        single &= ones == 1 && noughts + 1 == width;
+        shares &= fabs(sum - 1) <= share_tolerance;
+    }
+    return single ? MR_TARGETS_CLASSES : bits ? MR_TARGETS_LABELS : shares ? MR_TARGETS_SHARES : MR_TARGETS_NUMBERS;
+}
+
 mr_targets mr_targets_of(const mr_array *y, const mr_shape *output)
 {
     size_t width = output->rank > 1 ? (size_t)output->dim[output->rank - 1] : 1;
     size_t given = mr_shape_sample(&y->shape), whole = mr_shape_sample(output);
-    bool single = true;
-    if (width == 1 || given != whole) /* class indices, or of two classes whether it is the second */
-        return are_indices(y, width == 1 ? 2 : (double)width) ? MR_TARGETS_CLASSES : MR_TARGETS_NUMBERS;
-    if (!are_indices(y, 2))
-        return MR_TARGETS_NUMBERS;
-    for (size_t i = 0; i < mr_shape_count(&y->shape) && single; i += width) {
-        double ones = 0;
-        for (size_t k = 0; k < width; k++)
-            ones += value_at(y, i + k);
-        single = ones == 1;
-    }
-    return single ? MR_TARGETS_CLASSES : MR_TARGETS_LABELS;
+    if (width == 1 || given != whole) /* one too large for the output is told by its number, later; class indices, or of two classes whether it is the second */
+        return are_indices(y, width == 1 ? 2 : HUGE_VAL) ? MR_TARGETS_CLASSES : MR_TARGETS_NUMBERS;
+    return rows_of(y, width);
 }
 
 mr_targets mr_targets_of_both(mr_targets a, mr_targets b)
 {
-    return a > b ? a : b;
+    bool shares = a == MR_TARGETS_SHARES || b == MR_TARGETS_SHARES, labels = a == MR_TARGETS_LABELS || b == MR_TARGETS_LABELS;
+    return shares && labels ? MR_TARGETS_NUMBERS : a > b ? a : b;
 }

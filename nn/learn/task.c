@@ -164,16 +164,16 @@ static mr_task_kind kind_for_classes(const mr_task_facts *f, const mr_output_tas
 
 static mr_task_kind kind_of(const mr_task_facts *f, const mr_output_task *t)
 {
-    bool soft = loss_meaning(f) == MR_LOSS_OF_ONE_CLASS && t->width > 1; /* the largest share is the class, as in Keras */
     if (f->given == MR_GIVEN_LINEAR)
         return MR_TASK_NUMBERS;
     switch (f->targets) {
     case MR_TARGETS_CLASSES:
+    case MR_TARGETS_SHARES: /* the largest share is the class, as in Keras */
         return kind_for_classes(f, t);
     case MR_TARGETS_LABELS:
         return kind_for_labels(f, t);
     case MR_TARGETS_NUMBERS:
-        return soft ? MR_TASK_CLASSES : MR_TASK_NUMBERS;
+        return MR_TASK_NUMBERS;
     case MR_TARGETS_UNKNOWN:
         break;
     }

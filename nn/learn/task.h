@@ -37,6 +37,7 @@ typedef enum mr_link {
 typedef enum mr_targets {
     MR_TARGETS_UNKNOWN,
     MR_TARGETS_CLASSES, /* a class index, or a row with a single 1 */
+    MR_TARGETS_SHARES,  /* rows of probabilities: each sums to 1 */
     MR_TARGETS_LABELS,  /* rows of 0 and 1 with any number of ones */
     MR_TARGETS_NUMBERS, /* others */
 } mr_targets;
