@@ -234,7 +234,7 @@ tests_test_stream_threads_LDADD = libpipeline.la libio.la libnn.la $(MR_LIBS) $(
 # Through the program itself, in TAP.
 SHELL_TESTS = tests/test_cli.sh
 SHELL_TESTS += tests/test_quickstart.sh
-SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh
+SERIAL_SHELL_TESTS += tests/test_fine_tuning.sh tests/test_includes.sh
 SHELL_TESTS += tests/test_callbacks.sh
 SERIAL_SHELL_TESTS += tests/test_tensorboard.sh
 SHELL_TESTS += tests/test_arrays.sh
@@ -242,7 +242,7 @@ SHELL_TESTS += tests/test_data.sh
 SHELL_TESTS += tests/test_outputs.sh
 SERIAL_SHELL_TESTS += tests/test_provenance.sh
 TESTS += $(SHELL_TESTS)
-EXTRA_DIST += tests/tap.sh tests/read_events.py tests/keras_training.py $(SHELL_TESTS) $(SERIAL_SHELL_TESTS)
+EXTRA_DIST += tests/tap.sh tests/include_graph.py tests/read_events.py tests/keras_training.py $(SHELL_TESTS) $(SERIAL_SHELL_TESTS)
 
 CMOCKA_TESTS += tests/test_sandbox
 tests_test_sandbox_SOURCES = tests/test_sandbox.c
