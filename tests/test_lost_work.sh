@@ -44,7 +44,10 @@ later_epochs() {
   rm l.csv; start "${endless[@]}" --seed 5 --model done.h5 --history l.csv; until_rows 1 l.csv; stop TERM 143
   not sha256sum -c --quiet --status before
   [ -n "$(ls done.h5.interrupted/earlier-2/checkpoint-*.h5)" ]
-  rm l.csv; start "${endless[@]}" --model new.h5 --history l.csv; until_rows 1 l.csv; stop TERM 143
+  rm l.csv; start "${endless[@]}" --model new.h5 --history l.csv 2>said; until_rows 1 l.csv; stop TERM 143
+  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in new.h5.interrupted/checkpoint-.*: --resume goes on from it' said
+  rm l.csv; start "${endless[@]}" --checkpoint-dir nck --history l.csv 2>said; until_rows 1 l.csv; stop TERM 143
+  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in nck/checkpoint-.*: --resume goes on from it' said
   [ "$(provenance new.h5 finished_epochs)" -ge 1 ]
   millrace summary new.h5 | grep -q "^Training: 100000 epochs .*; ended early, after [0-9]* whole epochs$"
 }
@@ -66,11 +69,57 @@ goes_on() {
   [ "$(wc -l <part.csv)" -lt $epochs ] || { echo "SKIP it was not stopped in time"; return 0; }
   millrace train --resume --model part.h5 --epochs $epochs --quiet
   cmp whole.h5 part.h5
+  [ -z "$(find part.h5.interrupted -maxdepth 1 -name '*.h5')" ] && [ -d part.h5.interrupted/earlier-1 ]
+  expect 0 "the run is complete: part.h5" millrace train --resume --model part.h5 --epochs $epochs
+  cmp whole.h5 part.h5
   cmp <(cut -d, -f1-6 whole.csv) <(cut -d, -f1-6 part.csv)
   millrace train "${small[@]}" --epochs 1 --model part.h5 # a later run's model is newer than that state
   [ -z "$(find part.h5.interrupted -maxdepth 1 -name '*.h5')" ]
   expect 0 "there is no interrupted run" millrace train "${small[@]:0:10}" --epochs 1 --model other.h5 --resume
   expect 2 "--resume requires --checkpoint-dir or --model" millrace train --resume
+}
+
+# A batch script that is queued once more, and whatever else begins with --resume where nothing was interrupted.
+nothing_to_resume() {
+  local again=(millrace train --resume "${small[@]:0:10}") other='is not the finished model of this one'
+  millrace train "${small[@]}" --epochs 2 --model fin.h5 --checkpoint-dir fin
+  echo precious >notes.h5; mkdir fin.h5.interrupted; ln -s cells more
+  sha256sum fin.h5 notes.h5 >before
+  expect 0 "the run is complete: fin.h5 is its model, of 2 epochs" "${again[@]}" --epochs 2 --model fin.h5 --threads 2
+  expect 0 "the run is complete" millrace train --resume --model fin.h5
+  expect 2 "fin.h5 $other: --epochs 1: its run has done 2 epochs already" "${again[@]}" --epochs 1 --model fin.h5
+  expect 2 "fin.h5 $other: --epochs 5: its run has done 2 epochs already, and its state is not kept" "${again[@]}" --epochs 5 --model fin.h5
+  expect 2 "fin.h5 $other: --seed 9" "${again[@]}" --epochs 2 --seed 9 --model fin.h5
+  expect 2 "fin.h5 $other: --data more: it was made with cells" millrace train --resume --data more --model fin.h5
+  expect 2 "notes.h5 $other" "${again[@]}" --epochs 2 --model notes.h5
+  expect 2 "--epochs 1: the run has done 2 epochs already" millrace train --resume --checkpoint-dir fin --model fin.h5 --epochs 1
+  expect 0 "the run is complete: 2 epochs" millrace train --resume --checkpoint-dir fin --model fin.h5 --epochs 2
+  sha256sum -c --quiet before
+  expect 0 "starting from the beginning" "${again[@]}" --epochs 1 --model notes.h5 --overwrite
+  [ "$(provenance notes.h5 finished_epochs)" = 1 ]
+}
+
+# What was done is not undone: a run cannot end before where it stands.
+fewer_epochs() {
+  local steps=$(find cells/training -name '*.jpg' | wc -l)
+  millrace train "${small[@]}" --epochs 2 --model few.h5
+  sha256sum few.h5 >before
+  millrace train "${small[@]}" --epochs 2 --model few2.h5 --batch-size 1 --checkpoint-dir few.h5.interrupted --checkpoint-every $((steps * 3 / 2))steps
+  ls few.h5.interrupted/checkpoint-*.h5 | tail -1 | xargs rm # so the newest is one within epoch 2
+  expect 2 "--epochs 1: the run has done 1 epoch and a part of the next one already; give --epochs 2 or more" millrace train --resume --model few.h5 --epochs 1
+  sha256sum -c --quiet before
+  [ -n "$(ls few.h5.interrupted/checkpoint-*.h5)" ]
+  millrace train --resume --model few.h5 --quiet
+  cmp few.h5 few2.h5
+  [ -n "$(ls few.h5.interrupted/earlier-1/checkpoint-*.h5)" ] && [ ! -e few.h5.interrupted/checkpoint-*.h5 ]
+}
+
+# A state that another run leaves behind is older than a model that comes later, wherever that one has its checkpoints.
+older_state() {
+  millrace train "${small[@]}" --epochs 1 --model old.h5 --checkpoint-dir old.h5.interrupted
+  millrace train "${small[@]}" --epochs 2 --model old.h5 --checkpoint-dir later
+  [ -n "$(ls old.h5.interrupted/earlier-1/checkpoint-*.h5)" ] && [ ! -e old.h5.interrupted/checkpoint-*.h5 ]
+  [ -n "$(ls later/checkpoint-*.h5)" ]
 }
 
 # A loss that is not a number in epoch 4.
@@ -153,4 +202,4 @@ closed_log() {
   millrace verify pipe.h5
 }
 
-run_cases first_epoch later_epochs other_files goes_on no_number best_before_no_number killed full_disk each_on_its_own saved_elsewhere streams closed_log
+run_cases first_epoch later_epochs other_files goes_on nothing_to_resume fewer_epochs older_state no_number best_before_no_number killed full_disk each_on_its_own saved_elsewhere streams closed_log

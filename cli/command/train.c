@@ -493,6 +493,8 @@ static int set_up(struct job *j, mr_error *e)
         status = mr_cli_check_training_files(j->c, e);
     if (!status)
         status = mr_cli_checkpoints_open(&j->checkpoints, j->c, j->progress, j->ranks, e);
+    if (j->checkpoints.finished)
+        return status;
     if (!status && j->c->resume)
         status = mr_cli_check_training_files(j->c, e);
     if (!status)
@@ -570,9 +572,9 @@ static int write_results(struct job *j, bool failed, double wall, mr_error *e)
                         .best = j->callbacks.best.monitor.metric != NULL};
     int status = mr_cli_write_results(&r, e);
     mr_bad_inputs_end(&j->bad_inputs, j->progress);
-    mr_cli_tell_results(&r);
     if (r.saved_to && !failed && !j->result.stopped)
         mr_cli_checkpoints_finished(&j->checkpoints, j->c);
+    mr_cli_tell_results(&r);
     return status;
 }
 
@@ -590,6 +592,12 @@ static int exit_status(const struct job *j, mr_error *e)
     if (j->result.stopped)
         return 128 + mr_interrupted();
     return j->result.skipped ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
+}
+
+/* Of a run that failed. A result that nobody took before a signal came is no failure of ours. */
+static int failed_status(int status)
+{
+    return status == MR_ECANCELED && mr_interrupted() ? 128 + mr_interrupted() : mr_exit_status(status);
 }
 
 static void tear_down(struct job *j)
@@ -629,16 +637,16 @@ static int run(mr_cli *c, mr_error *e)
     mr_catch_interrupts();
     int status = set_up(j, e);
     status = mr_cli_ranks_agree(j->ranks, status, e);
-    bool ready = !status;
+    bool ready = !status && !j->checkpoints.finished;
     double start = mr_now();
-    if (!status)
+    if (ready)
         status = mr_train_run(j->trainer, mr_cli_training(&j->data), mr_cli_validation(&j->data), &j->options,
                               &events, &j->result, e);
     double wall = mr_now() - start;
     if (ready)
         status = write_results(j, status != 0, wall, e);
     mr_cli_release(&j->claims);
-    int code = status ? mr_exit_status(status) : exit_status(j, e);
+    int code = status ? failed_status(status) : exit_status(j, e);
     if (ready && (code == MR_EXIT_FAILED || code == MR_EXIT_USAGE))
         mr_cli_ranks_fail(j->ranks, code, e);
     code = mr_cli_ranks_end(j->ranks, code);
@@ -656,6 +664,7 @@ const mr_command mr_command_train = {
         "\n  millrace train --data cells --model cells.h5 --plot cells.png\n\n"
         "A finished run replaces --model. A run that ends early (stopped by a signal, or failed) leaves its\n"
         "state in --checkpoint-dir, or without that in MODEL.interrupted, and --resume goes on from it. It\n"
-        "leaves a finished --model as it was, unless --overwrite is given.\n",
+        "leaves a finished --model as it was, unless --overwrite is given. --resume of a run whose model is finished\n"
+        "has nothing to do; it does not replace another one.\n",
     .run = run,
 };

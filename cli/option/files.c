@@ -60,7 +60,7 @@ int mr_cli_each_file(const mr_cli *c, unsigned marks, mr_cli_visit *visit, void 
 const char *mr_cli_file_text(const mr_cli_file *f)
 {
     static char text[4200];
-    snprintf(text, sizeof text, "%s%s%s%s", f->option ? "--" : "", f->option ? f->option : "", f->option ? " " : "",
-             *f->path ? f->path : "''");
+    snprintf(text, sizeof text, "%s%s%s%s", f->option ? "--" : "", f->option ? f->option : "",
+             f->option ? " " : "", *f->path ? f->path : "''");
     return text;
 }

@@ -124,6 +124,11 @@ bool mr_cli_given(const mr_cli *c, const char *name)
     return false;
 }
 
+bool mr_option_is_of_data(const mr_option *o)
+{
+    return (o->traits & MR_READS) && (o->traits & MR_MAY_CHANGE);
+}
+
 const char *mr_cli_given_of(const mr_cli *c, unsigned marks)
 {
     for (int i = 0; i < mr_option_count && c->given; i++)

@@ -145,6 +145,8 @@ void mr_cli_free(mr_cli *c);
 bool mr_cli_given(const mr_cli *c, const char *name);
 /* The first option, in the table's order, that was given and has one of MARKS; NULL: none. */
 const char *mr_cli_given_of(const mr_cli *c, unsigned marks);
+/* O says where a run's data lie: it may change when the run is resumed, and the run's own are those that it began with. */
+bool mr_option_is_of_data(const mr_option *o);
 /* Prints the options of COMMAND with their help. */
 void mr_cli_print_options(unsigned command);
 

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "cli/option/keep.h"
 #include "cli/option/run_options.h"
+#include "cli/setup/finished.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,25 @@ static void warn(void *context, const char *text)
     mr_progress_message(context, MR_LOG_WARNING, "%s", text);
 }
 
+/* A run cannot end before where it stands: its model would be called one of fewer epochs than it had. */
+static int check_epochs(const mr_run_state *s, int epochs, mr_error *e)
+{
+    int begun = s->epoch + (s->samples > 0);
+    if (epochs >= begun)
+        return 0;
+    mr_fail(e, MR_EUSAGE, "--epochs %d: the run has done %d epoch%s%s already", epochs, s->epoch, s->epoch == 1 ? "" : "s",
+            s->samples ? " and a part of the next one" : "");
+    return mr_hint(e, MR_EUSAGE, "give --epochs %d or more, or leave it out", begun);
+}
+
 static int take_over(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
 {
     const mr_run_state *s = &p->resumed.state;
     p->strings = mr_strings_create();
     int status =
         p->strings ? mr_cli_restore(c, s->settings, p->strings, e) : mr_no_memory(e, "the options of a run");
+    if (!status)
+        status = check_epochs(s, c->epochs, e);
     if (status)
         return status;
     mr_progress_message(p->progress, MR_LOG_INFO, "going on from %s: after step %lld, in epoch %d",
@@ -62,6 +76,37 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* A state to go on from is in FOLDER. A folder that cannot be read is looked into again, by whoever tells the error. */
+static bool has_state(const char *folder)
+{
+    mr_checkpoint_list list = {0};
+    const mr_checkpoint_dir d = {.path = (char *)folder, .lock = -1};
+    bool has = is_folder(folder) && (mr_checkpoint_list_read(&list, &d, NULL) || list.count);
+    mr_checkpoint_list_free(&list);
+    return has;
+}
+
+/* Rank 0 looks, all know. */
+static int look_for_finished(mr_cli_checkpoints *p, const mr_cli *c, mr_error *e)
+{
+    struct {
+        int finished, epochs;
+    } news = {0};
+    if (mr_ranks_rank(p->ranks) == 0)
+        news.finished = mr_cli_is_finished(c, &news.epochs, e);
+    mr_ranks_broadcast(p->ranks, &news, sizeof news);
+    if (news.finished < 0)
+        return mr_ranks_rank(p->ranks) ? mr_fail(e, news.finished, "rank 0 cannot resume") : news.finished;
+    p->finished = news.finished;
+    if (p->finished)
+        mr_progress_message(p->progress, MR_LOG_INFO, "the run is complete: %s is its model, of %d epochs", c->model,
+                            news.epochs);
+    else
+        mr_progress_message(p->progress, MR_LOG_INFO,
+                            "there is no interrupted run in %s: starting from the beginning", p->interrupted);
+    return 0;
+}
+
 /* Without --checkpoint-dir. Rank 0 looks, all know. */
 static int find_interrupted(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
 {
@@ -74,13 +119,12 @@ static int find_interrupted(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
         p->interrupted = NULL;
         return mr_no_memory(e, "a path");
     }
-    bool there = mr_ranks_rank(p->ranks) == 0 && is_folder(p->interrupted);
+    bool there = mr_ranks_rank(p->ranks) == 0 && has_state(p->interrupted);
     mr_ranks_broadcast(p->ranks, &there, sizeof there);
     if (there && c->resume)
         c->checkpoint_dir = p->interrupted;
     else if (c->resume)
-        mr_progress_message(p->progress, MR_LOG_INFO,
-                            "there is no interrupted run in %s: starting from the beginning", p->interrupted);
+        return look_for_finished(p, c, e);
     else if (there)
         mr_progress_message(p->progress, MR_LOG_INFO,
                             "%s holds the state of an interrupted run: --resume goes on from it",
@@ -169,15 +213,17 @@ void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *
 
 void mr_cli_checkpoints_finished(mr_cli_checkpoints *p, const mr_cli *c)
 {
-    char where[4096] = "";
-    mr_checkpoint_dir d = {.lock = -1};
-    if (c->checkpoint_dir || !p->interrupted || !is_folder(p->interrupted))
+    char where[4096] = "", *folder = NULL;
+    mr_checkpoint_dir other = {.lock = -1}, *d = &other;
+    if (asprintf(&folder, "%s.interrupted", c->model) < 0)
         return;
-    if (!mr_checkpoint_dir_open(&d, p->interrupted, NULL) &&
-        !mr_checkpoint_set_aside(&d, where, sizeof where, NULL) && *where)
-        mr_progress_message(p->progress, MR_LOG_INFO,
-                            "the state of the run that was interrupted earlier was moved to %s", where);
-    mr_checkpoint_dir_close(&d);
+    if (p->dir.path && c->checkpoint_dir == p->interrupted) /* that is where the run went on */
+        d = &p->dir;
+    bool open = d == &p->dir || (has_state(folder) && !mr_checkpoint_dir_open(d, folder, NULL));
+    if (open && !mr_checkpoint_set_aside(d, where, sizeof where, NULL) && *where)
+        mr_progress_message(p->progress, MR_LOG_INFO, "the state of the interrupted run was moved to %s", where);
+    mr_checkpoint_dir_close(&other);
+    free(folder);
 }
 
 const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p)

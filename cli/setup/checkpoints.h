@@ -14,6 +14,7 @@
 typedef struct mr_cli_checkpoints {
     mr_checkpoint_dir dir; /* path NULL: no --checkpoint-dir */
     bool resumes;          /* RESUMED is the checkpoint to go on from */
+    bool finished;         /* --model is what the run to be resumed has made already: nothing is left to be done */
     mr_resumed resumed;
     json_t *settings;    /* the run's options */
     mr_strings *strings; /* those that were restored */
@@ -37,8 +38,8 @@ int mr_cli_checkpoints_begin(mr_cli_checkpoints *p, const mr_cli *c, mr_train_op
 int mr_cli_checkpoints_set_aside(mr_cli_checkpoints *p, mr_error *e);
 /* One was written, or not: keeps the record and says so. */
 void mr_cli_checkpoints_note(mr_cli_checkpoints *p, const mr_checkpoint_record *r);
-/* The run is finished and its model saved: what an earlier run that was interrupted left for --resume is
- * older than that model, and is moved out of the way. */
+/* The run is finished and its model saved: what it, or an earlier run that was interrupted, left for --resume in
+ * MODEL.interrupted is older than that model, and is moved out of the way. */
 void mr_cli_checkpoints_finished(mr_cli_checkpoints *p, const mr_cli *c);
 /* The newest record, or NULL. */
 const mr_checkpoint_record *mr_cli_checkpoints_last(const mr_cli_checkpoints *p);

@@ -6,6 +6,7 @@ libcli_la_SOURCES += \
   cli/setup/class_weight.c cli/setup/class_weight.h \
   cli/setup/data.c cli/setup/data.h \
   cli/setup/fine_tune.c cli/setup/fine_tune.h \
+  cli/setup/finished.c cli/setup/finished.h \
   cli/setup/model.c cli/setup/model.h \
   cli/setup/moving_statistics.c cli/setup/moving_statistics.h \
   cli/setup/opened_data.h \

@@ -9,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the data lie may change when a run is resumed: its own are those that it began with. */
-static bool is_of_data(const mr_option *o)
-{
-    return (o->traits & MR_READS) && (o->traits & MR_MAY_CHANGE);
-}
-
 /* An option that has its part in what the weights become. */
 static bool is_told(const mr_option *o)
 {
@@ -53,7 +47,7 @@ static json_t *command_of(const mr_cli_run *run)
            *begun = run->resumed ? run->resumed->settings : NULL;
     for (int i = 0; command && given && i < mr_option_count; i++) {
         const mr_option *o = &mr_options[i];
-        json_t *value = json_object_get(begun && is_of_data(o) ? begun : given, o->name);
+        json_t *value = json_object_get(begun && mr_option_is_of_data(o) ? begun : given, o->name);
         if (value && is_told(o))
             add_option(command, o->name, value);
     }

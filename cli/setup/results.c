@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setup/results.h"
 
+#include "base/text.h"
 #include "cli/show/history.h"
 #include "cli/process/interrupt.h"
 #include "cli/show/stats.h"
@@ -177,18 +178,31 @@ int mr_cli_write_results(mr_cli_results *r, mr_error *e)
 
 /* --- what is said ------------------------------------------------------------------- */
 
-/* Where what a run leaves behind that ended early is, and what to do with it. */
+/* The file with the state to go on from; NULL: there is none. */
+static const char *state_of(const mr_cli_results *r)
+{
+    const mr_checkpoint_record *last = mr_cli_checkpoints_last(r->checkpoints);
+    if (*r->result->left_behind)
+        return r->result->left_behind;
+    return last && !last->status ? last->message : NULL;
+}
+
+/* Where what a run leaves behind that ended early is, and what to do with it: who wants no progress wants to know that. */
 static void tell_early_end(const mr_cli_results *r)
 {
     const mr_train_result *t = r->result;
+    const char *state = state_of(r);
+    mr_text text = {0};
     if (t->stopped)
-        mr_progress_message(r->progress, MR_LOG_INFO, "stopped by signal %d after step %lld",
-                            mr_interrupted(), (long long)t->step);
+        mr_text_format(&text, "stopped by signal %d after step %lld", mr_interrupted(), (long long)t->step);
+    if (state)
+        mr_text_format(&text, "%sthe state %s is in %s: --resume goes on from it", t->stopped ? "; " : "",
+                       r->failed ? "after the last whole epoch" : "of the run", state);
+    if (text.length)
+        mr_progress_message(r->progress, MR_LOG_WARNING, "%s", mr_text_string(&text));
+    mr_text_destroy(&text);
     if (t->early.code)
         mr_progress_message(r->progress, MR_LOG_ERROR, "%s", t->early.message);
-    if (*t->left_behind)
-        mr_progress_message(r->progress, MR_LOG_INFO, "the state %s is in %s: --resume goes on from it",
-                            r->failed ? "after the last whole epoch" : "of the run", t->left_behind);
     if (r->c->model && !r->saved_to && t->usable && access(r->c->model, F_OK) == 0)
         mr_progress_message(r->progress, MR_LOG_INFO, "%s is left as it was", r->c->model);
 }
