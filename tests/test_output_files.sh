@@ -40,7 +40,8 @@ another_model_is_refused() {
     killed
     [ -e "o.$end.resume" ]
     expect 1 'model weights' millrace predict --model m2.h5 --quiet --batch-size 4 --images - --output "o.$end" --resume <paths
-    expect 1 '--threshold' predict --images - --output "o.$end" --resume --threshold .9 <paths
+    expect 1 'made without --threshold 0.9;' predict --images - --output "o.$end" --resume --threshold .9 <paths
+    expect 1 'made without --top 2;' predict --images - --output "o.$end" --resume --top 2 <paths
     expect 1 '--interpolation' predict --images - --output "o.$end" --resume --interpolation bilinear --override-preprocessing <paths
     expect 1 '--precision' predict --images - --output "o.$end" --resume --precision mixed_bfloat16 <paths
     predict --images - --output "o.$end" --resume <paths
@@ -167,10 +168,17 @@ streams_are_written() {
 
 # Nobody reads the pipe: a signal still ends the run.
 unread_pipes_end_by_a_signal() {
-  local rc=0
+  local rc=0 option
   mkfifo unread.csv
   timeout -k 20 1 "$MILLRACE_BUILD/millrace" predict --model m1.h5 --quiet cells/testing --output unread.csv || rc=$?
   [ $rc = 124 ]
+  local train=(timeout --preserve-status -k 20 1 "$MILLRACE_BUILD/millrace" train --data cells --arch cnn --stages 1 --filters 4 --image-size 8x8 --quiet --epochs 1)
+  mkfifo unread.h5
+  for option in history plot; do
+    rc=0; "${train[@]}" --model kept.h5 --$option unread.csv 2>/dev/null || rc=$?
+    [ $rc = 143 ]
+  done
+  expect 2 'a trained model cannot be written to a pipe' "${train[@]:5}" --model unread.h5
   rc=0; for _ in $(seq 40); do cat paths; done >many
   sleep 30 < <(timeout -k 20 2 "$MILLRACE_BUILD/millrace" predict --model m1.h5 --quiet --images - <many || echo $? >rc) & local reader=$!
   for _ in $(seq 200); do [ -s rc ] && break; sleep .1; done
@@ -190,6 +198,15 @@ no_temporary_file_is_left() {
   [ -z "$(ls -A tmp)" ]
   cp m1.h5 tmp/m.h5; chmod 640 tmp/m.h5; (umask 000; millrace convert m2.h5 tmp/m.h5 --quiet)
   [ "$(stat -c %a tmp/m.h5)" = 640 ]
+}
+
+# One pipe is no place for two results, and a reader that leaves is told as what it is.
+one_pipe() {
+  local train=("$MILLRACE_BUILD/millrace" train --data cells --arch cnn --stages 1 --filters 4 --image-size 8x8 --quiet --epochs 20 --model pipe-model.h5)
+  { rc=0; "${train[@]}" --history /dev/stdout --step-log /dev/stdout 2>err || rc=$?; echo $rc >rc; } | cat >/dev/null
+  [ "$(cat rc)" = 2 ] && grep -q 'would be one file, /dev/stdout' err && [ ! -e pipe-model.h5 ]
+  { rc=0; "${train[@]}" --step-log /dev/stdout 2>err || rc=$?; echo $rc >rc; } | true
+  [ "$(cat rc)" = 1 ] && grep -q 'cannot write /dev/stdout: Broken pipe' err && [ -s pipe-model.h5 ]
 }
 
 # A signal that ends the program takes its temporary files away.
@@ -285,5 +302,5 @@ results_go_elsewhere() {
 }
 
 run_cases another_model_is_refused rows_without_a_record_are_checked one_writer one_trainer late_for_a_short_run a_finished_output_stays links_are_written_through \
-  streams_are_written unread_pipes_end_by_a_signal no_temporary_file_is_left \
+  streams_are_written unread_pipes_end_by_a_signal one_pipe no_temporary_file_is_left \
   killed_without_a_trace closed_log arrays_have_one_writer spreadsheets_see_no_formula results_go_elsewhere

@@ -27,7 +27,10 @@ void mr_cli_ranks_mute(const mr_ranks *r, mr_cli *c)
 {
     if (mr_ranks_rank(r) == 0)
         return;
-    c->model = c->plot = c->history = c->step_log = c->stats = c->tensorboard = NULL;
+    for (int i = 0; i < mr_option_count; i++)
+        if (mr_options[i].traits & c->bit && mr_options[i].traits & (MR_WRITES | MR_MAKES) &&
+            mr_options[i].traits & MR_NO_WEIGHT)
+            *(const char **)((char *)c + mr_options[i].field) = NULL;
 }
 
 /* --- getting ready ------------------------------------------------------------------- */

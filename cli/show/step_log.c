@@ -15,6 +15,7 @@
 struct mr_step_log {
     FILE *file;
     char *path;
+    int error; /* errno of the first row that could not be written */
 };
 
 /* Does ROW belong to one of the first STEP steps? */
@@ -94,7 +95,9 @@ void mr_step_log_add(mr_step_log *l, int64_t step, double loss)
     if (!l->file)
         return;
     mr_format_double(text, loss);
-    fprintf(l->file, "%lld,%s\n", (long long)step, text);
+    errno = 0;
+    if (fprintf(l->file, "%lld,%s\n", (long long)step, text) < 0 && !l->error)
+        l->error = errno;
 }
 
 int mr_step_log_close(mr_step_log *l, mr_error *e)
@@ -102,8 +105,10 @@ int mr_step_log_close(mr_step_log *l, mr_error *e)
     int status = 0;
     if (!l)
         return 0;
-    if (l->file && (ferror(l->file) | fclose(l->file)))
-        status = mr_fail_errno(e, errno, "cannot write %s", l->path);
+    if (l->file && (ferror(l->file) | fclose(l->file)) && !l->error)
+        l->error = errno ? errno : EIO;
+    if (l->error)
+        status = mr_fail_errno(e, l->error, "cannot write %s", l->path);
     free(l->path);
     free(l);
     return status;

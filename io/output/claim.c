@@ -108,15 +108,25 @@ static char *find_fact(const char *text, const char *name)
     return NULL;
 }
 
+/* THEN, NOW: "" where nothing was given. */
+static int fact_differs(const mr_claim *c, const char *name, const char *then, const char *now, mr_error *e)
+{
+    const char *output = c->options.output;
+    if (!*then)
+        mr_fail(e, MR_EINVAL, "%s cannot be resumed: its rows were made without %s %s", output, name, now);
+    else if (!*now)
+        mr_fail(e, MR_EINVAL, "%s cannot be resumed: its rows were made with %s %s, which is not given now", output, name, then);
+    else
+        mr_fail(e, MR_EINVAL, "%s cannot be resumed: its rows were made with %s %s, not %s", output, name, then, now);
+    return mr_hint(e, MR_EINVAL, "give the same model and options as before, or leave --resume out to start over");
+}
+
 static int check_fact(const mr_claim *c, const char *name, mr_error *e)
 {
     char *then = find_fact(c->text, name), *now = find_fact(mr_text_string(&c->facts), name);
     int status = 0;
     if (!now || !then || strcmp(then, now))
-        status = mr_hint(e,
-                         mr_fail(e, MR_EINVAL, "%s cannot be resumed: its rows were made with %s %s, not %s",
-                                 c->options.output, name, then && *then ? then : "unset", now && *now ? now : "unset"),
-                         "give the same model and options as before, or leave --resume out to start over");
+        status = fact_differs(c, name, then ? then : "", now ? now : "", e);
     free(then);
     free(now);
     return status;

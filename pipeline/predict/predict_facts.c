@@ -2,6 +2,7 @@
 #include "pipeline/predict/predict_facts.h"
 
 #include "base/checksum.h"
+#include "base/number.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -67,14 +68,21 @@ static void color_mode(mr_text *out, const asked *a)
     mr_text_append(out, mr_color_mode_name(pre(a)->color_mode));
 }
 
+static void number(mr_text *out, double value)
+{
+    char text[MR_NUMBER_SIZE];
+    mr_format_double(text, value);
+    mr_text_append(out, text);
+}
+
 static void rescale(mr_text *out, const asked *a)
 {
-    mr_text_format(out, "%.17g", pre(a)->rescale);
+    number(out, pre(a)->rescale);
 }
 
 static void offset(mr_text *out, const asked *a)
 {
-    mr_text_format(out, "%.17g", pre(a)->offset);
+    number(out, pre(a)->offset);
 }
 
 static void interpolation(mr_text *out, const asked *a)
@@ -87,13 +95,19 @@ static void dct_scaling(mr_text *out, const asked *a)
     mr_text_append(out, pre(a)->dct_scaling ? "on" : "off");
 }
 
+/* "", where none was given, and "0.5 A=0.9". */
 static void threshold(mr_text *out, const asked *a)
 {
     const mr_thresholds *t = &a->options->thresholds;
-    mr_text_format(out, "%.9g", (double)t->least);
-    for (int i = 0; t->of_class && i < a->schema->classes; i++)
+    char text[MR_NUMBER_SIZE];
+    mr_format_float(text, t->least);
+    if (t->least > 0)
+        mr_text_append(out, text);
+    for (int i = 0; t->of_class && i < a->schema->classes; i++) {
+        mr_format_float(text, t->of_class[i]);
         if (!isnan(t->of_class[i]))
-            mr_text_format(out, " %s=%.9g", a->schema->class_names[i], (double)t->of_class[i]);
+            mr_text_format(out, "%s%s=%s", out->length ? " " : "", a->schema->class_names[i], text);
+    }
 }
 
 static void outputs(mr_text *out, const asked *a)
@@ -104,7 +118,8 @@ static void outputs(mr_text *out, const asked *a)
 
 static void top(mr_text *out, const asked *a)
 {
-    mr_text_format(out, "%d", a->schema->top);
+    if (a->schema->top)
+        mr_text_format(out, "%d", a->schema->top);
 }
 
 static void layers(mr_text *out, const asked *a)
