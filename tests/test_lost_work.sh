@@ -83,20 +83,20 @@ goes_on() {
 nothing_to_resume() {
   local again=(millrace train --resume "${small[@]:0:10}") other='is not the finished model of this one'
   millrace train "${small[@]}" --epochs 2 --model fin.h5 --checkpoint-dir fin
-  echo precious >notes.h5; mkdir fin.h5.interrupted; ln -s cells more
-  sha256sum fin.h5 notes.h5 >before
+  echo precious >precious.h5; mkdir fin.h5.interrupted; ln -s cells more
+  sha256sum fin.h5 precious.h5 >before
   expect 0 "the run is complete: fin.h5 is its model, of 2 epochs" "${again[@]}" --epochs 2 --model fin.h5 --threads 2
   expect 0 "the run is complete" millrace train --resume --model fin.h5
   expect 2 "fin.h5 $other: --epochs 1: its run has done 2 epochs already" "${again[@]}" --epochs 1 --model fin.h5
   expect 2 "fin.h5 $other: --epochs 5: its run has done 2 epochs already, and its state is not kept" "${again[@]}" --epochs 5 --model fin.h5
   expect 2 "fin.h5 $other: --seed 9" "${again[@]}" --epochs 2 --seed 9 --model fin.h5
   expect 2 "fin.h5 $other: --data more: it was made with cells" millrace train --resume --data more --model fin.h5
-  expect 2 "notes.h5 $other" "${again[@]}" --epochs 2 --model notes.h5
+  expect 2 "precious.h5 $other" "${again[@]}" --epochs 2 --model precious.h5
   expect 2 "--epochs 1: the run has done 2 epochs already" millrace train --resume --checkpoint-dir fin --model fin.h5 --epochs 1
   expect 0 "the run is complete: 2 epochs" millrace train --resume --checkpoint-dir fin --model fin.h5 --epochs 2
   sha256sum -c --quiet before
-  expect 0 "starting from the beginning" "${again[@]}" --epochs 1 --model notes.h5 --overwrite
-  [ "$(provenance notes.h5 finished_epochs)" = 1 ]
+  expect 0 "starting from the beginning" "${again[@]}" --epochs 1 --model precious.h5 --overwrite
+  [ "$(provenance precious.h5 finished_epochs)" = 1 ]
 }
 
 # What was done is not undone: a run cannot end before where it stands.
