@@ -118,6 +118,32 @@ assert accuracy >= 0.9, accuracy
 END
 }
 
+# What the file's optimizer remembers goes on, or it is said that another one starts anew.
+whose_optimizer() {
+  local train=(millrace train --data three --model o.h5 --batch-size 16 --threads 2 --epochs 1) lost="the optimizer's state in"
+  for change in 's/"class_name": *"SGD"/"class_name": "Lion"/' 's/"momentum"/"use_ema": true, "momentum"/'; do
+    "$python" - "$change" <<'END'
+import h5py, re, shutil, sys
+shutil.copy("base.h5", "other.h5")
+with h5py.File("other.h5", "r+") as f:
+    _, old, new, _ = sys.argv[1].split("/")
+    text = f.attrs["training_config"]
+    changed = re.sub(old, new, text if isinstance(text, str) else text.decode())
+    assert changed != text
+    f.attrs["training_config"] = changed
+    del f.attrs["millrace_seal"]
+END
+    [[ $change = *Lion* ]] && expect 1 "'Lion'; give --optimizer NAME: its state starts anew" "${train[@]}" --from other.h5 --data cells
+    [[ $change = *Lion* ]] || expect 1 "use_ema is not supported; give --optimizer NAME: its state starts anew" "${train[@]}" --from other.h5 --data cells
+    expect 0 "warning: $lost other.h5 is not used: Adam starts anew" "${train[@]}" --from other.h5 --new-head --quiet
+    expect 0 "$lost other.h5 is not used: RMSprop starts anew" "${train[@]}" --from other.h5 --data cells --optimizer rmsprop
+    not grep -q warning err
+  done
+  expect 0 "$lost base.h5 is not used: Adam starts anew" "${train[@]}" --from base.h5 --new-head
+  expect 0 "SGD" "${train[@]}" --from base.h5 --data cells
+  not grep -q "$lost" err
+}
+
 refused() {
   expect 1 "no layer is called 'dense*'" millrace train --data three --from base.h5 --model x.h5 --new-head --freeze 'dense*' "${common[@]}"
   expect 1 "no layer is called 'nowhere'" millrace train --data three --from base.h5 --model x.h5 --new-head --freeze-until nowhere "${common[@]}"
@@ -125,4 +151,4 @@ refused() {
   expect 2 "contradicts" millrace train --data three --from base.h5 --model x.h5 --new-head --rescale 1/255 "${common[@]}"
 }
 
-run_cases a_new_head in_two_phases files_keep_their_form classes_of_the_model a_stranger_learns_malaria refused
+run_cases a_new_head in_two_phases files_keep_their_form classes_of_the_model a_stranger_learns_malaria whose_optimizer refused

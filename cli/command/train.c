@@ -37,6 +37,7 @@ struct job {
     mr_augmentation augmentation;
     mr_model *model;
     json_t *loss, *optimizer;
+    bool had_slots; /* the model that is trained further came with its optimizer's state */
     double *class_weight;
     mr_ranks *ranks; /* NULL: alone */
     mr_team *team;
@@ -235,6 +236,8 @@ static int make_model(struct job *j, mr_error *e)
         status = mr_cli_training_model(&j->model, j->c, NULL, j->data.classes, e);
     if (!status)
         status = set_contract(j, e);
+    if (!status && j->c->from && !resumes)
+        j->had_slots = j->model->has_optimizer_state || j->model->dropped_state;
     if (!status && !j->model)
         status = mr_cli_training_model(&j->model, j->c, &j->pre, j->data.classes, e);
     if (!status && !resumes)
@@ -348,6 +351,16 @@ static int check_restored(const struct job *j, mr_error *e)
                    j->checkpoints.resumed.path, t->optimizer->class->class_name);
 }
 
+/* Momentum and the like that were in the file: they are lost on demand, or as they are of an optimizer that is not here. */
+static void tell_lost_slots(const struct job *j)
+{
+    bool unexpected = j->model->dropped_state && !j->c->optimizer;
+    if (j->had_slots && !j->trainer->restored)
+        mr_progress_message(j->progress, unexpected ? MR_LOG_WARNING : MR_LOG_INFO,
+                            "the optimizer's state in %s is not used: %s starts anew", j->c->from,
+                            j->trainer->optimizer->class->class_name);
+}
+
 /* What only classes have. */
 static int check_task(const struct job *j, mr_error *e)
 {
@@ -381,7 +394,11 @@ static int make_trainer(struct job *j, mr_error *e)
         status = mr_trainer_create(&j->trainer, j->model, j->team, &o, e);
     if (!status)
         status = check_task(j, e);
-    return status ? status : check_restored(j, e);
+    if (!status)
+        status = check_restored(j, e);
+    if (!status)
+        tell_lost_slots(j);
+    return status;
 }
 
 static int set_provenance(const struct job *j, mr_error *e)

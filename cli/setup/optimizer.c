@@ -98,6 +98,15 @@ static int check_parameters(const mr_cli *c, const mr_optimizer_class *class, mr
     return status && status != MR_ENOMEM ? (e->code = MR_EUSAGE) : status;
 }
 
+/* A model's own optimizer may do what is not done here. */
+static int check_own(const json_t *config, mr_error *e)
+{
+    mr_optimizer *o = NULL;
+    int status = mr_optimizer_create(&o, config, e);
+    mr_optimizer_free(o);
+    return status == MR_EUNSUPPORTED ? mr_hint(e, status, "give --optimizer NAME: its state starts anew") : status;
+}
+
 int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t steps_per_epoch, mr_error *e)
 {
     const json_t *own = mr_cli_own_optimizer(c, m) ? json_object_get(m->training, "optimizer_config") : NULL;
@@ -110,7 +119,7 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
         return mr_cli_unknown_name("optimizer", name, e);
     if (!class)
         return mr_hint(e, mr_fail(e, MR_EUNSUPPORTED, "unsupported optimizer of the model: '%s'", name ? name : ""),
-                       "give --optimizer NAME");
+                       "give --optimizer NAME: its state starts anew");
     int status = check_parameters(c, class, e);
     if (status)
         return status;
@@ -126,6 +135,8 @@ int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t s
     *out = json_pack("{s:s, s:o}", "class_name", class->class_name, "config", config);
     if (!status && !*out)
         status = mr_no_memory(e, "the optimizer");
+    if (!status && own)
+        status = check_own(*out, e);
     if (status) {
         json_decref(*out);
         *out = NULL;
