@@ -161,9 +161,9 @@ END
 
 names_what_is_expected() {
   millrace train --arrays rows.h5 --arch open.json --model open_rows.h5 --epochs 1 --quiet
-  expect 1 "there is no dataset 'input_0'" millrace predict --arrays rows.h5 --model open_rows.h5 --output o.h5
+  expect 1 "no dataset 'input_0'" millrace predict --arrays rows.h5 --model open_rows.h5 --output o.h5
   /usr/bin/python3 -c 'import h5py; h5py.File("empty.h5", "w").create_dataset("input_0", data=[[1.0]])'
-  expect 1 "there is no dataset 'x'" millrace train --arrays empty.h5 --model x.h5 "${small[@]}"
+  expect 1 "no dataset 'x'" millrace train --arrays empty.h5 --model x.h5 "${small[@]}"
 }
 
 unbalanced_classes_are_told() {

@@ -4,7 +4,6 @@
 #include "tests/shared.h"
 
 #include "io/hdf5/hdf5.h"
-#include "io/hdf5/parse.h"
 #include "io/hdf5/parse_internal.h"
 
 struct bytes {
@@ -129,10 +128,26 @@ static uint64_t get(const uint8_t *at, int bytes)
     return value;
 }
 
+static int check_bytes(const void *bytes, size_t size, const char *what, mr_error *e)
+{
+    mr_h5_index *index;
+    int status = mr_h5_index_bytes(&index, bytes, size, what, e);
+    mr_h5_index_free(index);
+    return status;
+}
+
+static int check_file(int fd, const char *what, mr_error *e)
+{
+    mr_h5_index *index;
+    int status = mr_h5_index_file(&index, fd, what, e);
+    mr_h5_index_free(index);
+    return status;
+}
+
 static void assert_accepted(const struct bytes *b)
 {
     mr_error e = {0};
-    int status = mr_hdf5_check_bytes(b->at, b->size, "x.h5", &e);
+    int status = check_bytes(b->at, b->size, "x.h5", &e);
     if (status)
         fail_msg("%s", e.message);
 }
@@ -140,7 +155,7 @@ static void assert_accepted(const struct bytes *b)
 static void assert_refused(const struct bytes *b, const char *word)
 {
     mr_error e = {0};
-    assert_true(mr_hdf5_check_bytes(b->at, b->size, "x.h5", &e) < 0);
+    assert_true(check_bytes(b->at, b->size, "x.h5", &e) < 0);
     if (!strstr(e.message, word) || !strstr(e.message, "'x.h5'"))
         fail_msg("'%s' does not say '%s'", e.message, word);
 }
@@ -219,8 +234,8 @@ static void files_and_bytes_are_checked_alike(void **state)
         FILE *f = fopen(path, "wb+");
         assert_int_equal(fwrite(b.at, 1, b.size, f), b.size);
         fflush(f);
-        int status = mr_hdf5_check_fd(fileno(f), "x", &from_file);
-        assert_int_equal(status, mr_hdf5_check_bytes(b.at, b.size, "x", &from_bytes));
+        int status = check_file(fileno(f), "x", &from_file);
+        assert_int_equal(status, check_bytes(b.at, b.size, "x", &from_bytes));
         assert_int_equal(status < 0, damaged);
         assert_string_equal(from_file.message, from_bytes.message);
         fclose(f);
@@ -251,7 +266,7 @@ static void damage_is_found_by_structure(void **state)
         {"GCOL", 1, 8, 8, 1 << 30, "global heap"}, /* size of the collection */
         {"GCOL", 1, 8, 8, 16, "global heap"},
         {"GCOL", 1, 24, 8, 1 << 20, "global heap"}, /* size of an object */
-        {"GCOL", 1, 16, 2, 77, "string"},           /* the index that is looked for is not there */
+        {"GCOL", 1, 16, 2, 77, "string"},           /* no object of the index that an attribute has */
         {"\x89HDF", 1, 40, 8, 1 << 30, "truncated"},
         {"\x89HDF", 1, 13, 1, 4, "superblock"},
         {"\x89HDF", 1, 64, 8, 1 << 30, "object header"},
@@ -431,6 +446,36 @@ static void absurd_shapes_are_refused(void **state)
     free(b.at);
 }
 
+/* Each link of an old group says where its name is: all could say the same long one, and the index be larger
+ * than the file by any factor. */
+static void names_are_no_more_than_the_file(void **state)
+{
+    (void)state;
+    static char name[3000];
+    char path[64];
+    memset(name, 'n', sizeof name - 1);
+    snprintf(path, sizeof path, "/tmp/millrace-names-%ld.h5", (long)getpid());
+    mr_hdf5_lock();
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < 200; i++) {
+        char link[24];
+        snprintf(link, sizeof link, "link %d", i);
+        assert_true(H5Lcreate_soft("x", file, link, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    }
+    assert_true(H5Lcreate_soft("x", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0);
+    H5Fclose(file);
+    mr_hdf5_unlock();
+    struct bytes b = take_file(path);
+    unlink(path);
+    assert_accepted(&b);
+    uint64_t names = get(find(&b, "HEAP", 1) + 24, 8), at = (uint64_t)(find(&b, name, 1) - b.at) - names;
+    for (size_t i = 0; i + 8 < b.size; i++)
+        for (uint64_t k = 0; !memcmp(b.at + i, "SNOD", 4) && k < get(b.at + i + 6, 2); k++)
+            put(b.at + i + 8 + 40 * k, at, 8);
+    assert_refused(&b, "more names");
+    free(b.at);
+}
+
 /* Endless: a heap's free block that follows itself, and a free object of no size in a collection. */
 static void circles_end(void **state)
 {
@@ -483,8 +528,9 @@ static void every_truncation_is_survived(void **state)
     free(b.at);
 }
 
-/* Each byte that is not a dataset's, set to 255, 0 and one more: the check and the library live. A sanitized build
- * gives each byte one of the three values in turn; `make check-long` and the plain build give it all of them. */
+/* Each byte that is not a dataset's, set to 255, 0 and one more: the check and the library live. A sanitized
+ * build gives each byte one of the three values in turn; `make check-long` and the plain build give it all of
+ * them. */
 static size_t values_per_byte(void)
 {
 #ifdef MR_SANITIZED
@@ -508,7 +554,7 @@ static void every_byte_may_be_wrong(void **state)
             memcpy(copy.at, b.at, b.size);
             copy.at[i] = (uint8_t)(value < 0 ? b.at[i] + 1 : value);
             mr_error e = {0};
-            if (mr_hdf5_check_bytes(copy.at, copy.size, "x.h5", &e) == 0 && ++accepted % 4 == 0)
+            if (check_bytes(copy.at, copy.size, "x.h5", &e) == 0 && ++accepted % 4 == 0)
                 walk_with_library(copy);
         }
     }
@@ -543,6 +589,7 @@ int main(void)
         cmocka_unit_test(chunks_unpack_to_their_size),
         cmocka_unit_test(absurd_shapes_are_refused),
         cmocka_unit_test(circles_end),
+        cmocka_unit_test(names_are_no_more_than_the_file),
         cmocka_unit_test(every_truncation_is_survived),
         cmocka_unit_test(every_byte_may_be_wrong),
         cmocka_unit_test(golden_files_are_accepted),

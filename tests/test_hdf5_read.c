@@ -7,7 +7,6 @@
 #include "io/hdf5/array_stream.h"
 #include "io/hdf5/arrays.h"
 #include "io/hdf5/hdf5.h"
-#include "io/hdf5/parse.h"
 
 enum { ROWS = 23, COLUMNS = 17, MANY = 2100 };
 

@@ -35,33 +35,13 @@ struct mr_array_reader {
     size_t u8_size;
 };
 
-static bool stored_as_bytes(hid_t set)
-{
-    hid_t type = H5Dget_type(set);
-    bool bytes = type >= 0 && H5Tget_class(type) == H5T_INTEGER && H5Tget_size(type) == 1 &&
-                 H5Tget_sign(type) == H5T_SGN_NONE;
-    mr_hdf5_release(type);
-    return bytes;
-}
-
 static int open_set(mr_array_reader *r, const char *name, mr_error *e)
 {
     int status = mr_hdf5_open(&r->file, r->path, e);
-    if (status)
-        return status;
-    if (!mr_hdf5_exists(r->file, name))
-        return mr_fail(e, MR_ENOTFOUND, "%s: there is no dataset '%s' in it", r->path, name);
-    status = mr_hdf5_shape(&r->shape, r->file, name, e);
-    if (status)
-        return status;
-    if (r->shape.rank < 1)
-        return mr_fail(e, MR_EFORMAT, "%s: dataset '%s' is one number, not an array of samples", r->path,
-                       name);
-    r->set = H5Dopen2(r->file, name, H5P_DEFAULT);
-    if (r->set < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "%s: dataset '%s' cannot be opened", r->path, name);
-    r->bytes = stored_as_bytes(r->set);
-    return 0;
+    if (!status)
+        status = mr_hdf5_open_samples(&r->set, &r->shape, r->file, r->path, name, e);
+    r->bytes = !status && mr_hdf5_has_bytes(r->set);
+    return status;
 }
 
 int mr_array_reader_open(mr_array_reader **out, const char *file, const char *name, mr_error *e)
@@ -196,7 +176,7 @@ int mr_array_writer_add(mr_array_writer *w, const char *name, const mr_shape *sh
     w->sets = grown;
     mr_hdf5_lock();
     hid_t id = create_set(w->file, name, shape);
-    int status = id < 0 ? mr_hdf5_fail(e, MR_EIO, "%s: dataset '%s' cannot be made", w->path, name) : 0;
+    int status = id < 0 ? mr_hdf5_fail(e, MR_EIO, "%s: dataset '%s' cannot be created", w->path, name) : 0;
     mr_hdf5_unlock();
     if (status)
         return status;

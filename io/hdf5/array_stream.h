@@ -8,8 +8,8 @@
 
 typedef struct mr_array_reader mr_array_reader;
 
-/* Opens dataset NAME of FILE. MR_ENOTFOUND where one of them is missing; MR_EFORMAT where it is no array of
- * numbers. */
+/* Opens dataset NAME of FILE. MR_ENOTFOUND where one of them is missing; MR_EFORMAT where it is not an array
+ * of numbers. */
 int mr_array_reader_open(mr_array_reader **out, const char *file, const char *name, mr_error *e);
 /* As stored: dim[0] counts the samples. */
 const mr_shape *mr_array_reader_shape(const mr_array_reader *r);
@@ -23,7 +23,7 @@ void mr_array_reader_close(mr_array_reader *r);
 
 typedef struct mr_array_writer mr_array_writer;
 
-/* Starts FILE anew: beside its name, until mr_array_writer_publish. FILE is borrowed. */
+/* Starts a new FILE, under a temporary name until mr_array_writer_publish. FILE is borrowed. */
 int mr_array_writer_open(mr_array_writer **out, const char *file, mr_error *e);
 /* Adds a float32 dataset of SHAPE; its number, 0, 1, …, is *SET. */
 int mr_array_writer_add(mr_array_writer *w, const char *name, const mr_shape *shape, int *set, mr_error *e);

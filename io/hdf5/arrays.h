@@ -13,7 +13,8 @@ typedef struct mr_array {
     float *f32;
 } mr_array;
 
-/* Reads dataset NAME of FILE. MR_ENOTFOUND where the file or the dataset is missing (the message says which).
+/* Reads dataset NAME of FILE. MR_ENOTFOUND where the file or the dataset is missing (the message tells
+ * which).
  */
 int mr_array_read(mr_array *out, const char *file, const char *name, mr_error *e);
 /* Is there such a dataset? Errors only where FILE cannot be opened. */

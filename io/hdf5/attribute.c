@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* String attributes of every kind that h5py has written for Keras since 2015. */
-#include "io/hdf5/hdf5.h"
+#include "io/hdf5/open_files.h"
 
 #include "base/list.h"
-#include "io/hdf5/raw.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,117 +10,64 @@
 
 /* --- finding --- */
 
-static int list_name(void *context, const mr_raw_attribute *a, mr_error *e)
-{
-    return mr_names_add(context, a->name, e);
-}
-
 int mr_hdf5_attributes(mr_names *out, hid_t object, mr_error *e)
 {
-    mr_raw r;
-    memset(out, 0, sizeof *out);
-    int status = mr_raw_open(&r, object, e);
-    if (!status)
-        status = mr_raw_attributes(&r, object, list_name, out, e);
+    mr_h5_place place;
+    *out = (mr_names){0};
+    int status = mr_h5_locate(&place, object, e);
+    for (size_t i = 0; !status && i < place.object->attributes; i++)
+        status = mr_names_add(out, place.object->attribute[i].name, e);
     if (status)
         mr_names_free(out);
     return status;
 }
 
-enum { FOUND = 1 }; /* ends a walk */
-
-static int is_name(void *context, const mr_raw_attribute *a, mr_error *e)
+/* *OUT is NULL where OBJECT has no attribute NAME. */
+static int find(const mr_h5_attribute **out, mr_h5_place *place, hid_t object, const char *name, mr_error *e)
 {
-    (void)e;
-    return strcmp(a->name, context) ? 0 : FOUND;
+    *out = NULL;
+    int status = mr_h5_locate(place, object, e);
+    for (size_t i = 0; !status && !*out && i < place->object->attributes; i++)
+        if (!strcmp(place->object->attribute[i].name, name))
+            *out = &place->object->attribute[i];
+    return status;
 }
 
 int mr_hdf5_has_attribute(hid_t object, const char *name, mr_error *e)
 {
-    mr_raw r;
-    int status = mr_raw_open(&r, object, e);
-    return status ? status : mr_raw_attributes(&r, object, is_name, (void *)name, e);
+    const mr_h5_attribute *a;
+    mr_h5_place place;
+    int status = find(&a, &place, object, name, e);
+    return status ? status : a != NULL;
+}
+
+int mr_hdf5_find_number(uint64_t *out, hid_t object, const char *name, mr_error *e)
+{
+    const mr_h5_attribute *a;
+    mr_h5_place place;
+    int status = find(&a, &place, object, name, e);
+    if (status || !a || a->type.class != MR_H5_INTEGER || a->type.size > 8 || a->type.big_endian ||
+        a->count != 1)
+        return status;
+    *out = 0;
+    memcpy(out, a->value, a->type.size);
+    return 1;
 }
 
 /* --- strings --- */
 
-enum { CLASS_STRING = 3, CLASS_VARIABLE = 9, VARIABLE_STRING = 1, SPACE_PADDED = 2, NULL_SPACE = 2 };
-
-/* How many elements a dataspace message (versions 1 and 2) says: -1 where that cannot be read or is too many.
- */
-static long elements(const unsigned char *m, size_t size)
+/* An empty list has whatever type numpy gave it: float64. */
+static int append_strings(mr_names *out, const mr_h5_place *place, const mr_h5_attribute *a, mr_error *e)
 {
-    if (size < 4 || m[0] < 1 || m[0] > 2)
-        return -1;
-    size_t rank = m[1], at = m[0] == 1 ? 8 : 4;
-    if (m[0] == 2 && m[3] == NULL_SPACE)
+    mr_error why = {0};
+    if (a->count == 0)
         return 0;
-    if (at + 8 * rank > size)
-        return -1;
-    uint64_t count = 1;
-    for (size_t i = 0; i < rank; i++) {
-        uint64_t dim = mr_raw_number(m + at + 8 * i, 8);
-        if (dim > MR_HDF5_MAX_NAMES || (count *= dim) > MR_HDF5_MAX_NAMES)
-            return -1;
-    }
-    return (long)count;
-}
-
-struct reading {
-    const char *name;
-    mr_raw *raw;
-    mr_names *out;
-};
-
-/* Fixed length: padded with NUL, ended by NUL, or padded with blanks. */
-static int add_fixed(struct reading *r, const mr_raw_attribute *a, size_t count, size_t width, bool blanks,
-                     mr_error *e)
-{
-    int status = 0;
-    for (size_t i = 0; i < count && !status; i++) {
-        const char *text = (const char *)a->data + i * width;
-        size_t n = strnlen(text, width);
-        while (blanks && n && text[n - 1] == ' ')
-            n--;
-        char *copy = strndup(text, n);
-        status = copy ? mr_names_add(r->out, copy, e) : mr_no_memory(e, "attribute '%s'", a->name);
-        free(copy);
-    }
-    return status;
-}
-
-/* Reads the attribute's strings when it is the one that is looked for. An empty list has whatever type numpy
- * gave it: float64. */
-static int read_strings(void *context, const mr_raw_attribute *a, mr_error *e)
-{
-    struct reading *r = context;
-    if (strcmp(a->name, r->name) != 0)
-        return 0;
-    long count = elements(a->space, a->space_size);
-    if (count < 0 || a->type_size < 8)
-        return mr_fail(e, MR_EFORMAT, "attribute '%s': its shape or type cannot be read", a->name);
-    if (count == 0)
-        return FOUND;
-    unsigned class = a->type[0] & 15, bits = a->type[1];
-    size_t width = mr_raw_number(a->type + 4, 4), n = (size_t)count;
-    bool fixed = class == CLASS_STRING, variable = class == CLASS_VARIABLE && (bits & 15) == VARIABLE_STRING;
-    if ((!fixed && !variable) || (variable && width != MR_RAW_REFERENCE) || width == 0)
-        return mr_fail(e, MR_EFORMAT, "attribute '%s': no strings", a->name);
-    if (width > a->data_size / n)
-        return mr_fail(e, MR_EFORMAT, "attribute '%s': damaged HDF5 file (fewer strings than it says)",
-                       a->name);
-    int status = fixed ? add_fixed(r, a, n, width, (bits & 15) == SPACE_PADDED, e)
-                       : mr_raw_heap_strings(r->out, r->raw, a->data, n, a->name, e);
-    return status ? status : FOUND;
-}
-
-/* Appends the strings of one attribute: FOUND, or 0 where there is none of that name. */
-static int append_strings(mr_names *out, hid_t object, const char *name, mr_error *e)
-{
-    mr_raw raw;
-    struct reading r = {name, &raw, out};
-    int status = mr_raw_open(&raw, object, e);
-    return status ? status : mr_raw_attributes(&raw, object, read_strings, &r, e);
+    if (a->type.class != MR_H5_STRING && !a->type.variable_string)
+        return mr_fail(e, MR_EFORMAT, "attribute '%s': not a string", a->name);
+    if (a->count > MR_HDF5_MAX_NAMES)
+        return mr_fail(e, MR_ELIMIT, "attribute '%s': more than %d strings", a->name, MR_HDF5_MAX_NAMES);
+    int status = mr_h5_index_strings(out, place->index, a, &why);
+    return status ? mr_fail(e, status, "attribute '%s': %s", a->name, why.message) : 0;
 }
 
 /* --- lists in parts --- */
@@ -132,8 +78,6 @@ struct part {
 };
 
 struct parts {
-    const char *name;
-    mr_raw *raw;
     struct part *part;
     size_t count;
 };
@@ -150,18 +94,14 @@ static bool part_number(const char *whole, const char *name, unsigned long *numb
     return true;
 }
 
-static int read_part(void *context, const mr_raw_attribute *a, mr_error *e)
+static int read_part(struct parts *p, unsigned long number, const mr_h5_place *place,
+                     const mr_h5_attribute *a, mr_error *e)
 {
-    struct parts *p = context;
-    unsigned long number;
-    if (!part_number(a->name, p->name, &number))
-        return 0;
     if (!mr_list_grow(&p->part, p->count, sizeof *p->part))
         return mr_no_memory(e, "attribute '%s'", a->name);
     struct part *part = &p->part[p->count++];
     *part = (struct part){.number = number};
-    int found = read_strings(&(struct reading){a->name, p->raw, &part->names}, a, e);
-    return found < 0 ? found : 0;
+    return append_strings(&part->names, place, a, e);
 }
 
 static int by_number(const void *a, const void *b)
@@ -189,21 +129,26 @@ static int missing(mr_error *e, const char *name)
 
 int mr_hdf5_find_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
 {
+    const mr_h5_attribute *a;
+    mr_h5_place place;
     mr_names one = {0};
     *text = NULL;
-    int status = append_strings(&one, object, name, e);
-    if (status == FOUND && one.count != 1)
-        status = mr_fail(e, MR_EFORMAT, "attribute '%s': %zu strings where one is wanted", name, one.count);
-    if (status == FOUND && strlen(one.name[0]) > MR_HDF5_MAX_TEXT)
+    int status = find(&a, &place, object, name, e);
+    if (status || !a)
+        return status;
+    status = append_strings(&one, &place, a, e);
+    if (!status && one.count != 1)
+        status = mr_fail(e, MR_EFORMAT, "attribute '%s': expected one string, got %zu", name, one.count);
+    if (!status && strlen(one.name[0]) > MR_HDF5_MAX_TEXT)
         status = mr_fail(e, MR_ELIMIT, "attribute '%s': more than %d bytes", name, MR_HDF5_MAX_TEXT);
-    if (status == FOUND) {
+    if (!status) {
         *text = one.name[0];
         one.name[0] = NULL;
         if (length)
             *length = strlen(*text);
     }
     mr_names_free(&one);
-    return status == FOUND ? 0 : status;
+    return status;
 }
 
 int mr_hdf5_read_text(char **text, size_t *length, hid_t object, const char *name, mr_error *e)
@@ -234,15 +179,16 @@ static int check_lengths(const mr_names *names, const char *attribute, mr_error 
     return 0;
 }
 
-/* NAME0, NAME1, …, in one look at the object: to look for each would take time in the square of their number.
- */
-static int append_parts(mr_names *out, hid_t object, const char *name, mr_error *e)
+/* NAME0, NAME1, …, in one pass over the object: to look for each would take time in the square of their
+ * number. */
+static int append_parts(mr_names *out, const mr_h5_place *place, const char *name, mr_error *e)
 {
-    mr_raw raw;
-    struct parts p = {name, &raw, NULL, 0};
-    int status = mr_raw_open(&raw, object, e);
-    if (!status)
-        status = mr_raw_attributes(&raw, object, read_part, &p, e);
+    struct parts p = {0};
+    unsigned long number;
+    int status = 0;
+    for (size_t i = 0; i < place->object->attributes && !status; i++)
+        if (part_number(place->object->attribute[i].name, name, &number))
+            status = read_part(&p, number, place, &place->object->attribute[i], e);
     if (!status)
         status = join_parts(out, &p, e);
     if (!status && (p.count == 0 || p.part[0].number != 0))
@@ -255,9 +201,12 @@ static int append_parts(mr_names *out, hid_t object, const char *name, mr_error 
 
 int mr_hdf5_read_names(mr_names *out, hid_t object, const char *name, mr_error *e)
 {
-    memset(out, 0, sizeof *out);
-    int found = append_strings(out, object, name, e);
-    int status = found < 0 ? found : found ? 0 : append_parts(out, object, name, e);
+    const mr_h5_attribute *a;
+    mr_h5_place place;
+    *out = (mr_names){0};
+    int status = find(&a, &place, object, name, e);
+    if (!status)
+        status = a ? append_strings(out, &place, a, e) : append_parts(out, &place, name, e);
     if (!status)
         status = check_lengths(out, name, e);
     if (status)
@@ -320,8 +269,7 @@ static int write_fixed(hid_t object, const char *name, const mr_names *names, si
     return status;
 }
 
-/* What an object header holds of one attribute, less what HDF5 needs itself: Keras's own
- * HDF5_OBJECT_HEADER_LIMIT. */
+/* Bytes of one attribute that fit into an object header, as in Keras's HDF5_OBJECT_HEADER_LIMIT. */
 enum { HEADER_LIMIT = 64512 };
 
 /* The smallest number of even parts that each stay under the limit, as numpy.array_split cuts them: the first
@@ -331,7 +279,7 @@ static int write_parts(hid_t object, const char *name, const mr_names *names, si
     char part[128];
     size_t parts = 2, first = 0;
     if (width > HEADER_LIMIT)
-        return mr_fail(e, MR_ELIMIT, "attribute '%s': a name of %zu bytes", name, width);
+        return mr_fail(e, MR_ELIMIT, "attribute '%s': name too long: %zu bytes", name, width);
     while ((names->count + parts - 1) / parts * width > HEADER_LIMIT)
         parts++;
     for (size_t i = 0; i < parts; i++) {

@@ -14,32 +14,9 @@ int mr_hdf5_write_checksum(hid_t dataset, const void *values, size_t bytes, cons
     return status;
 }
 
-/* One number, and no text or list that would write past OUT. */
-static bool is_number(hid_t attribute)
-{
-    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
-    bool number = type >= 0 && space >= 0 && H5Tget_class(type) == H5T_INTEGER &&
-                  H5Sget_simple_extent_npoints(space) == 1;
-    mr_hdf5_release(type);
-    mr_hdf5_release(space);
-    return number;
-}
-
 int mr_hdf5_find_checksum(uint64_t *out, hid_t dataset, mr_error *e)
 {
-    int there = mr_hdf5_has_attribute(dataset, MR_HDF5_CHECKSUM, e);
-    if (there != 1)
-        return there;
-    hid_t attribute = H5Aopen(dataset, MR_HDF5_CHECKSUM, H5P_DEFAULT);
-    if (attribute < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", MR_HDF5_CHECKSUM);
-    if (!is_number(attribute))
-        there = 0;
-    else if (H5Aread(attribute, H5T_NATIVE_UINT64, out) < 0)
-        there = mr_hdf5_fail(e, MR_EFORMAT, "cannot read attribute '%s'", MR_HDF5_CHECKSUM);
-    mr_hdf5_release(attribute);
-    H5Eclear2(H5E_DEFAULT);
-    return there;
+    return mr_hdf5_find_number(out, dataset, MR_HDF5_CHECKSUM, e);
 }
 
 int mr_hdf5_compare_checksum(hid_t dataset, hid_t memory_type, const void *values, size_t bytes,

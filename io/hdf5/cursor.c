@@ -34,7 +34,7 @@ static int read_fully(mr_h5_walk *w, uint8_t *to, size_t size, uint64_t address)
         if (n < 0)
             return mr_fail_errno(w->e, errno, "cannot read '%s'", w->what);
         if (n == 0)
-            return mr_fail(w->e, MR_EIO, "'%s' became shorter while it was read", w->what);
+            return mr_fail(w->e, MR_EIO, "'%s' was truncated while being read", w->what);
         to += n;
         size -= (size_t)n;
         address += (uint64_t)n;
@@ -84,44 +84,44 @@ void mr_h5_release(mr_h5_block *p)
     *p = (mr_h5_block){0};
 }
 
-/* --- what was walked --- */
+/* --- what was visited --- */
 
-static mr_h5_visited *place_of(mr_h5_visited *table, size_t room, uint64_t address)
+mr_h5_visited *mr_h5_visited_slot(mr_h5_visited *table, size_t capacity, uint64_t address)
 {
-    size_t i = (size_t)((address * 0x9e3779b97f4a7c15u) >> 32) & (room - 1);
+    size_t i = (size_t)((address * 0x9e3779b97f4a7c15u) >> 32) & (capacity - 1);
     while (table[i].address && table[i].address != address)
-        i = (i + 1) & (room - 1);
+        i = (i + 1) & (capacity - 1);
     return &table[i];
 }
 
-static int make_room(mr_h5_walk *w)
+static int grow_table(mr_h5_walk *w)
 {
-    size_t room = w->visited_capacity ? 2 * w->visited_capacity : 256;
-    mr_h5_visited *larger = calloc(room, sizeof *larger);
+    size_t capacity = w->visited_capacity ? 2 * w->visited_capacity : 256;
+    mr_h5_visited *larger = calloc(capacity, sizeof *larger);
     if (!larger)
         return mr_no_memory(w->e, "the objects of '%s'", w->what);
     for (size_t i = 0; i < w->visited_capacity; i++)
         if (w->visited[i].address)
-            *place_of(larger, room, w->visited[i].address) = w->visited[i];
+            *mr_h5_visited_slot(larger, capacity, w->visited[i].address) = w->visited[i];
     free(w->visited);
     w->visited = larger;
-    w->visited_capacity = room;
+    w->visited_capacity = capacity;
     return 0;
 }
 
-int mr_h5_mark_visited(mr_h5_walk *w, uint64_t address, mr_h5_visited **seen, bool *before)
+int mr_h5_mark_visited(mr_h5_walk *w, uint64_t address, mr_h5_visited **slot, bool *before)
 {
     if (address == 0)
         return mr_h5_damaged(w, address, "an object over the superblock");
     if (2 * w->visited_count >= w->visited_capacity) {
-        int status = make_room(w);
+        int status = grow_table(w);
         if (status)
             return status;
     }
-    *seen = place_of(w->visited, w->visited_capacity, address);
-    *before = (*seen)->address != 0;
+    *slot = mr_h5_visited_slot(w->visited, w->visited_capacity, address);
+    *before = (*slot)->address != 0;
     if (!*before) {
-        **seen = (mr_h5_visited){.address = address, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
+        **slot = (mr_h5_visited){.address = address};
         w->visited_count++;
     }
     return 0;

@@ -1,78 +1,161 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datasets: their shape and type, reading and writing all of one. */
 #include "io/hdf5/checksum.h"
-#include "io/hdf5/hdf5.h"
-#include "io/hdf5/storage.h"
+#include "io/hdf5/open_files.h"
 
 #include <string.h>
 
-/* --- reading datasets --- */
+/* --- what must be known before values are read --- */
 
-/* *SIZE: bytes of an element. */
-static int check_type(size_t *size, hid_t dataset, const char *path, mr_error *e)
+enum {
+    PACKED = 1100,        /* deflate packs 1032 : 1 at best */
+    FREE_BYTES = 1 << 26, /* that need not be in the file */
+    FREE_CHUNKS = 1 << 16
+};
+
+/* Filters as registered with the HDF Group that somebody may meet. */
+static const struct {
+    int id;
+    const char *name;
+} names[] = {
+    {4, "szip"},           {5, "n-bit"},   {6, "scale-offset"},  {305, "LZO"},
+    {307, "bzip2"},        {32000, "LZF"}, {32001, "Blosc"},     {32004, "LZ4"},
+    {32008, "bitshuffle"}, {32013, "ZFP"}, {32015, "Zstandard"}, {32026, "Blosc2"},
+};
+
+static const char *name_of(int id)
 {
-    hid_t type = H5Dget_type(dataset);
-    H5T_class_t class = type >= 0 ? H5Tget_class(type) : H5T_NO_CLASS;
-    *size = type >= 0 ? H5Tget_size(type) : 0;
-    mr_hdf5_release(type);
-    bool number = class == H5T_FLOAT || class == H5T_INTEGER || class == H5T_ENUM; /* booleans: FALSE = 0, TRUE = 1 */
-    if (!number || *size == 0 || *size > 8)
-        return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes",
-                            path);
-    return 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].id == id)
+            return names[i].name;
+    return "an unknown filter";
 }
 
-static int shape_of(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
+static int check_filters(const mr_h5_dataset *d, const char *path, mr_error *e)
 {
-    hsize_t dims[H5S_MAX_RANK];
-    hid_t space = H5Dget_space(dataset);
-    H5S_class_t class = space >= 0 ? H5Sget_simple_extent_type(space) : H5S_NO_CLASS;
-    int rank = class == H5S_SIMPLE || class == H5S_SCALAR ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
-    mr_hdf5_release(space);
-    if (rank < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "dataset '%s': no shape", path);
-    if (rank > MR_MAX_RANK)
-        return mr_fail(e, MR_ELIMIT, "dataset '%s': %d dimensions, more than %d", path, rank, MR_MAX_RANK);
-    memset(out, 0, sizeof *out);
-    out->rank = rank;
-    for (int i = 0; i < rank; i++) {
-        if (dims[i] > MR_MAX_ELEMENTS)
+    if (d->foreign_filter < 0)
+        return 0;
+    int status = mr_fail(e, MR_EUNSUPPORTED, "dataset '%s': unsupported compression: %s (filter %d)", path,
+                         name_of(d->foreign_filter), d->foreign_filter);
+    return mr_hint(e, status, "write it uncompressed or with compression=\"gzip\"");
+}
+
+static int sparse(const char *path, unsigned long long count, const char *what, unsigned long long size,
+                  mr_error *e)
+{
+    return mr_fail(e, MR_EUNSUPPORTED,
+                   "dataset '%s': unsupported sparse dataset: %llu %s in a file of %llu bytes", path, count,
+                   what, size);
+}
+
+/* How many chunks cover the shape: of those that were never written a dataset may have any number. */
+static int check_chunks(const mr_h5_dataset *d, uint64_t file, const char *path, mr_error *e)
+{
+    const uint64_t *chunk = d->extent + d->rank;
+    uint64_t product = 1, chunks = 1;
+    for (int i = 0; i < d->rank; i++) {
+        if (chunk[i] > MR_MAX_ELEMENTS / product)
+            return mr_fail(e, MR_ELIMIT, "dataset '%s': chunks too large", path);
+        product *= chunk[i];
+        chunks *= d->extent[i] / chunk[i] + (d->extent[i] % chunk[i] != 0); /* not more than the elements */
+    }
+    return chunks > FREE_CHUNKS + file ? sparse(path, chunks, "chunks", file, e) : 0;
+}
+
+static int check_storage(const mr_h5_dataset *d, const mr_shape *shape, uint64_t file, const char *path,
+                         mr_error *e)
+{
+    uint64_t bytes = mr_shape_count(shape) * d->type.size;
+    if (bytes > FREE_BYTES && (bytes - FREE_BYTES) / PACKED > file)
+        return sparse(path, bytes, "bytes", file, e);
+    int status = check_filters(d, path, e);
+    return status || !d->chunked ? status : check_chunks(d, file, path, e);
+}
+
+static int check_type(const mr_h5_type *type, const char *path, mr_error *e)
+{
+    bool number = type->class == MR_H5_FLOAT || type->class == MR_H5_INTEGER ||
+                  type->class == MR_H5_ENUM; /* booleans: FALSE = 0, TRUE = 1 */
+    return number && type->size <= 8
+               ? 0
+               : mr_fail(e, MR_EFORMAT, "dataset '%s': its elements are not numbers of at most 8 bytes",
+                         path);
+}
+
+static int shape_of(mr_shape *out, const mr_h5_dataset *d, const char *path, mr_error *e)
+{
+    if (d->null)
+        return mr_fail(e, MR_EFORMAT, "dataset '%s': no shape", path);
+    if (d->rank > MR_MAX_RANK)
+        return mr_fail(e, MR_ELIMIT, "dataset '%s': %d dimensions, more than %d", path, d->rank, MR_MAX_RANK);
+    *out = (mr_shape){.rank = d->rank};
+    for (int i = 0; i < d->rank; i++) {
+        if (d->extent[i] > MR_MAX_ELEMENTS)
             return mr_fail(e, MR_ELIMIT, "dataset '%s': too large", path);
-        out->dim[i] = (int64_t)dims[i];
+        out->dim[i] = (int64_t)d->extent[i];
     }
     return mr_shape_check(out, 0, MR_MAX_ELEMENTS, path, e);
 }
 
+/* --- reading --- */
+
 int mr_hdf5_dataset_shape(mr_shape *out, hid_t dataset, const char *path, mr_error *e)
 {
-    size_t element = 0;
-    int status = shape_of(out, dataset, path, e);
+    mr_h5_place place;
+    int status = mr_h5_locate(&place, dataset, e);
+    if (status)
+        return status;
+    const mr_h5_dataset *d = place.object->dataset;
+    if (!d)
+        return mr_fail(e, MR_EFORMAT, "'%s' is not a dataset", path);
+    status = shape_of(out, d, path, e);
     if (!status)
-        status = check_type(&element, dataset, path, e);
-    return status ? status : mr_hdf5_check_storage(dataset, out, element, path, e);
+        status = check_type(&d->type, path, e);
+    return status ? status : check_storage(d, out, mr_h5_index_size(place.index), path, e);
 }
 
-/* Opens PATH and makes sure that its shape, type and storage are such as we read. */
-static int open_dataset(hid_t *out, mr_shape *shape, hid_t at, const char *path, mr_error *e)
+bool mr_hdf5_has_bytes(hid_t dataset)
+{
+    mr_h5_place place;
+    if (mr_h5_locate(&place, dataset, NULL) || !place.object->dataset)
+        return false;
+    const mr_h5_type *type = &place.object->dataset->type;
+    return type->class == MR_H5_INTEGER && type->size == 1 && !type->is_signed;
+}
+
+int mr_hdf5_open_dataset(hid_t *out, mr_shape *shape, hid_t at, const char *path, mr_error *e)
+{
+    int status = mr_hdf5_open_object(out, at, path, "dataset", e);
+    if (!status)
+        status = mr_hdf5_dataset_shape(shape, *out, path, e);
+    if (status) {
+        mr_hdf5_release(*out);
+        *out = -1;
+    }
+    return status;
+}
+
+int mr_hdf5_open_samples(hid_t *out, mr_shape *shape, hid_t file, const char *file_name, const char *name,
+                         mr_error *e)
 {
     *out = -1;
-    if (!mr_hdf5_exists(at, path))
-        return mr_fail(e, MR_ENOTFOUND, "no dataset '%s' in the file", path);
-    hid_t dataset = H5Dopen2(at, path, H5P_DEFAULT);
-    if (dataset < 0)
-        return mr_hdf5_fail(e, MR_EFORMAT, "cannot open dataset '%s'", path);
-    int status = mr_hdf5_dataset_shape(shape, dataset, path, e);
-    if (status)
-        mr_hdf5_release(dataset);
-    else
-        *out = dataset;
+    if (!mr_hdf5_exists(file, name))
+        return mr_fail(e, MR_ENOTFOUND, "%s: no dataset '%s'", file_name, name);
+    int status = mr_hdf5_open_dataset(out, shape, file, name, e);
+    if (!status && shape->rank < 1)
+        status = mr_fail(e, MR_EFORMAT, "%s: dataset '%s' is one number, not an array of samples", file_name,
+                         name);
+    if (status) {
+        mr_hdf5_release(*out);
+        *out = -1;
+    }
     return status;
 }
 
 int mr_hdf5_shape(mr_shape *out, hid_t at, const char *path, mr_error *e)
 {
     hid_t dataset;
-    int status = open_dataset(&dataset, out, at, path, e);
+    int status = mr_hdf5_open_dataset(&dataset, out, at, path, e);
     mr_hdf5_release(dataset);
     return status;
 }
@@ -82,9 +165,9 @@ static int read_as(hid_t memory_type, void *out, size_t capacity, hid_t at, cons
 {
     hid_t dataset;
     mr_shape shape = {0};
-    int status = open_dataset(&dataset, &shape, at, path, e);
+    int status = mr_hdf5_open_dataset(&dataset, &shape, at, path, e);
     if (!status && mr_shape_count(&shape) != capacity)
-        status = mr_fail(e, MR_EFORMAT, "dataset '%s': %zu numbers where %zu are wanted", path,
+        status = mr_fail(e, MR_EFORMAT, "dataset '%s': expected %zu numbers, got %zu", path,
                          mr_shape_count(&shape), capacity);
     if (!status && H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) < 0)
         status = mr_hdf5_fail(e, MR_EFORMAT, "cannot read dataset '%s'", path);
@@ -115,7 +198,7 @@ int mr_hdf5_read_doubles(double *out, size_t capacity, hid_t at, const char *pat
     return read_as(H5T_NATIVE_DOUBLE, out, capacity, at, path, e);
 }
 
-/* --- writing datasets --- */
+/* --- writing --- */
 
 /* The same numbers give the same file, byte by byte, whenever it is written. */
 static hid_t without_times(void)

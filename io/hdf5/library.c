@@ -19,7 +19,7 @@ static void make_mutex(void)
     pthread_mutexattr_destroy(&attributes);
     H5open();
     mr_hdf5_register_writer();
-    H5PLset_loading_state(0); /* a file names the filters it wants: it shall not make us load code */
+    H5PLset_loading_state(0); /* never load filter plug-ins named by the file */
 }
 
 void mr_hdf5_lock(void)
@@ -43,7 +43,7 @@ struct reason {
     char text[200];
 };
 
-/* The walk goes from the innermost failure outwards: the first one says the most. */
+/* From the innermost failure outwards: the first is the most specific. */
 static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *context)
 {
     struct reason *reason = context;

@@ -9,10 +9,11 @@ libio_la_SOURCES += \
   io/hdf5/driver.c io/hdf5/driver.h \
   io/hdf5/file.c \
   io/hdf5/hdf5.h \
-  io/hdf5/heap.c \
-  io/hdf5/image.c \
+  io/hdf5/index.h \
   io/hdf5/library.c \
-  io/hdf5/parse.c io/hdf5/parse.h \
+  io/hdf5/lookup.c \
+  io/hdf5/open_files.c io/hdf5/open_files.h \
+  io/hdf5/parse.c \
   io/hdf5/parse_btree2.c \
   io/hdf5/parse_data.c \
   io/hdf5/parse_dense.c \
@@ -24,7 +25,5 @@ libio_la_SOURCES += \
   io/hdf5/parse_message.c \
   io/hdf5/parse_object.c \
   io/hdf5/parse_type.c \
-  io/hdf5/raw.c io/hdf5/raw.h \
   io/hdf5/seal.c io/hdf5/seal.h \
-  io/hdf5/storage.c io/hdf5/storage.h \
   io/hdf5/tree.c

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file as a whole: its bytes, its superblock, what has been walked. */
-#include "io/hdf5/parse.h"
-
 #include "io/hdf5/parse_internal.h"
 
 #include <errno.h>
@@ -14,11 +12,9 @@ enum {
     OLD_SUPERBLOCK =
         100, /* bytes of version 1, the longest; followed by the root's entry, which is within them */
     NEW_SUPERBLOCK = 48,
-    LEAST = NEW_SUPERBLOCK, /* no file is smaller */
-    SLACK = 128,            /* the superblock is taken whole, with what may lie behind it */
+    MIN_SIZE = NEW_SUPERBLOCK, /* no file is smaller */
+    SLACK = 128,               /* the superblock is read whole, with what may follow it */
     FIRST_USER_BLOCK = 512,
-    AGAIN = 8,
-    AGAIN_LEAST = 1 << 26
 };
 
 /* --- superblock --- */
@@ -78,6 +74,7 @@ static int walk_new_superblock(mr_h5_walk *w, mr_h5_cursor *c)
     mr_h5_get(c, 1);
     uint64_t base = mr_h5_get(c, 8), extension = mr_h5_get(c, 8), end = mr_h5_get(c, 8);
     mr_h5_link root = {.object = mr_h5_get(c, 8)};
+    w->root = root.object;
     if (offsets != 8 || lengths != 8)
         return mr_h5_unsupported(w, "a superblock of unusual sizes");
     status = set_end(w, base, end);
@@ -96,7 +93,7 @@ static int find_superblock(mr_h5_walk *w)
     uint64_t whole = w->size;
     bool found = false;
     int status = 0;
-    for (uint64_t at = 0; !found && !status && at + LEAST <= whole; at = at ? 2 * at : FIRST_USER_BLOCK) {
+    for (uint64_t at = 0; !found && !status && at + MIN_SIZE <= whole; at = at ? 2 * at : FIRST_USER_BLOCK) {
         mr_h5_block p;
         status = mr_h5_read(w, &p, at, sizeof signature, "superblock");
         found = !status && !memcmp(p.at, signature, sizeof signature);
@@ -125,36 +122,98 @@ static int walk_superblock(mr_h5_walk *w)
     return status;
 }
 
+static int compare_entries(const void *a, const void *b)
+{
+    return strcmp(((const mr_h5_entry *)a)->name, ((const mr_h5_entry *)b)->name);
+}
+
+static void sort_entries(mr_h5_walk *w)
+{
+    for (size_t i = 0; i < w->visited_capacity; i++) {
+        mr_h5_object *o = w->visited[i].object;
+        if (o && o->entries)
+            qsort(o->entry, o->entries, sizeof *o->entry, compare_entries);
+    }
+}
+
 static int walk_file(mr_h5_walk *w)
 {
     w->budget = w->size + 64 * sizeof signature; /* for each place where a superblock may be */
     w->leaf_k = 4, w->group_k = 16, w->chunk_k = 32;
-    int status = w->size < LEAST
+    int status = w->size < MIN_SIZE
                      ? mr_fail(w->e, MR_EFORMAT, "'%s' is not an HDF5 file: it is too short", w->what)
                      : find_superblock(w);
     w->budget = w->size + SLACK + NEW_SUPERBLOCK;
-    w->reread = AGAIN_LEAST + AGAIN * w->size;
+    w->names = w->size + SLACK;
+    w->reread = MR_H5_REREAD(w->size);
     if (!status)
         status = walk_superblock(w);
     if (!status)
         status = mr_h5_walk_links(w);
-    free(w->visited);
+    sort_entries(w);
     free(w->link);
-    free(w->heap_object);
+    w->link = NULL;
     return status;
 }
 
-int mr_hdf5_check_fd(int fd, const char *what, mr_error *e)
+static int make_index(mr_h5_index **out, const mr_h5_walk *source, const char *what, mr_error *e)
+{
+    mr_h5_walk *w = *out = malloc(sizeof *w);
+    if (!w)
+        return mr_no_memory(e, "'%s'", what);
+    *w = *source;
+    w->e = e;
+    w->what = strdup(what);
+    int status = w->what ? walk_file(w) : mr_no_memory(e, "'%s'", what);
+    w->e = NULL;
+    if (status) {
+        mr_h5_index_free(w);
+        *out = NULL;
+    }
+    return status;
+}
+
+int mr_h5_index_file(mr_h5_index **out, int fd, const char *what, mr_error *e)
 {
     struct stat info;
+    *out = NULL;
     if (fstat(fd, &info))
         return mr_fail_errno(e, errno, "cannot read '%s'", what);
     if (!S_ISREG(info.st_mode))
-        return mr_fail(e, MR_EFORMAT, "'%s' is not an HDF5 file: it is no regular file", what);
-    return walk_file(&(mr_h5_walk){.what = what, .e = e, .fd = fd, .size = (uint64_t)info.st_size});
+        return mr_fail(e, MR_EFORMAT, "'%s' is not an HDF5 file: not a regular file", what);
+    return make_index(out, &(mr_h5_walk){.fd = fd, .size = (uint64_t)info.st_size}, what, e);
 }
 
-int mr_hdf5_check_bytes(const void *bytes, size_t size, const char *what, mr_error *e)
+int mr_h5_index_bytes(mr_h5_index **out, const void *bytes, size_t size, const char *what, mr_error *e)
 {
-    return walk_file(&(mr_h5_walk){.what = what, .e = e, .fd = -1, .bytes = bytes, .size = size});
+    return make_index(out, &(mr_h5_walk){.fd = -1, .bytes = bytes, .size = size}, what, e);
+}
+
+static void free_object(mr_h5_object *o)
+{
+    if (!o)
+        return;
+    for (size_t i = 0; i < o->attributes; i++)
+        free(o->attribute[i].name); /* the value is in the same block */
+    for (size_t i = 0; i < o->entries; i++) {
+        free(o->entry[i].name);
+        free(o->entry[i].target);
+    }
+    free(o->attribute);
+    free(o->entry);
+    free(o->dataset);
+    free(o);
+}
+
+void mr_h5_index_free(mr_h5_index *x)
+{
+    if (!x)
+        return;
+    for (size_t i = 0; i < x->visited_capacity; i++)
+        free_object(x->visited[i].object);
+    mr_h5_forget_global_heap(x);
+    free(x->visited);
+    free(x->link);
+    free(x->what);
+    free(x);
 }

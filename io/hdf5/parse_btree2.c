@@ -44,7 +44,7 @@ static unsigned bytes_for(uint64_t limit)
     return n;
 }
 
-/* False where the sizes are such that no tree can have them. */
+/* False where the sizes are impossible. */
 static bool measure(struct tree *t)
 {
     if (t->record == 0 || t->node < PREFIX + SUM + t->record)
@@ -96,7 +96,7 @@ static int visit_record(struct tree *t, const uint8_t *at)
     return t->visit(t->w, t->context, &c);
 }
 
-/* The whole node, whose first USED bytes have their checksum behind them. */
+/* Reads the whole node, whose first USED bytes are followed by their checksum. */
 static int take_node(struct tree *t, mr_h5_block *p, const struct node *n, unsigned level, size_t used)
 {
     int status = n->records == 0 || n->records > t->level[level].most

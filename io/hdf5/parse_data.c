@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where data lie: chunks of datasets, and global heaps with strings of variable length. */
+/* Where data are: chunks of datasets, and global heaps with strings of variable length. */
 #include "io/hdf5/parse_internal.h"
 
 #include <stdlib.h>
@@ -65,25 +65,23 @@ int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_spa
 
 /* --- global heaps --- */
 
-enum { OBJECTS = 1 << 16, OBJECT_HEAD = 16, LEAST_COLLECTION = 4096 };
+enum { OBJECTS = 1 << 16, COLLECTION_HEAD = 16, OBJECT_HEAD = 16, MIN_COLLECTION = 4096 };
 
-/* The objects of one collection into w->heap_object. Index 0 is what is free behind the last one. */
-static int read_objects(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
+/* Where the objects of the collection are. Index 0 is the free space after the last one. */
+static int find_objects(mr_h5_walk *w)
 {
-    while (c->left >= OBJECT_HEAD) {
-        unsigned index = (unsigned)mr_h5_get(c, 2);
-        mr_h5_get(c, 6);
-        uint64_t size = mr_h5_get(c, 8);
-        if (index == 0) {
-            if (size < OBJECT_HEAD || size - OBJECT_HEAD > c->left)
-                return mr_h5_damaged(w, address, "global heap");
-            mr_h5_skip(c, size - OBJECT_HEAD);
-            continue;
-        }
-        if (size >= UINT32_MAX || (size + 7) / 8 * 8 > c->left)
-            return mr_h5_damaged(w, address, "global heap");
-        mr_h5_skip(c, (size + 7) / 8 * 8);
-        w->heap_object[index] = (uint32_t)size + 1;
+    mr_h5_cursor c = mr_h5_cursor_at(w->heap.at, w->heap.size);
+    while (c.left >= OBJECT_HEAD) {
+        size_t at = w->heap.size - c.left;
+        unsigned index = (unsigned)mr_h5_get(&c, 2);
+        mr_h5_get(&c, 6);
+        uint64_t size = mr_h5_get(&c, 8), padded = index ? (size + 7) / 8 * 8 : size - OBJECT_HEAD;
+        if (size >= UINT32_MAX || padded > c.left || w->heap_object[index] ||
+            (index == 0 && size < OBJECT_HEAD))
+            return MR_EFORMAT;
+        if (index)
+            w->heap_object[index] = (uint32_t)at + 1;
+        mr_h5_skip(&c, padded);
     }
     return 0;
 }
@@ -92,65 +90,72 @@ static int read_objects(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address)
 static int measure_collection(mr_h5_walk *w, uint64_t address, uint64_t *size)
 {
     mr_h5_block p;
-    int status = mr_h5_read(w, &p, address, 16, "global heap");
+    int status = mr_h5_read(w, &p, address, COLLECTION_HEAD, "global heap");
     if (status)
         return status;
     mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
     unsigned version = (unsigned)mr_h5_get(&c, 1);
     mr_h5_get(&c, 3);
     *size = mr_h5_get(&c, 8);
-    bool right = !memcmp(p.at, "GCOL", 4) && version == 1 && *size >= LEAST_COLLECTION &&
-                 mr_h5_in_file(w, address, *size);
+    bool right = !memcmp(p.at, "GCOL", 4) && version == 1 && *size >= MIN_COLLECTION && *size < UINT32_MAX;
     mr_h5_release(&p);
     return right ? 0 : mr_h5_damaged(w, address, "global heap");
 }
 
-/* Only the first walk takes the collection off the budget; later ones have one of their own. */
+/* Only the first reading takes the collection off the budget; later ones have one of their own. */
 static int read_collection(mr_h5_walk *w, uint64_t address)
 {
-    mr_h5_block p;
-    mr_h5_visited *seen;
+    mr_h5_visited *slot;
     bool before = false;
     uint64_t size = 0, first = w->budget;
-    int status = mr_h5_mark_visited(w, address, &seen, &before);
+    int status = mr_h5_mark_visited(w, address, &slot, &before);
     if (before && !status)
         w->budget = w->reread;
     if (!status)
         status = measure_collection(w, address, &size);
     if (!status)
-        status = mr_h5_read(w, &p, address + 16, size - 16, "global heap");
+        status = mr_h5_read(w, &w->heap, address + COLLECTION_HEAD, size - COLLECTION_HEAD, "global heap");
     if (before) {
         w->reread = w->budget;
         w->budget = first;
     }
-    if (status)
-        return status;
-    mr_h5_cursor c = mr_h5_cursor_at(p.at, p.size);
-    status = read_objects(w, &c, address);
-    mr_h5_release(&p);
+    if (!status && find_objects(w))
+        status = mr_h5_damaged(w, address, "global heap");
     return status;
 }
 
-static int know_collection(mr_h5_walk *w, uint64_t address)
+void mr_h5_forget_global_heap(mr_h5_walk *w)
+{
+    mr_h5_release(&w->heap);
+    free(w->heap_object);
+    w->heap_object = NULL;
+    w->heap_address = 0;
+}
+
+static int load_collection(mr_h5_walk *w, uint64_t address)
 {
     if (w->heap_object && w->heap_address == address)
         return 0;
-    free(w->heap_object);
-    w->heap_address = 0;
+    mr_h5_forget_global_heap(w);
     w->heap_object = calloc(OBJECTS, sizeof *w->heap_object);
-    if (!w->heap_object)
-        return mr_no_memory(w->e, "'%s'", w->what);
-    int status = read_collection(w, address);
-    if (!status)
+    int status = w->heap_object ? read_collection(w, address) : mr_no_memory(w->e, "'%s'", w->what);
+    if (status)
+        mr_h5_forget_global_heap(w);
+    else
         w->heap_address = address;
     return status;
 }
 
-int mr_h5_check_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length)
+int mr_h5_global_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length,
+                             const uint8_t **out)
 {
-    int status = know_collection(w, address);
-    if (!status &&
-        (index == 0 || index >= OBJECTS || w->heap_object[index] == 0 || w->heap_object[index] - 1 < length))
-        status = mr_h5_damaged(w, address, "global heap without the string that is looked for");
-    return status;
+    int status = load_collection(w, address);
+    if (status)
+        return status;
+    size_t at = index < OBJECTS ? w->heap_object[index] : 0;
+    mr_h5_cursor c = mr_h5_cursor_at(w->heap.at + (at ? at + 7 : 0), 8);
+    if (at == 0 || mr_h5_get(&c, 8) < length)
+        return mr_h5_damaged(w, address, "global heap without a string that an attribute refers to");
+    *out = w->heap.at + at - 1 + OBJECT_HEAD;
+    return 0;
 }

@@ -43,7 +43,7 @@ static bool has_name_sum(const struct dense *s, mr_h5_cursor object, uint64_t su
     if (s->d->attributes) {
         unsigned version = (unsigned)mr_h5_get(&c, 1);
         mr_h5_get(&c, 1);
-        length = mr_h5_get(&c, 2) - 1; /* without the NUL behind it */
+        length = mr_h5_get(&c, 2) - 1; /* without its NUL */
         mr_h5_skip(&c, 4 + (version == 3));
     } else {
         mr_h5_get(&c, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the filters make of a stored chunk. libhdf5 1.10 does not compare it with the chunk's size: from a
  * deflate stream that ends early, or a mask that leaves deflate out, it copies bytes that are not there. So
- * the size is found here, with an inflate whose output goes nowhere. */
+ * the size is found here, with an inflate whose output is discarded. */
 #include "io/hdf5/parse_internal.h"
 
 #include <stdlib.h>
@@ -122,7 +122,7 @@ int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint
 {
     static const char name[] = "chunk that is not what its filters should have made";
     mr_h5_block p;
-    if (f->count == 0 || f->foreign) /* nothing to undo, or nobody who will: so nothing to read */
+    if (f->count == 0 || f->foreign) /* nothing to undo, or never read */
         return (f->foreign || stored == wanted) && mr_h5_in_file(w, address, stored)
                    ? 0
                    : mr_h5_damaged(w, address, "chunk");

@@ -15,6 +15,11 @@ static bool is_text(const mr_h5_block *heap, uint64_t offset)
     return offset < heap->size && memchr(heap->at + offset, 0, heap->size - (size_t)offset);
 }
 
+static mr_h5_cursor text_at(const mr_h5_block *heap, uint64_t offset)
+{
+    return mr_h5_cursor_at(heap->at + offset, strlen((const char *)heap->at + offset));
+}
+
 /* Free blocks {next, size} are chained through the heap's data; the library follows them. */
 static bool free_list_is_sound(const mr_h5_block *heap, uint64_t first)
 {
@@ -60,10 +65,20 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_block *heap, ui
     mr_h5_skip(c, 16);
     if (c->ended || (heap && !is_text(heap, name)))
         return mr_h5_damaged(w, address, "symbol table entry");
-    if (cached == 2 && heap) /* a soft link: its target is a text in the heap */
-        return is_text(heap, mr_h5_get(&scratch, 4)) ? 0 : mr_h5_damaged(w, address, "soft link");
+    if (cached == 2 && heap) { /* a soft link: its target is a text in the heap */
+        uint64_t at = mr_h5_get(&scratch, 4);
+        if (!is_text(heap, at))
+            return mr_h5_damaged(w, address, "soft link");
+        mr_h5_cursor target = text_at(heap, at);
+        return mr_h5_add_entry(w, text_at(heap, name), MR_H5_UNDEFINED, &target, address);
+    }
     if (cached > 1)
         return mr_h5_damaged(w, address, "symbol table entry");
+    int status = heap ? mr_h5_add_entry(w, text_at(heap, name), link.object, NULL, address) : 0;
+    if (status)
+        return status;
+    if (!heap)
+        w->root = link.object;
     link.repeats = cached == 1; /* where the group's table is */
     link.tree = mr_h5_get(&scratch, 8);
     link.heap = mr_h5_get(&scratch, 8);

@@ -113,11 +113,10 @@ static int read_header(mr_h5_heap *h, uint64_t *table, unsigned *rows)
     mr_h5_release(&p);
     if (filters && version == 0)
         return mr_h5_unsupported(h->w, "a fractal heap with filters");
-    bool right =
-        version == 0 && id_length == h->id_length && set_table(h, width, start, most, bits) &&
-        *rows <= h->rows &&
-        /* where a tree lists no object the library would delete it, and not get over that it cannot */
-        (h->huge_tree == MR_H5_UNDEFINED) == (huge == 0);
+    bool right = version == 0 && id_length == h->id_length && set_table(h, width, start, most, bits) &&
+                 *rows <= h->rows &&
+                 /* libhdf5 deletes a tree that lists no object, and fails badly where it cannot */
+                 (h->huge_tree == MR_H5_UNDEFINED) == (huge == 0);
     return right ? 0 : bad(h, h->address);
 }
 
@@ -176,7 +175,8 @@ static int walk_child(mr_h5_heap *h, uint64_t address, unsigned row, unsigned pa
     if (row < h->direct_rows)
         return walk_direct(h, address, size, offset);
     unsigned bits = log2_of(size), rows = bits < h->row_bits ? 0 : bits - h->row_bits + 1;
-    /* The library does not look: a table that is not smaller than the one it is in ends in its nowhere. */
+    /* libhdf5 does not check this: a table that is not smaller than the one it is in makes it read out of
+     * bounds. */
     return rows == 0 || rows >= parent_rows ? bad(h, address) : walk_indirect(h, address, rows, offset);
 }
 

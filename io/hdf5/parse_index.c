@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How newer files find the chunks of a dataset: one chunk, chunks side by side, an array of addresses (fixed,
  * or growing in one dimension), a B-tree of version 2. The library computes a chunk's number from the
- * dataset's shape and takes that element of the array, whatever the array's own size: so they are held
- * against each other here. */
+ * dataset's shape and takes that element of the array without looking at the array's own size: so the two are
+ * compared here. */
 #include "io/hdf5/parse_internal.h"
 
 #include <string.h>
@@ -166,7 +166,7 @@ static uint64_t elements_of(const struct index *x, unsigned i)
 }
 
 /* The head of its blocks: kind, the array's address. What follows in most, the block's offset in the array,
- * is not what one expects in files of HDF5 1.10, and nobody reads it. */
+ * is unreliable in files of HDF5 1.10, and is not read. */
 static bool right_block(const struct index *x, mr_h5_cursor *c)
 {
     return right_kind(x, c) && mr_h5_get(c, ADDRESS) == x->header;
@@ -307,7 +307,7 @@ static bool grows_once(const mr_h5_space *s)
 static int visit_record(mr_h5_walk *w, void *context, mr_h5_cursor *record)
 {
     (void)w;
-    return visit_chunk(context, record); /* behind it: where the chunk lies in the dataset */
+    return visit_chunk(context, record); /* followed by the place of the chunk in the dataset */
 }
 
 static int walk_single(struct index *x)

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside the check of HDF5 files (io/hdf5/parse.h): the file being walked and the structures that it is made
- * of. Names and numbers are those of the HDF5 file format specification, version 3. Every function returns 0
- * or a code with the walk's error filled. */
-#ifndef MR_IO_HDF5_WALK_H
-#define MR_IO_HDF5_WALK_H
+/* Inside the parser of HDF5 files (io/hdf5/index.h): the structures that a file is made of. Names and numbers
+ * are those of the HDF5 file format specification, version 3. Every function returns 0 or a code with the
+ * walk's error filled. */
+#ifndef MR_IO_HDF5_PARSE_INTERNAL_H
+#define MR_IO_HDF5_PARSE_INTERNAL_H
 
 #include "io/hdf5/cursor.h"
+
+enum { MR_H5_RANK = 32, MR_H5_TYPE_DEPTH = 8, MR_H5_TREE_DEPTH = 24, MR_H5_SHARED_DEPTH = 8 };
+
+/* Bytes of global heaps that may be read again, in all of the parsing and in each reading of an attribute. */
+#define MR_H5_REREAD(size) ((1 << 26) + 8 * (size))
 
 /* --- messages --- */
 
 typedef struct mr_h5_space {
     int rank;
-    uint64_t dim[MR_H5_RANK], most[MR_H5_RANK]; /* most: UNDEFINED where it may grow for ever */
-    uint64_t count;                             /* of elements; 0 for a null space */
+    uint64_t dim[MR_H5_RANK], most[MR_H5_RANK]; /* most: UNDEFINED where it is unlimited */
+    uint64_t count;                             /* of elements */
+    bool null;                                  /* without elements, and without a shape */
 } mr_h5_space;
 
 enum { MR_H5_COMPACT, MR_H5_CONTIGUOUS, MR_H5_CHUNKED };
@@ -28,7 +34,7 @@ typedef struct mr_h5_layout {
     int class;
     uint64_t address,
         size; /* of the data; CHUNKED: of the index, and of a whole chunk (once its filters are undone) */
-    int rank; /* CHUNKED: of the data, without the element's size behind */
+    int rank; /* CHUNKED: of the data, without the element size at the end */
     uint64_t chunk[MR_H5_RANK + 1];
     int index;
     bool whole_edges;          /* chunks across the dataset's border are not filtered */
@@ -47,6 +53,11 @@ typedef struct mr_h5_filters { /* as applied when writing */
     uint64_t value[MR_H5_FILTERS]; /* the first of its parameters, 0 where it has none */
 } mr_h5_filters;
 
+static inline bool mr_h5_is_foreign(unsigned filter)
+{
+    return filter < MR_H5_DEFLATE || filter > MR_H5_FLETCHER32;
+}
+
 /* Each reads the message at C and fills OUT. ADDRESS is for messages of error. */
 int mr_h5_parse_type(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_type *out);
 int mr_h5_parse_space(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_space *out);
@@ -58,8 +69,12 @@ int mr_h5_parse_attribute(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address);
 
 /* LINK will be followed. */
 int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link);
-/* A link message, in a header or a fractal heap at ADDRESS. NAME (may be NULL) gets the name's bytes. */
-int mr_h5_parse_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, mr_h5_cursor *name);
+/* Adds a link to the group being read: to OBJECT, or, UNDEFINED, to the path TARGET, or, NULL, into another
+ * file. */
+int mr_h5_add_entry(mr_h5_walk *w, mr_h5_cursor name, uint64_t object, const mr_h5_cursor *target,
+                    uint64_t address);
+/* A link message, in a header or a fractal heap at ADDRESS. */
+int mr_h5_parse_link(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address);
 /* What stands in place of a datatype message that is another object's: the header it is in. */
 int mr_h5_parse_shared(mr_h5_walk *w, mr_h5_cursor *c, uint64_t address, uint64_t *header);
 
@@ -83,8 +98,10 @@ int mr_h5_walk_index(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_spac
 /* The STORED bytes at ADDRESS, less the filters that MASK names, are WANTED bytes. */
 int mr_h5_check_chunk(mr_h5_walk *w, const mr_h5_filters *f, uint64_t mask, uint64_t address, uint64_t stored,
                       uint64_t wanted);
-/* Object INDEX of the global heap collection at ADDRESS has at least LENGTH bytes. */
-int mr_h5_check_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length);
+/* The first LENGTH bytes of object INDEX of the global heap collection at ADDRESS: until the next call. */
+int mr_h5_global_heap_object(mr_h5_walk *w, uint64_t address, uint32_t index, uint64_t length,
+                             const uint8_t **out);
+void mr_h5_forget_global_heap(mr_h5_walk *w);
 
 /* A B-tree of version 2 at ADDRESS, of records of KIND and of RECORD bytes: VISIT gets them in their order.
  */

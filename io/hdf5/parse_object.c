@@ -47,7 +47,7 @@ struct object {
     mr_h5_layout layout;
     uint64_t fill[2]; /* bytes of the old fill value, the new one */
     mr_h5_filters filters;
-    uint64_t tree, heap; /* of the symbol table */
+    mr_h5_object *out;
     struct piece {
         uint64_t address, size;
     } * piece; /* the header's continuations */
@@ -75,7 +75,7 @@ static int add_piece(struct object *o, mr_h5_cursor *c)
 static int visit_dense(mr_h5_walk *w, void *context, mr_h5_cursor *c)
 {
     const mr_h5_dense *d = context;
-    return d->attributes ? mr_h5_parse_attribute(w, c, d->heap) : mr_h5_parse_link(w, c, d->heap, NULL);
+    return d->attributes ? mr_h5_parse_attribute(w, c, d->heap) : mr_h5_parse_link(w, c, d->heap);
 }
 
 /* Few links and attributes are messages of the header, many lie in a fractal heap. */
@@ -101,8 +101,8 @@ static int read_simple(struct object *o, mr_h5_cursor *c, unsigned bytes)
 
 static int read_symbol_table(struct object *o, mr_h5_cursor *c)
 {
-    o->tree = mr_h5_get(c, 8);
-    o->heap = mr_h5_get(c, 8);
+    o->out->tree = mr_h5_get(c, 8);
+    o->out->heap = mr_h5_get(c, 8);
     return c->ended ? bad(o, "symbol table") : 0;
 }
 
@@ -170,7 +170,7 @@ static int read_message(struct object *o, unsigned kind, bool shared, mr_h5_curs
     case FILL:
         return mr_h5_parse_fill(o->w, c, o->address, kind == OLD_FILL, &o->fill[kind == FILL]);
     case LINK:
-        return mr_h5_parse_link(o->w, c, o->address, NULL);
+        return mr_h5_parse_link(o->w, c, o->address);
     case LAYOUT:
         return mr_h5_parse_layout(o->w, c, o->address, &o->layout);
     case GROUP_INFO:
@@ -193,7 +193,7 @@ static int read_message(struct object *o, unsigned kind, bool shared, mr_h5_curs
         return read_simple(o, c, 5);
     case EXTERNAL:
         return mr_h5_unsupported(o->w, "a dataset whose data lie in other files");
-    default: /* from a later library: ours passes over what it does not know */
+    default: /* from a later version: libhdf5 skips messages that it does not know */
         return is_extension(kind)
                    ? mr_h5_unsupported(o->w, "an object header with messages of an unusual kind")
                    : 0;
@@ -360,7 +360,8 @@ static int check_dataset(struct object *o)
     for (int i = 0; i < 2; i++)
         if (o->fill[i] && o->fill[i] != o->type.size)
             return bad(o, "dataset's fill value");
-    /* What was never written may be of any size: who reads a dataset looks at that (io/hdf5/hdf5.c). */
+    /* What was never written may be of any size: that is checked before a dataset is read
+     * (io/hdf5/dataset.c). */
     if (o->space.count > (UINT64_MAX >> 1) / o->type.size)
         return bad(o, "dataset of impossible size");
     uint64_t bytes = o->space.count * o->type.size;
@@ -376,77 +377,103 @@ static int check_dataset(struct object *o)
     return 0;
 }
 
+static int foreign_filter(const mr_h5_filters *f)
+{
+    for (int i = 0; i < f->count; i++)
+        if (mr_h5_is_foreign(f->id[i]))
+            return (int)f->id[i];
+    return -1;
+}
+
+/* Keeps what reading goes by. */
+static int keep_dataset(struct object *o)
+{
+    size_t rank = (size_t)o->space.rank, size = rank * sizeof *o->space.dim;
+    bool chunked = o->layout.class == MR_H5_CHUNKED;
+    mr_h5_dataset *d = o->out->dataset = malloc(sizeof *d + 2 * size);
+    if (!d)
+        return mr_no_memory(o->w->e, "the objects of '%s'", o->w->what);
+    *d = (mr_h5_dataset){.type = o->type,
+                         .null = o->space.null,
+                         .chunked = chunked,
+                         .foreign_filter = foreign_filter(&o->filters),
+                         .rank = o->space.rank};
+    memcpy(d->extent, o->space.dim, size);
+    memcpy(d->extent + rank, o->layout.chunk, chunked ? size : 0);
+    o->out->kind = MR_H5_DATASET;
+    return 0;
+}
+
 static int check_whole(struct object *o)
 {
     if (o->has[SYMBOL_TABLE]) {
         if (o->has[LAYOUT] || o->has[TYPE] || o->has[SPACE] || o->has[LINK] || o->has[LINK_INFO])
             return bad(o, "group with parts of a dataset");
-        return mr_h5_walk_symbol_table(o->w, o->tree, o->heap);
+        o->out->kind = MR_H5_GROUP;
+        return mr_h5_walk_symbol_table(o->w, o->out->tree, o->out->heap);
     }
-    if (o->has[LAYOUT] || o->has[SPACE])
-        return check_dataset(o);
-    return 0; /* a group of links, or a committed type that nothing refers to */
+    if (o->has[LAYOUT] || o->has[SPACE]) {
+        int status = check_dataset(o);
+        return status ? status : keep_dataset(o);
+    }
+    o->out->kind = o->has[LINK_INFO] ? MR_H5_GROUP : o->has[TYPE] ? MR_H5_NAMED_TYPE : MR_H5_NO_OBJECT;
+    return 0;
 }
 
 /* --- objects --- */
 
-static int walk_object(mr_h5_walk *w, uint64_t address, bool extension)
+static int walk_object(mr_h5_walk *w, mr_h5_object *out, bool extension)
 {
-    mr_h5_visited *seen;
-    bool before;
+    mr_h5_object *outer = w->object;
     struct object *o = calloc(1, sizeof *o);
     if (!o)
         return mr_no_memory(w->e, "the objects of '%s'", w->what);
-    *o = (struct object){
-        .w = w, .address = address, .extension = extension, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
+    *o = (struct object){.w = w, .address = out->address, .extension = extension, .out = out};
+    w->object = out;
     int status = read_header(o);
+    if (!status && o->has[TYPE] && !o->has[SPACE])
+        out->type = o->type;
     if (!status)
-        status = mr_h5_mark_visited(w, address, &seen, &before);
-    if (!status) {
-        seen->tree = o->tree;
-        seen->heap = o->heap;
-        if (o->has[TYPE] && !o->has[SPACE])
-            seen->type = o->type;
         status = check_whole(o);
-    }
+    w->object = outer;
     free(o->piece);
     free(o);
     return status;
 }
 
-/* Once. *OUT (may be NULL) is what was found then. */
-static int walk_once(mr_h5_walk *w, uint64_t address, mr_h5_visited *out)
+/* Once. *OUT is what was found then: NULL for a global heap. */
+static int walk_once(mr_h5_walk *w, uint64_t address, bool extension, mr_h5_object **out)
 {
-    mr_h5_visited *seen;
+    mr_h5_visited *slot;
     bool before;
-    int status = mr_h5_mark_visited(w, address, &seen, &before);
-    if (!status && !before)
-        status = walk_object(w, address, false);
-    if (!status && out) {
-        status = mr_h5_mark_visited(w, address, &seen, &before); /* the table may have moved */
-        *out = status ? (mr_h5_visited){0} : *seen;
+    int status = mr_h5_mark_visited(w, address, &slot, &before);
+    if (status || before) {
+        *out = status ? NULL : slot->object;
+        return status;
     }
-    return status;
+    mr_h5_object *o = slot->object = *out = malloc(sizeof *o);
+    if (!o)
+        return mr_no_memory(w->e, "the objects of '%s'", w->what);
+    *o = (mr_h5_object){.address = address, .tree = MR_H5_UNDEFINED, .heap = MR_H5_UNDEFINED};
+    return walk_object(w, o, extension);
 }
 
 int mr_h5_named_type(mr_h5_walk *w, uint64_t address, mr_h5_type *out)
 {
-    mr_h5_visited seen = {0};
+    mr_h5_object *o;
     if (w->shared_depth == MR_H5_SHARED_DEPTH)
         return mr_h5_damaged(w, address, "named datatypes in a circle");
     w->shared_depth++;
-    int status = walk_once(w, address, &seen);
+    int status = walk_once(w, address, false, &o);
     w->shared_depth--;
-    *out = seen.type;
-    return status || seen.type.size ? status : mr_h5_damaged(w, address, "named datatype");
+    *out = !status && o ? o->type : (mr_h5_type){0};
+    return status || out->size ? status : mr_h5_damaged(w, address, "named datatype");
 }
 
 int mr_h5_walk_extension(mr_h5_walk *w, uint64_t address)
 {
-    mr_h5_visited *seen;
-    bool before;
-    int status = mr_h5_mark_visited(w, address, &seen, &before);
-    return status ? status : walk_object(w, address, true);
+    mr_h5_object *o;
+    return walk_once(w, address, true, &o);
 }
 
 /* --- links --- */
@@ -461,13 +488,14 @@ int mr_h5_follow(mr_h5_walk *w, const mr_h5_link *link)
 
 static int follow(mr_h5_walk *w, const mr_h5_link *link)
 {
-    mr_h5_visited seen;
-    int status = walk_once(w, link->object, &seen);
+    mr_h5_object *o;
+    int status = walk_once(w, link->object, false, &o);
     if (status || !link->repeats)
         return status;
     /* A group that was converted to links keeps the old entry. */
-    bool converted = seen.tree == MR_H5_UNDEFINED,
-         right = link->tree == seen.tree && link->heap == seen.heap && link->tree != MR_H5_UNDEFINED;
+    bool converted = !o || o->tree == MR_H5_UNDEFINED, right = !converted && link->tree == o->tree &&
+                                                               link->heap == o->heap &&
+                                                               link->tree != MR_H5_UNDEFINED;
     return converted || right ? 0 : mr_h5_damaged(w, link->entry, "symbol table entry");
 }
 

@@ -153,6 +153,7 @@ static int read_properties(struct reading *r, mr_h5_type *out)
     case MR_H5_FLOAT:
         return out->size > 16 ? bad(r) : read_float(r, out->size);
     case MR_H5_STRING:
+        out->space_padded = (r->bits & 15) == 2;
         return 0;
     case MR_H5_OPAQUE:
         mr_h5_skip(r->c, (uint64_t)((r->bits & 0xff) + 7) / 8 * 8);
@@ -178,7 +179,10 @@ static int read_type(struct reading *outer, mr_h5_type *out)
     if (++r.depth > MR_H5_TYPE_DEPTH)
         return bad(&r);
     uint32_t head = (uint32_t)mr_h5_get(r.c, 4);
-    *out = (mr_h5_type){.class = (int)(head & 15), .size = mr_h5_get(r.c, 4)};
+    *out = (mr_h5_type){.class = (int)(head & 15),
+                        .size = mr_h5_get(r.c, 4),
+                        .big_endian = head >> 8 & 1,
+                        .is_signed = head >> 8 & 8};
     r.version = head >> 4 & 15;
     r.bits = head >> 8;
     if (r.version < 1 || r.version > 3)

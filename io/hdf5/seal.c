@@ -3,7 +3,6 @@
 
 #include "base/list.h"
 #include "io/hdf5/checksum.h"
-#include "io/hdf5/driver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +110,7 @@ static int64_t type_of(hid_t dataset)
     return number;
 }
 
-/* By its checksum: a dataset that has none is not ours. */
+/* By its checksum: a dataset without one is not ours. */
 static int add_dataset(struct walk *w, hid_t dataset, const char *path)
 {
     uint64_t sum;
@@ -155,30 +154,15 @@ int mr_seal_exists(hid_t file, mr_error *e)
     return mr_hdf5_has_attribute(file, SEAL, e);
 }
 
-/* Attributes are read around the library, from the file itself: what it keeps has to be there. Once, not for
- * each of them: a flush goes through all that the library knows of the file. */
-static int flush(hid_t file, mr_error *e)
-{
-    if (H5Fflush(file, H5F_SCOPE_LOCAL) < 0)
-        return mr_hdf5_fail(e, MR_EIO, "cannot write the file's structure");
-    if (mr_hdf5_write_error())
-        return mr_fail_errno(e, mr_hdf5_write_error(), "cannot write the file");
-    return 0;
-}
-
 int mr_seal_write(hid_t file, mr_error *e)
 {
     uint64_t sum = 0;
     char text[17];
-    int status = flush(file, e);
-    if (!status)
-        status = seal_of(&sum, file, e);
+    int status = seal_of(&sum, file, e);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
     if (!status)
         status = mr_hdf5_write_text(file, SEAL, text, false, e);
-    if (!status)
-        status = flush(file, e);
-    /* Without memory libhdf5 overlooks things in silence: a seal of less than all must not get into a file.
+    /* When out of memory, libhdf5 skips things silently: the seal of an incomplete file must not be written.
      */
     return status ? status : mr_seal_check(file, e);
 }
@@ -193,9 +177,10 @@ int mr_seal_check(hid_t file, mr_error *e)
     status = seal_of(&sum, file, e);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
     if (!status && strcmp(text, kept))
-        status = mr_hint(
-            e, mr_fail(e, MR_EFORMAT, "names or configuration do not match the file's seal: it is damaged"),
-            "or another program changed it: then remove its attribute " SEAL " to accept that");
+        status = mr_hint(e,
+                         mr_fail(e, MR_EFORMAT,
+                                 "names or configuration do not match the file's seal: the file is damaged"),
+                         "or another program changed it: then remove its attribute " SEAL " to accept that");
     free(kept);
     return status;
 }
@@ -217,7 +202,7 @@ static int check_numbers(mr_dataset_check *d, hid_t dataset, const char *path, m
 {
     mr_shape shape;
     int status =
-        mr_hdf5_dataset_shape(&shape, dataset, path, e); /* refuses what is too large or no numbers */
+        mr_hdf5_dataset_shape(&shape, dataset, path, e); /* refuses what is too large or not numbers */
     if (status)
         return status;
     hid_t type = H5Dget_type(dataset);
