@@ -146,7 +146,9 @@ stopped() {
   [ ! -e stop.h5 ] # 143 says that the last checkpoint is written
   [ "$(ls stopped/*.h5 | tail -1)" != "$(cat stop.before)" ]
   for file in stopped/*.h5; do millrace verify "$file" >/dev/null; done
-  "$program" train "${network[@]}" "${stopped_run[@]}" --resume --epochs 3 2>err # as many as there are, or more
+  local least # as many as there are, or more
+  least=$("$program" train "${network[@]}" "${stopped_run[@]}" --resume --epochs 1 2>&1 | sed -n 's/.*give --epochs \([0-9]*\) or more.*/\1/p')
+  "$program" train "${network[@]}" "${stopped_run[@]}" --resume --epochs "${least:-3}" 2>err
   grep -q 'going on from stopped/' err
   [ -e stop.h5 ]
 }
