@@ -67,6 +67,22 @@ bool mr_h5_in_file(const mr_h5_walk *w, uint64_t address, uint64_t size);
 /* Whether ADDRESS was visited *BEFORE; now it is. *SLOT stays valid until the next call. */
 int mr_h5_mark_visited(mr_h5_walk *w, uint64_t address, mr_h5_visited **slot, bool *before);
 
+static inline bool mr_h5_is_power(uint64_t v)
+{
+    return v && !(v & (v - 1));
+}
+
+static inline unsigned mr_h5_log2(uint64_t v)
+{
+    return v ? 63 - (unsigned)__builtin_clzll(v) : 0;
+}
+
+/* Bytes that a number up to LIMIT takes. */
+static inline unsigned mr_h5_bytes_for(uint64_t limit)
+{
+    return mr_h5_log2(limit) / 8 + 1;
+}
+
 /* Its slot; slot->address is 0 where it was not visited. There has to be a table. */
 mr_h5_visited *mr_h5_visited_slot(mr_h5_visited *table, size_t capacity, uint64_t address);
 

@@ -36,21 +36,13 @@ struct node {
     uint64_t address, records, total;
 };
 
-static unsigned bytes_for(uint64_t limit)
-{
-    unsigned n = 1;
-    while (n < 8 && limit >> (8 * n))
-        n++;
-    return n;
-}
-
 /* False where the sizes are impossible. */
 static bool measure(struct tree *t)
 {
     if (t->record == 0 || t->node < PREFIX + SUM + t->record)
         return false;
     t->level[0].most = t->level[0].total = (t->node - PREFIX - SUM) / t->record;
-    t->width = bytes_for(t->level[0].most);
+    t->width = mr_h5_bytes_for(t->level[0].most);
     if (t->level[0].most > MOST_RECORDS)
         return false;
     for (unsigned i = 1; i <= t->depth; i++) {
@@ -63,7 +55,7 @@ static bool measure(struct tree *t)
             return false;
         t->level[i].most = most;
         t->level[i].total = (most + 1) * below + most;
-        t->level[i].width = bytes_for(t->level[i].total);
+        t->level[i].width = mr_h5_bytes_for(t->level[i].total);
     }
     return true;
 }

@@ -24,34 +24,25 @@ static bool on_grid(const mr_h5_layout *l, mr_h5_cursor *c)
 
 static int walk_chunk_tree(struct chunks *k, uint64_t address, int level)
 {
-    mr_h5_block p;
-    uint64_t fan_out = 2 * (uint64_t)k->w->chunk_k, key = 8 + 8 * ((uint64_t)k->layout->rank + 1);
-    int status = mr_h5_read(k->w, &p, address, 24 + fan_out * (key + 8) + key, "B-tree of chunks");
-    if (status)
-        return status;
-    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
-    unsigned kind = (unsigned)mr_h5_get(&c, 1);
-    int own = (int)mr_h5_get(&c, 1);
-    unsigned used = (unsigned)mr_h5_get(&c, 2);
-    mr_h5_get(&c, 8);
-    mr_h5_get(&c, 8);
-    if (memcmp(p.at, "TREE", 4) || kind != 1 || used > fan_out || own > MR_H5_TREE_DEPTH ||
-        (level >= 0 && own != level))
-        status = mr_h5_damaged(k->w, address, "B-tree of chunks");
-    for (unsigned i = 0; i < used && !status; i++) {
-        uint64_t stored = mr_h5_get(&c, 4);
-        uint64_t mask = mr_h5_get(&c, 4); /* filters left out of this chunk */
-        bool right = on_grid(k->layout, &c);
-        uint64_t child = mr_h5_get(&c, 8);
+    static const char name[] = "B-tree of chunks";
+    mr_h5_tree_node n;
+    unsigned key = 8 + 8 * ((unsigned)k->layout->rank + 1);
+    int status =
+        mr_h5_read_tree_node(k->w, &n, address, level, &(mr_h5_tree_kind){1, k->w->chunk_k, key, name});
+    for (unsigned i = 0; i < n.used && !status; i++) {
+        uint64_t stored = mr_h5_get(&n.entries, 4);
+        uint64_t mask = mr_h5_get(&n.entries, 4); /* filters left out of this chunk */
+        bool right = on_grid(k->layout, &n.entries);
+        uint64_t child = mr_h5_get(&n.entries, 8);
         if (!right)
-            status = mr_h5_damaged(k->w, address, "B-tree of chunks");
+            status = mr_h5_damaged(k->w, address, name);
         else
-            status = own > 0 ? walk_chunk_tree(k, child, own - 1)
-                             : mr_h5_check_chunk(k->w, k->filters, mask, child, stored, k->layout->size);
+            status = n.level > 0 ? walk_chunk_tree(k, child, n.level - 1)
+                                 : mr_h5_check_chunk(k->w, k->filters, mask, child, stored, k->layout->size);
     }
-    if (!status && !on_grid(k->layout, (mr_h5_skip(&c, 8), &c)))
-        status = mr_h5_damaged(k->w, address, "B-tree of chunks");
-    mr_h5_release(&p);
+    if (!status && !on_grid(k->layout, (mr_h5_skip(&n.entries, 8), &n.entries)))
+        status = mr_h5_damaged(k->w, address, name);
+    mr_h5_release(&n.block);
     return status;
 }
 

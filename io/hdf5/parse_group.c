@@ -85,6 +85,27 @@ int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_block *heap, ui
     return mr_h5_follow(w, &link);
 }
 
+int mr_h5_read_tree_node(mr_h5_walk *w, mr_h5_tree_node *n, uint64_t address, int level,
+                         const mr_h5_tree_kind *kind)
+{
+    uint64_t fan_out = 2 * (uint64_t)kind->half_fan_out;
+    *n = (mr_h5_tree_node){0};
+    int status = mr_h5_read(w, &n->block, address, 24 + fan_out * (kind->key + 8) + kind->key, kind->name);
+    if (status)
+        return status;
+    mr_h5_cursor c = mr_h5_cursor_at(n->block.at + 4, n->block.size - 4);
+    unsigned type = (unsigned)mr_h5_get(&c, 1);
+    n->level = (int)mr_h5_get(&c, 1);
+    unsigned used = (unsigned)mr_h5_get(&c, 2);
+    mr_h5_skip(&c, 2 * 8); /* siblings: not followed when reading */
+    if (memcmp(n->block.at, "TREE", 4) || type != kind->type || used > fan_out ||
+        n->level > MR_H5_TREE_DEPTH || (level >= 0 && n->level != level))
+        return mr_h5_damaged(w, address, kind->name);
+    n->used = used;
+    n->entries = c;
+    return 0;
+}
+
 static int walk_node(struct table *t, uint64_t address)
 {
     mr_h5_block p;
@@ -103,33 +124,23 @@ static int walk_node(struct table *t, uint64_t address)
     return status;
 }
 
-/* A node of the B-tree at LEVEL (-1: any, for the root). Keys are offsets of names. */
+/* Keys are offsets of names. */
 static int walk_tree(struct table *t, uint64_t address, int level)
 {
-    mr_h5_block p;
-    uint64_t fan_out = 2 * (uint64_t)t->w->group_k;
-    int status = mr_h5_read(t->w, &p, address, 24 + 8 * (2 * fan_out + 1), "B-tree of a group");
-    if (status)
-        return status;
-    mr_h5_cursor c = mr_h5_cursor_at(p.at + 4, p.size - 4);
-    unsigned kind = (unsigned)mr_h5_get(&c, 1);
-    int own = (int)mr_h5_get(&c, 1);
-    unsigned used = (unsigned)mr_h5_get(&c, 2);
-    mr_h5_get(&c, 8); /* siblings: not followed when reading */
-    mr_h5_get(&c, 8);
-    if (memcmp(p.at, "TREE", 4) || kind != 0 || used > fan_out || own > MR_H5_TREE_DEPTH ||
-        (level >= 0 && own != level))
-        status = mr_h5_damaged(t->w, address, "B-tree of a group");
-    for (unsigned i = 0; i < used && !status; i++) {
-        uint64_t key = mr_h5_get(&c, 8), child = mr_h5_get(&c, 8);
+    static const char name[] = "B-tree of a group";
+    mr_h5_tree_node n;
+    int status =
+        mr_h5_read_tree_node(t->w, &n, address, level, &(mr_h5_tree_kind){0, t->w->group_k, 8, name});
+    for (unsigned i = 0; i < n.used && !status; i++) {
+        uint64_t key = mr_h5_get(&n.entries, 8), child = mr_h5_get(&n.entries, 8);
         if (!is_text(&t->names, key))
-            status = mr_h5_damaged(t->w, address, "B-tree of a group");
+            status = mr_h5_damaged(t->w, address, name);
         else
-            status = own > 0 ? walk_tree(t, child, own - 1) : walk_node(t, child);
+            status = n.level > 0 ? walk_tree(t, child, n.level - 1) : walk_node(t, child);
     }
-    if (!status && used && !is_text(&t->names, mr_h5_get(&c, 8)))
-        status = mr_h5_damaged(t->w, address, "B-tree of a group");
-    mr_h5_release(&p);
+    if (!status && n.used && !is_text(&t->names, mr_h5_get(&n.entries, 8)))
+        status = mr_h5_damaged(t->w, address, name);
+    mr_h5_release(&n.block);
     return status;
 }
 

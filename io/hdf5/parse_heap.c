@@ -47,19 +47,6 @@ static int bad(const mr_h5_heap *h, uint64_t address)
 
 /* --- the header --- */
 
-static bool is_power(uint64_t v)
-{
-    return v && !(v & (v - 1));
-}
-
-static unsigned log2_of(uint64_t v)
-{
-    unsigned n = 0;
-    while (v >>= 1)
-        n++;
-    return n;
-}
-
 static size_t overhead(const mr_h5_heap *h)
 {
     return 5 + ADDRESS + h->offset_bytes + (h->summed ? SUM : 0);
@@ -69,17 +56,17 @@ static size_t overhead(const mr_h5_heap *h)
  */
 static bool set_table(mr_h5_heap *h, uint64_t width, uint64_t start, uint64_t most_direct, uint64_t bits)
 {
-    if (!is_power(width) || !is_power(start) || !is_power(most_direct) || width > 1 << 15 ||
+    if (!mr_h5_is_power(width) || !mr_h5_is_power(start) || !mr_h5_is_power(most_direct) || width > 1 << 15 ||
         start > most_direct || most_direct > (uint64_t)1 << 31 || bits > MOST_BITS ||
         h->most_managed > most_direct)
         return false;
     h->width = (unsigned)width;
     h->start = start;
-    h->start_bits = log2_of(start);
-    h->row_bits = h->start_bits + log2_of(width);
-    h->direct_rows = log2_of(most_direct) - h->start_bits + 2;
+    h->start_bits = mr_h5_log2(start);
+    h->row_bits = h->start_bits + mr_h5_log2(width);
+    h->direct_rows = mr_h5_log2(most_direct) - h->start_bits + 2;
     h->offset_bytes = ((unsigned)bits + 7) / 8;
-    unsigned by_block = (log2_of(most_direct) + 7) / 8, by_object = log2_of(h->most_managed) / 8 + 1;
+    unsigned by_block = (mr_h5_log2(most_direct) + 7) / 8, by_object = mr_h5_log2(h->most_managed) / 8 + 1;
     h->length_bytes = by_block < by_object ? by_block : by_object;
     if (bits < h->row_bits || start <= overhead(h) || 1 + h->offset_bytes + h->length_bytes > h->id_length)
         return false;
@@ -174,7 +161,7 @@ static int walk_child(mr_h5_heap *h, uint64_t address, unsigned row, unsigned pa
     uint64_t size = block_size(h, row);
     if (row < h->direct_rows)
         return walk_direct(h, address, size, offset);
-    unsigned bits = log2_of(size), rows = bits < h->row_bits ? 0 : bits - h->row_bits + 1;
+    unsigned bits = mr_h5_log2(size), rows = bits < h->row_bits ? 0 : bits - h->row_bits + 1;
     /* libhdf5 does not check this: a table that is not smaller than the one it is in makes it read out of
      * bounds. */
     return rows == 0 || rows >= parent_rows ? bad(h, address) : walk_indirect(h, address, rows, offset);

@@ -146,14 +146,6 @@ static int walk_fixed(struct index *x)
 
 /* --- extensible arrays --- */
 
-static unsigned log2_of(uint64_t v)
-{
-    unsigned n = 0;
-    while (v >>= 1)
-        n++;
-    return n;
-}
-
 /* Super block I has 2^(I/2) data blocks of 2^((I+1)/2) times the least number of elements. */
 static uint64_t blocks_of(unsigned i)
 {
@@ -225,7 +217,7 @@ static int walk_super_block(struct index *x, uint64_t address, unsigned number)
 static int walk_index_block(struct index *x, uint64_t address, unsigned supers)
 {
     const mr_h5_layout *l = x->layout;
-    unsigned inner = 2 * log2_of(l->pointers); /* super blocks whose data blocks stand here themselves */
+    unsigned inner = 2 * mr_h5_log2(l->pointers); /* super blocks whose data blocks stand here themselves */
     uint64_t pointers = 2 * ((uint64_t)l->pointers - 1) + (supers - inner);
     mr_h5_block p;
     int status = mr_h5_read_checksummed(x->w, &p, address,
@@ -252,11 +244,6 @@ static int walk_index_block(struct index *x, uint64_t address, unsigned supers)
     return status;
 }
 
-static bool is_power(uint64_t v)
-{
-    return v && !(v & (v - 1));
-}
-
 /* The header repeats the parameters of the layout message. SUPERS: super blocks that there can be. */
 static bool right_parameters(struct index *x, mr_h5_cursor *c, unsigned *supers)
 {
@@ -264,12 +251,12 @@ static bool right_parameters(struct index *x, mr_h5_cursor *c, unsigned *supers)
     if (mr_h5_get(c, 1) != x->element || mr_h5_get(c, 1) != l->array_bits || mr_h5_get(c, 1) != l->first ||
         mr_h5_get(c, 1) != l->least || mr_h5_get(c, 1) != l->pointers || mr_h5_get(c, 1) != l->page_bits)
         return false;
-    if (!is_power(l->least) || !is_power(l->pointers) || l->array_bits > MOST_BITS ||
-        l->page_bits >= MOST_BITS || log2_of(l->least) > l->array_bits)
+    if (!mr_h5_is_power(l->least) || !mr_h5_is_power(l->pointers) || l->array_bits > MOST_BITS ||
+        l->page_bits >= MOST_BITS || mr_h5_log2(l->least) > l->array_bits)
         return false;
-    *supers = 1 + l->array_bits - log2_of(l->least);
+    *supers = 1 + l->array_bits - mr_h5_log2(l->least);
     x->offset_size = ((unsigned)l->array_bits + 7) / 8;
-    return 2 * log2_of(l->pointers) <= *supers;
+    return 2 * mr_h5_log2(l->pointers) <= *supers;
 }
 
 static int walk_extensible(struct index *x)
@@ -331,7 +318,7 @@ static int walk_implicit(struct index *x)
 int mr_h5_walk_index(mr_h5_walk *w, const mr_h5_layout *l, const mr_h5_space *space,
                      const mr_h5_filters *filters)
 {
-    unsigned size_bytes = 1 + (log2_of(l->size) + 8) / 8;
+    unsigned size_bytes = 1 + (mr_h5_log2(l->size) + 8) / 8;
     struct index x = {.w = w,
                       .layout = l,
                       .filters = filters,

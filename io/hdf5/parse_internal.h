@@ -89,6 +89,21 @@ int mr_h5_named_type(mr_h5_walk *w, uint64_t address, mr_h5_type *out);
 int mr_h5_walk_symbol_table(mr_h5_walk *w, uint64_t tree, uint64_t heap);
 /* One entry of a symbol table: HEAP (may be NULL for the root's own) has the names. */
 int mr_h5_walk_entry(mr_h5_walk *w, mr_h5_cursor *c, const mr_h5_block *heap, uint64_t address);
+/* A node of a B-tree of version 1: keys, and between them addresses of children. */
+typedef struct mr_h5_tree_kind {
+    unsigned type, half_fan_out, key; /* key: its bytes */
+    const char *name;
+} mr_h5_tree_kind;
+typedef struct mr_h5_tree_node {
+    mr_h5_block block; /* to be released, whatever is returned */
+    int level;
+    unsigned used; /* children */
+    mr_h5_cursor entries;
+} mr_h5_tree_node;
+/* LEVEL: the node has to be of it; -1: any, for the root. */
+int mr_h5_read_tree_node(mr_h5_walk *w, mr_h5_tree_node *n, uint64_t address, int level,
+                         const mr_h5_tree_kind *kind);
+
 /* The chunks of a dataset of SPACE. */
 int mr_h5_walk_chunks(mr_h5_walk *w, const mr_h5_layout *layout, const mr_h5_space *space,
                       const mr_h5_filters *filters);

@@ -57,15 +57,6 @@ static int read_name(struct reading *r)
     return r->c->ended ? bad(r) : 0;
 }
 
-/* Bytes that version 3 takes for an offset below SIZE. */
-static unsigned offset_bytes(uint64_t size)
-{
-    unsigned n = 1;
-    while (n < 4 && size >> (8 * n))
-        n++;
-    return n;
-}
-
 static int read_member(struct reading *r, uint64_t size)
 {
     mr_h5_type type;
@@ -73,7 +64,7 @@ static int read_member(struct reading *r, uint64_t size)
     int status = read_name(r);
     if (status)
         return status;
-    uint64_t offset = mr_h5_get(r->c, r->version < 3 ? 4 : offset_bytes(size));
+    uint64_t offset = mr_h5_get(r->c, r->version < 3 ? 4 : size >> 32 ? 4 : mr_h5_bytes_for(size));
     if (r->version == 1) {
         uint64_t rank = mr_h5_get(r->c, 1);
         mr_h5_get(r->c, 3);
