@@ -10,7 +10,7 @@ millrace train "${small[@]}" --epochs 4 --threads 1 --decode-threads 2 --model m
 header() {
   grep -qx "Data: cells/training (40 samples), validation cells/validation (10), 2 classes" log
   grep -qx "Network: resnet, input 32x32x3, [0-9]* parameters ([0-9]* trainable), float32" log
-  grep -qx "Training: 4 epochs of 5 steps, batch size 8, SGD, learning rate 0.3, loss binary_crossentropy, seed 7" log
+  grep -qx "Training: 4 epochs of 5 steps, batch size 8, SGD, learning rate 0.3 (constant), loss binary_crossentropy, seed 7" log
   grep -qx "Threads: 1 that compute, 2 that decode images" log
   millrace train "${small[@]}" --epochs 1 --model q.h5 --quiet 2>err
   [ ! -s err ]

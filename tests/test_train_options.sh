@@ -28,6 +28,17 @@ schedules() {
   [ "$(rates --epochs 3 --schedule piecewise --boundaries "$((steps - 1)),1.5epochs" --values 0.1,0.01,0.001)" = "0.01 0.001 0.001" ]
 }
 
+# A rate alone is where the architecture's own schedule begins.
+rate_keeps_the_schedule() {
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0.01)" = "0.005 0" ]
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0.01 --optimizer adam)" = "0.005 0" ]
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0.01 --decay 0)" = "0.01 0.01" ]
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0.01 --reduce-lr-on-plateau 5)" = "0.01 0.01" ]
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0.01 --optimizer sgd)" = "0.01 0.01" ]
+  [ "$(rates --arch cnn --filters 8 --epochs 2 --learning-rate 0)" = "0 0" ]
+  millrace summary m.h5 | grep -q 'learning rate 0 (constant)'
+}
+
 schedules_are_in_the_file() {
   millrace train "${common[@]}" --epochs 2 --learning-rate 0.01 --schedule cosine --warmup-steps 1epoch
   millrace summary m.h5 | grep -q CosineDecay
@@ -118,7 +129,7 @@ architectures() {
   grep -q 'optimizer SGD .*"momentum": 0.9[,}]' out
   of_architecture "${small[@]}" >out; grep -q 'optimizer Adam .*"CosineDecay".*"initial_learning_rate": 0.001[,}]' out
   of_architecture "${small[@]}" --optimizer sgd >out; grep -q 'optimizer SGD .*"InverseTimeDecay".*"initial_learning_rate": 0.1,' out
-  of_architecture "${small[@]}" --learning-rate 0.0125 >out; grep -q 'optimizer Adam .*"learning_rate": 0.0125[,}]' out
+  of_architecture "${small[@]}" --learning-rate 0.0125 >out; grep -q 'optimizer Adam .*"CosineDecay".*"initial_learning_rate": 0.0125[,}]' out
   of_architecture "${small[@]}" --optimizer adadelta >out; grep -q 'optimizer Adadelta .*"learning_rate": 0.001[,}]' out
 }
 
@@ -149,4 +160,4 @@ too_small() {
   expect 2 "images of 24x24 are too small" millrace train --data cells --model x.h5 --image-size 24x24 --arch mobilenet_v2
 }
 
-run_cases bound schedules schedules_are_in_the_file schedules_that_end own_optimizers refused architectures moving_statistics too_small
+run_cases bound schedules rate_keeps_the_schedule schedules_are_in_the_file schedules_that_end own_optimizers refused architectures moving_statistics too_small

@@ -90,7 +90,7 @@ const mr_option mr_options[] = {
     {"clipvalue", MR_NUMBER, TRAIN, AT(clipvalue), 0, 1e30, "F", "most size of a gradient's element", optimizer},
 
     {"schedule", MR_TEXT, TRAIN, AT(schedule), 0, 0, "NAME",
-     "how the rate changes, from the learning rate on [the architecture's]", schedule},
+     "how the rate changes, from the learning rate on [the architecture's, with any --learning-rate; --decay 0 and --reduce-lr-on-plateau: none]", schedule},
     {"decay-steps", MR_TEXT, TRAIN, AT(decay_steps), 0, 0, "N", "[cosine, polynomial: the whole run; others: 1epoch]", schedule},
     {"decay-rate", MR_NUMBER, TRAIN, AT(decay_rate), 0, huge, "F", "exponential, step, inverse-time", schedule},
     {"staircase", MR_FLAG, TRAIN, AT(staircase), 0, 0, NULL, "exponential, inverse-time: whole periods only", schedule},

@@ -62,7 +62,8 @@ static int set_rate(json_t *config, const mr_cli *c, const mr_arch_training *usu
     bool given = c->learning_rate >= 0, changes = !own && !given && c->decay < 0 && !c->reduce_lr_on_plateau;
     double start = first_rate(own) >= 0 ? first_rate(own) : usual->learning_rate;
     double rate = given ? c->learning_rate : start, decay = c->decay >= 0 ? c->decay : 0;
-    const char *schedule = !c->schedule && changes ? usual->schedule : c->schedule;
+    bool keeps = changes || (!own && given && rate > 0 && c->decay < 0 && !c->reduce_lr_on_plateau);
+    const char *schedule = !c->schedule && keeps ? usual->schedule : c->schedule; /* from RATE on */
     json_t *out = NULL;
     int status = 0;
     if (c->schedule && c->decay >= 0)

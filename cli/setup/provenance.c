@@ -211,6 +211,8 @@ static void add_training(mr_text *out, const json_t *p)
                    text_at(p, "optimizer"), json_number_value(json_object_get(p, "learning_rate")));
     if (json_object_get(p, "schedule"))
         mr_text_format(out, " (%s)", text_at(p, "schedule"));
+    else
+        mr_text_append(out, " (constant)");
     mr_text_format(out, ", loss %s, seed %lld", text_at(p, "loss"), number_at(p, "seed"));
     if (json_is_false(json_object_get(p, "complete")))
         mr_text_format(out, "; ended early, after %lld whole epochs",
