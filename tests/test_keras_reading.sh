@@ -93,5 +93,19 @@ pipes_are_no_models() {
   expect 1 "'pipe' is not a regular file" timeout 20 "$MILLRACE_BUILD/millrace" verify pipe
 }
 
-run_cases layers_count_once_or_twice rates_of_the_variables_count loss_scaling_counts_inside json_as_python_takes_it \
+# Links into another file are not followed: said so, not taken for a file without weights.
+external_links() {
+  "$python" "$MILLRACE_SRC/tests/keras_file.py" inner.h5 bias=1,2
+  "$python" -c '
+import h5py, shutil
+for name in "outer", "soft":
+    shutil.copy("inner.h5", name + ".h5")
+    with h5py.File(name + ".h5", "r+") as f:
+        f.move("model_weights", "moved")
+        f["model_weights"] = h5py.ExternalLink("inner.h5", "/model_weights") if name == "outer" else h5py.SoftLink("/moved")'
+  expect 1 "'outer.h5': 'model_weights' is a link into another file, which is not followed" millrace summary outer.h5
+  millrace summary soft.h5 >/dev/null
+}
+
+run_cases external_links layers_count_once_or_twice rates_of_the_variables_count loss_scaling_counts_inside json_as_python_takes_it \
   weights_say_how_they_are_used members_are_bounded_by_the_file pipes_are_no_models

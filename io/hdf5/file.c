@@ -132,6 +132,15 @@ bool mr_hdf5_is_group(hid_t at, const char *path)
     return group;
 }
 
+bool mr_hdf5_is_external_link(hid_t at, const char *name)
+{
+    H5L_info_t info;
+    bool external = H5Lexists(at, name, H5P_DEFAULT) > 0 && H5Lget_info(at, name, &info, H5P_DEFAULT) >= 0 &&
+                    info.type == H5L_TYPE_EXTERNAL;
+    H5Eclear2(H5E_DEFAULT);
+    return external;
+}
+
 int mr_hdf5_open_group(hid_t *group, hid_t at, const char *path, mr_error *e)
 {
     int status = mr_hdf5_open_object(group, at, path, "group", e);

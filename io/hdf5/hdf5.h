@@ -44,6 +44,8 @@ int mr_hdf5_close(hid_t file, const char *path, mr_error *e);
 /* PATH ("a/b/c", relative to AT) leads to an object in this file: links into other files are not followed. */
 bool mr_hdf5_exists(hid_t at, const char *path);
 bool mr_hdf5_is_group(hid_t at, const char *path);
+/* NAME, a link in AT itself, leads into another file: such links are not followed. */
+bool mr_hdf5_is_external_link(hid_t at, const char *name);
 /* WHERE names the place in errors. */
 int mr_hdf5_open_group(hid_t *group, hid_t at, const char *path, mr_error *e);
 /* Opens what PATH leads to, in this file; KIND ("dataset") names it in errors. */

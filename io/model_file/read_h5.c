@@ -45,6 +45,11 @@ static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *
     int store = listed ? 0 : mr_keras_has_store(file, e);
     if (store)
         return store < 0 ? store : weights_alone(path, e);
+    if (!listed && mr_hdf5_is_external_link(file, "model_weights"))
+        return mr_hint(e,
+                       mr_fail(e, MR_EUNSUPPORTED, "'%s': 'model_weights' is a link into another file, which is not followed",
+                               path),
+                       "copy the weights into the file itself");
     if (!listed)
         return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
                        path);
