@@ -137,6 +137,23 @@ parts_or_classes() {
   expect 1 "may be a part of the data or a class" millrace train --data v --model f.h5 "${small[@]}"
 }
 
+# Folders of names that nobody knows, with the same folders in each, are no classes; what is beside train/ is named.
+parts_by_what_they_hold() {
+  local part
+  for part in trn tst; do mkdir -p unnamed/$part && cp -r cells/training/* unnamed/$part/; done
+  expect 1 'its folders (trn, tst) hold folders of the same names' millrace train --data unnamed --model f.h5 "${small[@]}"
+  mkdir -p deep/x && cp -r unnamed/* deep/x/
+  expect 1 'deep/x: its folders (trn, tst) hold' millrace train --data deep --model f.h5 "${small[@]}"
+  millrace train --train-dir unnamed --model f.h5 "${small[@]}" --quiet
+  millrace train --train-dir unnamed/trn --validation-dir unnamed/tst --model f.h5 "${small[@]}" --quiet
+  rm -r unnamed/tst/"$(ls unnamed/tst | head -1)" # classes that are ordered by something else, one of them
+  millrace train --data unnamed --model f.h5 "${small[@]}" --quiet
+  mkdir -p beside/train beside/more beside/holdout && cp -r cells/training/* beside/train/
+  cp -r cells/testing/* beside/more/ && cp -r cells/testing/* beside/holdout/
+  expect 0 'passed over beside beside/train: beside/more; beside/holdout is for evaluate; --validation-dir beside/holdout' \
+    millrace train --data beside --model f.h5 "${small[@]}"
+}
+
 classes_without_images() {
   mkdir -p three/b test3 && images three 5 && cp three/cat/* three/b && images test3 2
   millrace train --data three --model t.h5 "${small[@]}" --quiet
@@ -224,4 +241,4 @@ few_descriptors() {
 }
 
 run_cases held_out_is_evaluated json_names_the_part the_folder_may_change record_survives parts_by_any_name parts_or_classes \
-  classes_without_images links_back names_of_any_bytes lists_from_windows nothing_to_read many_bad_files few_descriptors
+  parts_by_what_they_hold classes_without_images links_back names_of_any_bytes lists_from_windows nothing_to_read many_bad_files few_descriptors

@@ -535,6 +535,8 @@ static int set_up(struct job *j, mr_error *e)
         mr_cli_found(set, text, sizeof text);
         mr_progress_message(j->progress, MR_LOG_INFO, "%s", text);
     }
+    if (j->data.note)
+        mr_progress_message(j->progress, MR_LOG_INFO, "%s", j->data.note);
     mr_cli_tell_empty_classes(j->data.validation, "validation", j->progress);
     tell_idle_options(j);
     status = make_model(j, e);

@@ -80,6 +80,25 @@ static int one_of(const mr_cli *c, mr_error *e)
     return 0;
 }
 
+/* Folders that a run might have been meant to see. */
+static int note_unused(mr_cli_data *d, const char *training, const char *validation, const char *testing, mr_error *e)
+{
+    mr_text passed = {0}, note = {0};
+    int status = mr_dataset_passed_over(&passed, training, validation ? validation : d->owned[0], testing, e);
+    if (!status && passed.length)
+        mr_text_format(&note, "passed over beside %s: %s", training, mr_text_string(&passed));
+    if (!status && testing && !validation && !d->owned[0])
+        mr_text_format(&note, "%s%s is for evaluate; --validation-dir %s validates on it", note.length ? "; " : "", testing, testing);
+    mr_text_destroy(&passed);
+    if (!status)
+        status = mr_text_check(&note, "a note", e);
+    if (!status && note.length)
+        d->note = note.data;
+    else
+        mr_text_destroy(&note);
+    return status;
+}
+
 static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validation_dir, mr_error *e)
 {
     char *training = NULL, *testing = NULL;
@@ -95,6 +114,10 @@ static int scan_training(mr_cli_data *d, const mr_cli *c, const char **validatio
     if (!status && !training)
         status = mr_hint(e, mr_fail(e, MR_EINVAL, "%s has no training/ folder", c->data),
                          "name one with --train-dir");
+    if (!status && !strcmp(training, c->data))
+        status = mr_dataset_check_classes(c->data, e);
+    else if (!status)
+        status = note_unused(d, training, *validation_dir, testing, e);
     if (!status)
         status = mr_dataset_scan(&d->training, training, NULL, 0, 2, e);
     d->training_dir = d->owned[3] = training;

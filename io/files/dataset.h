@@ -53,4 +53,10 @@ void mr_dataset_free(mr_dataset *d);
  * class. */
 int mr_dataset_layout(const char *dir, char **training, char **validation, char **testing, mr_error *e);
 
+/* DIR's folders are to be classes, by mr_dataset_layout: MR_EINVAL where they look like parts whose names nobody knows, for all
+ * of them hold folders, of nearly the same names in each. */
+int mr_dataset_check_classes(const char *dir, mr_error *e);
+/* The folders beside TRAINING that neither it nor the other parts (or NULL) are or hold: "data/a, data/b" into OUT. */
+int mr_dataset_passed_over(mr_text *out, const char *training, const char *validation, const char *testing, mr_error *e);
+
 #endif

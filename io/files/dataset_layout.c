@@ -315,6 +315,89 @@ static int find_parts(const char *dir, char **const parts[PARTS], mr_error *e)
     return status;
 }
 
+/* --- what looks like parts by what is in it ------------------------------------------------------- */
+
+static size_t common_names(const mr_paths *a, const mr_paths *b)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < a->count; i++)
+        for (size_t k = 0; k < b->count; k++)
+            count += !strcmp(a->name[i], b->name[k]);
+    return count;
+}
+
+/* 1: FOLDER of DIR holds folders that are nearly all called like those of NAMES, and the other way round. */
+static int holds_nearly(const char *dir, const char *folder, const mr_paths *names, mr_error *e)
+{
+    listing l = {0};
+    char *path = join(dir, folder, e);
+    int status = path ? list(&l, path, e) : MR_ENOMEM;
+    size_t more = l.names.count > names->count ? l.names.count : names->count;
+    bool same = !status && more > 1 && common_names(&l.names, names) * 4 >= more * 3;
+    unlist(&l);
+    free(path);
+    return status ? status : same;
+}
+
+static int all_hold_the_same(const char *dir, const mr_paths *folders, mr_error *e)
+{
+    listing first = {0};
+    char *path = join(dir, folders->name[0], e);
+    int same = path ? list(&first, path, e) : MR_ENOMEM;
+    same = same ? same : 1;
+    for (size_t i = 0; same == 1 && i < folders->count; i++)
+        same = holds_nearly(dir, folders->name[i], &first.names, e);
+    unlist(&first);
+    free(path);
+    return same;
+}
+
+int mr_dataset_check_classes(const char *dir, mr_error *e)
+{
+    listing l;
+    int status = list(&l, dir, e);
+    if (!status && l.names.count == 1) { /* passed through */
+        char *inner = join(dir, l.names.name[0], e);
+        status = inner ? mr_dataset_check_classes(inner, e) : MR_ENOMEM;
+        free(inner);
+    } else if (!status && l.names.count > 1) {
+        status = all_hold_the_same(dir, &l.names, e);
+        if (status == 1)
+            status = mr_hint(e,
+                             mr_fail(e, MR_EINVAL, "%s: its folders (%s, %s%s) hold folders of the same names, as the parts "
+                                                   "of a data set do",
+                                     dir, l.names.name[0], l.names.name[1], l.names.count > 2 ? ", ..." : ""),
+                             "give --train-dir and --validation-dir; if the outer folders are the classes, --train-dir %s", dir);
+    }
+    unlist(&l);
+    return status;
+}
+
+static bool is_within(const char *path, const char *folder)
+{
+    size_t n = strlen(folder);
+    return path && !strncmp(path, folder, n) && (path[n] == '/' || !path[n]);
+}
+
+int mr_dataset_passed_over(mr_text *out, const char *training, const char *validation, const char *testing, mr_error *e)
+{
+    const char *slash = strrchr(training, '/');
+    char *dir = slash ? strndup(training, (size_t)(slash - training)) : NULL;
+    listing l = {0};
+    int status = dir ? list(&l, dir, e) : slash ? mr_no_memory(e, "a path") : 0;
+    for (size_t i = 0; !status && i < l.names.count; i++) {
+        char *path = join(dir, l.names.name[i], e);
+        status = path ? 0 : MR_ENOMEM;
+        if (path && !is_within(training, path) && !is_within(validation, path) && !is_within(testing, path))
+            mr_text_format(out, "%s%s", out->length ? ", " : "", path);
+        free(path);
+    }
+    if (dir)
+        unlist(&l);
+    free(dir);
+    return status;
+}
+
 int mr_dataset_layout(const char *dir, char **training, char **validation, char **testing, mr_error *e)
 {
     char **const parts[PARTS] = {training, validation, testing};
