@@ -150,7 +150,7 @@ tests_test_listing_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv tests/data/scan_bomb.jpg
 
 # Keras's files.
-KERAS_TESTS = tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
+KERAS_TESTS = tests/test_tree tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
   tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
 SERIAL_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
@@ -165,6 +165,8 @@ tests_test_keras_mutation_SOURCES = tests/test_keras_mutation.c
 tests_test_keras_mutation_LDADD = $(IO_TEST_LIBS)
 tests_test_hdf5_SOURCES = tests/test_hdf5.c tests/keras.c tests/keras.h
 tests_test_hdf5_LDADD = $(IO_TEST_LIBS)
+tests_test_tree_SOURCES = tests/test_tree.c
+tests_test_tree_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_dialect_SOURCES = tests/test_keras_dialect.c
 tests_test_keras_dialect_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/keras_rules.py

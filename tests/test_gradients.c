@@ -185,7 +185,7 @@ static void check_all(const struct subject *subjects, size_t count)
         const mr_layer_class *class = mr_layer_class_find(subjects[i].class);
         assert_non_null(class);
         check_case(&subjects[i], 11 + i, false);
-        if (!class->ignores_add_dx)
+        if (!class->backward_overwrites_dx)
             check_case(&subjects[i], 11 + i, true);
         check_threads(&subjects[i], 11 + i);
         check_in_place(&subjects[i], 11 + i);

@@ -396,7 +396,7 @@ static void refused_calls(void **state)
         int code;
         const char *said;
     } cases[] = {
-        {"[[['a', 0, 0, {}]]]", MR_EFORMAT, "or to itself"},
+        {"[[['a', 0, 0, {}]]]", MR_EFORMAT, "depend on its own output"},
         {"[[['nobody', 0, 0, {}]]]", MR_EFORMAT, "'d'"},
         {"[[['i', 0, 0, {'training': true}]]]", MR_EUNSUPPORTED, "'d' (Dropout): called with training=True"},
         {"[[['i', 0, 0, {'noise': 3}]]]", MR_EUNSUPPORTED, "noise"},
@@ -600,9 +600,7 @@ static void calls_of_a_shared_layer(void **state)
     mr_graph_free(g);
     json_decref(config);
     snprintf(text, sizeof text, two_calls, "pool", "x", 1);
-    config = canonical(text, NULL);
-    assert_int_equal(mr_graph_create(&g, config, NULL, &e), MR_EFORMAT);
-    json_decref(config);
+    assert_non_null(strstr(refused(text, MR_EFORMAT), "depend on its own output"));
 }
 
 int main(void)

@@ -277,7 +277,7 @@ static void bad_configurations(void **state)
     json_t *c = branches();
     json_object_set_new(json_array_get(json_object_get(json_object_get(c, "config"), "layers"), 2),
                         "class_name", json_string("Frob"));
-    refused(c, "'act1': class Frob");
+    refused(c, "'act1': unsupported layer class Frob");
     c = branches();
     json_t *layers = json_object_get(json_object_get(c, "config"), "layers");
     json_array_remove(layers, 2);

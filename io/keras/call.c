@@ -200,7 +200,7 @@ struct numbering {
 
 static struct target *target_of(const struct numbering *n, const json_t *ref)
 {
-    ptrdiff_t number = mr_keras_index_find(n->index, json_string_value(json_array_get(ref, 0)));
+    ptrdiff_t number = mr_tree_index_find(n->index, json_string_value(json_array_get(ref, 0)));
     return number < 0 ? NULL : &n->target[number];
 }
 
@@ -246,14 +246,14 @@ static int numbering_open(struct numbering *n, mr_dialect *d, json_t *model)
 {
     json_t *layers = json_object_get(json_object_get(model, "config"), "layers"), *layer;
     size_t i;
-    *n = (struct numbering){model, mr_keras_index(layers),
+    *n = (struct numbering){model, mr_tree_index(layers),
                             calloc(json_array_size(layers) + 1, sizeof *n->target)};
     if (!n->index || !n->target)
         return mr_no_memory(d->e, "a model's configuration or weights");
     json_array_foreach (layers, i, layer) {
         struct target *t = &n->target[i];
         t->calls = (json_int_t)json_array_size(json_object_get(layer, "inbound_nodes"));
-        t->counted = t->calls > 1 && !mr_keras_is_model(layer);
+        t->counted = t->calls > 1 && !mr_tree_is_model(layer);
     }
     return 0;
 }
@@ -264,11 +264,11 @@ static void find_bases(struct numbering *n, int era)
     size_t i;
     json_array_foreach (json_object_get(json_object_get(n->model, "config"), "layers"), i, layer) {
         struct target *t = &n->target[i];
-        bool nested = mr_keras_is_model(layer);
+        bool nested = mr_tree_is_model(layer);
         if (nested && era < 3)
             t->base = t->output_base = t->highest >= t->calls;
         else if (nested)
-            t->output_base = !mr_keras_is_sequential(layer);
+            t->output_base = !mr_tree_is_sequential(layer);
     }
 }
 

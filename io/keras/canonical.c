@@ -11,62 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- what everybody asks -------------------------------------------------- */
-
-const char *mr_keras_class(const json_t *layer)
-{
-    const char *class = mr_json_text(layer, "class_name");
-    return class ? class : "";
-}
-
-const char *mr_keras_name(const json_t *layer)
-{
-    const char *name = mr_json_text(layer, "name");
-    const json_t *config = json_object_get(layer, "config");
-    if (!name)
-        name = mr_json_text(config, "name");
-    return name ? name : "";
-}
-
-bool mr_keras_is_sequential(const json_t *model)
-{
-    return !strcmp(mr_keras_class(model), "Sequential");
-}
-
-bool mr_keras_is_model(const json_t *layer)
-{
-    return mr_keras_is_sequential(layer) || !strcmp(mr_keras_class(layer), "Functional");
-}
-
-bool mr_keras_is_input(const json_t *layer)
-{
-    return !strcmp(mr_keras_class(layer), "InputLayer");
-}
-
-char *mr_keras_path(const char *prefix, const char *name)
-{
-    char *path = NULL;
-    return asprintf(&path, "%s%s%s", prefix, *prefix ? "/" : "", name) < 0 ? NULL : path;
-}
-
-json_t *mr_keras_index(const json_t *layers)
-{
-    json_t *index = json_object(), *layer;
-    size_t i;
-    json_array_foreach (layers, i, layer)
-        if (index && !json_object_get(index, mr_keras_name(layer)) &&
-            json_object_set_new(index, mr_keras_name(layer), json_integer((json_int_t)i))) {
-            json_decref(index);
-            index = NULL;
-        }
-    return index;
-}
-
-ptrdiff_t mr_keras_index_find(const json_t *index, const char *name)
-{
-    const json_t *number = name ? json_object_get(index, name) : NULL;
-    return number ? (ptrdiff_t)json_integer_value(number) : -1;
-}
+/* --- who wrote it ------------------------------------------------------------ */
 
 int mr_keras_era(const char *keras_version)
 {
@@ -99,7 +44,7 @@ void mr_keras_origin_clear(mr_keras_origin *origin)
 /* As found in a file: "Model" and "Functional" are one, unless somebody else's class goes by that name. */
 static bool found_model(const json_t *layer)
 {
-    const char *class = mr_keras_class(layer), *registered = mr_json_text(layer, "registered_name");
+    const char *class = mr_tree_class(layer), *registered = mr_json_text(layer, "registered_name");
     if (registered && strchr(registered, '>'))
         return false;
     return !strcmp(class, "Sequential") || !strcmp(class, "Model") || !strcmp(class, "Functional");
@@ -131,7 +76,7 @@ static const json_t *first_input(const json_t *config)
         ends = json_array_get(ends, 0);
     size_t i;
     json_array_foreach (json_object_get(config, "layers"), i, layer)
-        if (mr_json_is(json_array_get(ends, 0), mr_keras_name(layer)))
+        if (mr_json_is(json_array_get(ends, 0), mr_tree_name(layer)))
             return layer;
     return NULL;
 }
@@ -141,10 +86,10 @@ static const json_t *first_input(const json_t *config)
 static const json_t *find_model_shape(const json_t *model, int depth)
 {
     const json_t *config = json_object_get(model, "config"), *shape = shape_in(config);
-    const json_t *first = !strcmp(mr_keras_class(model), "Sequential")
+    const json_t *first = !strcmp(mr_tree_class(model), "Sequential")
                               ? json_array_get(found_layers(model), 0)
                               : first_input(config);
-    if (!shape && depth < MR_KERAS_MAX_NESTING)
+    if (!shape && depth < MR_MAX_NESTING)
         shape = find_shape(first, depth + 1);
     if (!shape && json_array_size(json_object_get(config, "build_input_shape")))
         shape = json_object_get(config, "build_input_shape");
@@ -173,7 +118,7 @@ static json_t *any_shape(const json_t *first)
 {
     static const char *const flat[] = {"Dense", "Embedding"};
     for (int i = 0; i < 2; i++)
-        if (!strcmp(mr_keras_class(first), flat[i]))
+        if (!strcmp(mr_tree_class(first), flat[i]))
             return json_pack("[n,n]");
     return json_pack("[n,n,n,n]");
 }
@@ -183,14 +128,14 @@ static int add_input(mr_dialect *d, json_t *layers, const json_t *model, int dep
 {
     const json_t *first = json_array_get(found_layers(model), 0), *shape = find_model_shape(model, 0);
     char name[512];
-    if (!strcmp(mr_keras_class(first), "InputLayer"))
+    if (!strcmp(mr_tree_class(first), "InputLayer"))
         return 0;
     if (!json_is_object(first))
         return mr_fail(d->e, MR_EFORMAT, "model configuration: a layer that is no object");
     if (!shape && depth == 0)
         return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: '%s' does not say what shape it takes",
-                       mr_keras_name(first));
-    snprintf(name, sizeof name, "%s_input", mr_keras_name(first));
+                       mr_tree_name(first));
+    snprintf(name, sizeof name, "%s_input", mr_tree_name(first));
     json_t *any = any_shape(first), *made = NULL;
     json_t *input = json_pack("{s:s, s:s, s:{s:O}}", "class_name", "InputLayer", "name", name, "config",
                               "batch_shape", shape ? shape : any);
@@ -216,8 +161,8 @@ static int convert_layers(mr_dialect *d, json_t *layers, const json_t *model, bo
         if (!status)
             status = convert_entry(&made, d, layer, depth + 1);
         if (!status && !sequential)
-            status = mr_keras_calls(&calls, d, json_object_get(layer, "inbound_nodes"), mr_keras_class(layer),
-                                    mr_keras_name(layer));
+            status = mr_keras_calls(&calls, d, json_object_get(layer, "inbound_nodes"), mr_tree_class(layer),
+                                    mr_tree_name(layer));
         if (!status && calls)
             mr_keras_set(d, made, "inbound_nodes", calls);
         if (!status)
@@ -256,22 +201,22 @@ static void freeze_layers(mr_dialect *d, json_t *layers)
     size_t i;
     json_array_foreach (layers, i, layer) {
         json_t *config = json_object_get(layer, "config");
-        if (!mr_keras_is_input(layer))
+        if (!mr_tree_is_input(layer))
             mr_keras_set(d, config, "trainable", json_false());
-        if (mr_keras_is_model(layer))
+        if (mr_tree_is_model(layer))
             freeze_layers(d, json_object_get(config, "layers"));
     }
 }
 
 static int convert_model(json_t **out, mr_dialect *d, const json_t *model, int depth)
 {
-    bool sequential = !strcmp(mr_keras_class(model), "Sequential");
+    bool sequential = !strcmp(mr_tree_class(model), "Sequential");
     const json_t *found = json_object_get(model, "config");
-    const char *name = mr_keras_name(model);
+    const char *name = mr_tree_name(model);
     *out = NULL;
-    if (depth > MR_KERAS_MAX_NESTING)
+    if (depth > MR_MAX_NESTING)
         return mr_fail(d->e, MR_ELIMIT, "model configuration: models nested more than %d deep",
-                       MR_KERAS_MAX_NESTING);
+                       MR_MAX_NESTING);
     bool trainable = !json_is_false(json_object_get(found, "trainable"));
     if (!*name)
         name = sequential ? "sequential" : "model";
@@ -349,7 +294,7 @@ static bool says_mixed(const json_t *model, int depth)
     size_t i;
     json_array_foreach (found_layers(model), i, layer)
         if (is_mixed_policy(json_object_get(json_object_get(layer, "config"), "dtype")) ||
-            (depth < MR_KERAS_MAX_NESTING && found_model(layer) && says_mixed(layer, depth + 1)))
+            (depth < MR_MAX_NESTING && found_model(layer) && says_mixed(layer, depth + 1)))
             return true;
     return false;
 }
@@ -380,7 +325,7 @@ static void count_layers(const json_t *model, int depth, size_t *count)
     const json_t *layer;
     size_t i;
     *count += json_array_size(found_layers(model));
-    if (depth < MR_KERAS_MAX_NESTING && *count <= MR_MAX_LAYERS)
+    if (depth < MR_MAX_NESTING && *count <= MR_MAX_LAYERS)
         json_array_foreach (found_layers(model), i, layer)
             if (found_model(layer))
                 count_layers(layer, depth + 1, count);
@@ -390,11 +335,11 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
 {
     size_t layers = 0;
     *canonical = NULL;
-    if (!json_is_object(root) || !*mr_keras_class(root))
+    if (!json_is_object(root) || !*mr_tree_class(root))
         return mr_fail(e, MR_EFORMAT, "model configuration: no object with a class_name");
     if (!found_model(root))
         return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model",
-                       mr_keras_name(root), mr_keras_class(root));
+                       mr_tree_name(root), mr_tree_class(root));
     count_layers(root, 0, &layers);
     if (layers > MR_MAX_LAYERS)
         return mr_fail(e, MR_ELIMIT, "model configuration: more than %d layers", MR_MAX_LAYERS);

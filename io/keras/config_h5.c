@@ -3,7 +3,6 @@
  * reads that. */
 #include "io/keras/internal.h"
 #include "base/text.h"
-#include "io/keras/layout.h"
 #include "io/keras/write.h"
 
 #include <string.h>
@@ -29,7 +28,7 @@ static const struct {
  * is Keras 2's word for the truncated one, and Keras 3 takes it so. */
 static json_t *old_initializer(mr_dialect *d, const json_t *v)
 {
-    const char *class = mr_keras_class(v);
+    const char *class = mr_tree_class(v);
     json_t *config = json_object_get(v, "config"), *seed = json_object_get(config, "seed");
     for (size_t i = 0; i < sizeof scaled / sizeof *scaled; i++)
         if (!strcmp(class, scaled[i].class))
@@ -47,7 +46,7 @@ static json_t *old_initializer(mr_dialect *d, const json_t *v)
 
 static json_t *old_regularizer(const json_t *v)
 {
-    const char *class = mr_keras_class(v);
+    const char *class = mr_tree_class(v);
     const json_t *config = json_object_get(v, "config");
     if (strcmp(class, "L1") != 0 && strcmp(class, "L2") != 0 && strcmp(class, "L1L2") != 0)
         return json_deep_copy(v);
@@ -90,106 +89,94 @@ static const char *old_key(const char *class, const char *key)
     return !strcmp(class, "LeakyReLU") && !strcmp(key, "negative_slope") ? "alpha" : key;
 }
 
-static json_t *layer_config(struct writer *w, const json_t *layer, const char *path)
+static json_t *layer_config(struct writer *w, const mr_tree_entry *en)
 {
     mr_dialect *d = &w->d;
-    const char *class = mr_keras_class(layer), *key;
-    const json_t *config = json_object_get(layer, "config");
-    const mr_layer *l = mr_graph_layer(w->g, path);
+    const char *key;
+    const mr_layer *l = mr_graph_layer(w->g, en->path);
     json_t *out = json_object(), *v;
-    mr_keras_set(d, out, "name", json_string(mr_keras_name(layer)));
-    if (mr_keras_takes_trainable(class)) /* as it is now: training may have frozen it */
+    mr_keras_set(d, out, "name", json_string(en->name));
+    if (mr_keras_takes_trainable(en->class)) /* as it is now: training may have frozen it */
         mr_keras_set(d, out, "trainable", json_boolean(!l || l->trainable));
     mr_keras_set(d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
-    json_object_foreach ((json_t *)config, key, v)
+    json_object_foreach (en->config, key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
-            !mr_keras_is_default(class, key, v))
-            mr_keras_set(d, out, old_key(class, key), old_value(d, key, v));
+            !mr_keras_is_default(en->class, key, v))
+            mr_keras_set(d, out, old_key(en->class, key), old_value(d, key, v));
     return out;
 }
 
-static json_t *model_json(struct writer *w, const json_t *model, const char *prefix);
+static json_t *model_json(struct writer *w, const mr_tree *model);
 
-static json_t *layer_json(struct writer *w, const json_t *layer, const char *prefix)
+static json_t *layer_json(struct writer *w, const mr_tree_entry *en)
 {
-    char *path = mr_keras_path(prefix, mr_keras_name(layer));
-    json_t *out;
-    if (!path)
-        w->d.failed = true;
-    if (mr_keras_is_model(layer)) {
-        out = model_json(w, layer, path ? path : "");
-    } else {
-        json_t *config = mr_keras_is_input(layer) ? input_config(json_object_get(layer, "config"))
-                                                  : layer_config(w, layer, path ? path : "");
-        out = json_pack("{s:s, s:o}", "class_name", mr_keras_class(layer), "config", config);
-    }
-    free(path);
+    if (en->model)
+        return model_json(w, en->model);
+    json_t *config = en->input >= 0 ? input_config(en->config) : layer_config(w, en);
+    json_t *out = json_pack("{s:s, s:o}", "class_name", en->class, "config", config);
     if (!out)
         w->d.failed = true;
     return out;
 }
 
-/* Adds 1 to the number of the call in each of REFS that refers to a model among LAYERS whose calls are
- * counted from 1: Keras 2 counts all so, Keras 3 those of Functional ones, and in output_layers alone. */
-static void count_from_one(struct writer *w, json_t *refs, const json_t *layers, bool all)
+/* Adds 1 to the number of the call in each of REFS that refers to a nested model whose calls are counted from
+ * 1: Keras 2 counts all so, Keras 3 those of Functional ones, and in output_layers alone. */
+static void count_from_one(struct writer *w, json_t *refs, const mr_tree *t, bool all)
 {
-    json_t *ref, *layer;
-    size_t i, k;
-    json_array_foreach (refs, i, ref)
-        json_array_foreach (layers, k, layer)
-            if ((all ? mr_keras_is_model(layer) : !strcmp(mr_keras_class(layer), "Functional")) &&
-                mr_json_is(json_array_get(ref, 0), mr_keras_name(layer)) &&
-                json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
-                w->d.failed = true;
+    json_t *ref;
+    size_t i;
+    json_array_foreach (refs, i, ref) {
+        const mr_tree_entry *en = mr_tree_find(t, json_string_value(json_array_get(ref, 0)));
+        if (en && en->model && (all || !en->model->sequential) &&
+            json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
+            w->d.failed = true;
+    }
 }
 
-static json_t *calls_json(struct writer *w, const json_t *config, const json_t *layer)
+static json_t *calls_json(struct writer *w, const mr_tree *t, const mr_tree_entry *en)
 {
-    json_t *found = json_object_get(layer, "inbound_nodes"),
+    json_t *found = json_object_get(en->json, "inbound_nodes"),
            *calls = found ? json_deep_copy(found) : json_array(), *call;
     size_t i;
     json_array_foreach (calls, i, call)
         if (w->d.era == 2)
-            count_from_one(w, call, json_object_get(config, "layers"), true);
+            count_from_one(w, call, t, true);
     return calls;
 }
 
 /* input_layers or output_layers: Keras 2 knows lists of references alone. */
-static json_t *ends_json(struct writer *w, const json_t *config, const char *key, const char *structure)
+static json_t *ends_json(struct writer *w, const mr_tree *t, const char *key, const char *structure)
 {
-    json_t *ends = json_deep_copy(json_object_get(config, key));
+    json_t *ends = json_deep_copy(json_object_get(t->config, key));
     if (!strcmp(key, "output_layers"))
-        count_from_one(w, ends, json_object_get(config, "layers"), w->d.era == 2);
+        count_from_one(w, ends, t, w->d.era == 2);
     if (w->d.era == 2)
         return ends;
-    json_t *formed = mr_keras_structured(&w->d, ends, json_object_get(config, structure));
+    json_t *formed = mr_keras_structured(&w->d, ends, json_object_get(t->config, structure));
     json_decref(ends);
     return formed;
 }
 
-static json_t *model_json(struct writer *w, const json_t *model, const char *prefix)
+static json_t *model_json(struct writer *w, const mr_tree *t)
 {
-    const json_t *config = json_object_get(model, "config"), *layer;
-    bool sequential = mr_keras_is_sequential(model);
     json_t *layers = json_array(), *out = json_object();
-    size_t i;
-    json_array_foreach (json_object_get(config, "layers"), i, layer) {
-        json_t *made = layer_json(w, layer, prefix);
-        if (!sequential) {
-            mr_keras_set(&w->d, made, "name", json_string(mr_keras_name(layer)));
-            mr_keras_set(&w->d, made, "inbound_nodes", calls_json(w, config, layer));
+    for (int i = 0; i < t->entries; i++) {
+        json_t *made = layer_json(w, &t->entry[i]);
+        if (!t->sequential) {
+            mr_keras_set(&w->d, made, "name", json_string(t->entry[i].name));
+            mr_keras_set(&w->d, made, "inbound_nodes", calls_json(w, t, &t->entry[i]));
         }
         mr_keras_append(&w->d, layers, made);
     }
-    mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(model)));
-    if (json_is_false(json_object_get(config, "trainable")))
+    mr_keras_set(&w->d, out, "name", json_string(t->name));
+    if (json_is_false(json_object_get(t->config, "trainable")))
         mr_keras_set(&w->d, out, "trainable", json_false());
     mr_keras_set(&w->d, out, "layers", layers);
-    if (!sequential) {
-        mr_keras_set(&w->d, out, "input_layers", ends_json(w, config, "input_layers", "input_structure"));
-        mr_keras_set(&w->d, out, "output_layers", ends_json(w, config, "output_layers", "output_structure"));
+    if (!t->sequential) {
+        mr_keras_set(&w->d, out, "input_layers", ends_json(w, t, "input_layers", "input_structure"));
+        mr_keras_set(&w->d, out, "output_layers", ends_json(w, t, "output_layers", "output_structure"));
     }
-    json_t *whole = json_pack("{s:s, s:o}", "class_name", sequential ? "Sequential" : "Model", "config", out);
+    json_t *whole = json_pack("{s:s, s:o}", "class_name", t->sequential ? "Sequential" : "Model", "config", out);
     if (!whole)
         w->d.failed = true;
     return whole;
@@ -223,12 +210,13 @@ static int check_keras_2(const mr_graph *g, mr_error *e)
     return 0;
 }
 
-int mr_keras_config_h5(json_t **out, const mr_graph *g, int dialect, mr_error *e)
+int mr_keras_config_h5(json_t **out, const mr_keras_output *o, mr_error *e)
 {
-    bool old = dialect == MR_DIALECT_KERAS_2;
+    const mr_graph *g = o->model->graph;
+    bool old = o->dialect == MR_DIALECT_KERAS_2;
     struct writer w = {.d = {.era = old ? 2 : 3, .e = e}, .g = g};
     int status = old ? check_keras_2(g, e) : 0;
-    *out = status ? NULL : model_json(&w, mr_keras_written_config(g), "");
+    *out = status ? NULL : model_json(&w, o->tree);
     if (status || !w.d.failed)
         return status;
     json_decref(*out);

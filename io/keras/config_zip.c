@@ -13,6 +13,7 @@ struct writer {
     mr_dialect d;
     const mr_graph *g;
     const json_t *orders; /* mr_keras_written_orders */
+    int *first, *next;    /* per layer its first node, per node the next one of the same layer; -1: none */
 };
 
 /* --- shapes --------------------------------------------------------------- */
@@ -36,78 +37,67 @@ static json_t *node_shape(struct writer *w, const mr_node *node)
     return shape_json(w, &turned);
 }
 
-/* Node of call CALL of layer PATH. A model that is called again repeats its layers' calls; those of its first
- * call come first. NULL for the inputs of nested models, which have no node. */
-static const mr_node *node_of(const struct writer *w, const char *path, json_int_t call)
+static int find_nodes(struct writer *w)
 {
-    for (int i = 0; i < w->g->nodes; i++)
-        if (!strcmp(w->g->node[i].layer->name, path) && call-- == 0)
-            return &w->g->node[i];
-    return NULL;
-}
-
-static const json_t *find_layer(const json_t *model, const char *name)
-{
-    const json_t *layer;
-    size_t i;
-    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer)
-        if (!strcmp(mr_keras_name(layer), name))
-            return layer;
-    return NULL;
-}
-
-static json_t *tensor_shape(struct writer *w, const json_t *model, const char *prefix, const json_t *ref);
-
-/* Shape of output TENSOR of a nested model. */
-static json_t *model_shape(struct writer *w, const json_t *model, const char *path, size_t tensor)
-{
-    const json_t *config = json_object_get(model, "config"), *layers = json_object_get(config, "layers");
-    if (!mr_keras_is_sequential(model))
-        return tensor_shape(w, model, path, json_array_get(json_object_get(config, "output_layers"), tensor));
-    const json_t *last = json_array_get(layers, json_array_size(layers) - 1);
-    json_t *ref = json_pack("[s,i,I]", mr_keras_name(last), 0, (json_int_t)tensor);
-    json_t *shape = tensor_shape(w, model, path, ref);
-    json_decref(ref);
-    return shape;
-}
-
-/* Shape of [name, call, tensor] within MODEL, which is at PREFIX in the graph. */
-static json_t *tensor_shape(struct writer *w, const json_t *model, const char *prefix, const json_t *ref)
-{
-    const char *name = json_string_value(json_array_get(ref, 0));
-    const json_t *layer = find_layer(model, name ? name : "");
-    char *path = mr_keras_path(prefix, name ? name : "");
-    json_t *shape = NULL;
-    if (!path || !layer) {
-        w->d.failed = true;
-    } else if (mr_keras_is_model(layer)) {
-        shape = model_shape(w, layer, path, (size_t)json_integer_value(json_array_get(ref, 2)));
-    } else {
-        bool turned = w->orders && mr_keras_is_input(layer); /* which says its shape itself */
-        const mr_node *node = turned ? NULL : node_of(w, path, json_integer_value(json_array_get(ref, 1)));
-        shape = node ? node_shape(w, node)
-                     : json_deep_copy(json_object_get(json_object_get(layer, "config"), "batch_shape"));
+    const mr_graph *g = w->g;
+    w->first = malloc(((size_t)g->layers + 1) * sizeof *w->first);
+    w->next = malloc(((size_t)g->nodes + 1) * sizeof *w->next);
+    if (!w->first || !w->next)
+        return -1;
+    for (int i = 0; i < g->layers; i++)
+        w->first[i] = -1;
+    for (int i = g->nodes - 1; i >= 0; i--) {
+        int *first = &w->first[g->node[i].layer->number];
+        w->next[i] = *first;
+        *first = i;
     }
-    free(path);
+    return 0;
+}
+
+/* Node of call CALL of layer L. A model that is called again repeats its layers' calls; those of its first
+ * call come first. NULL for the inputs of nested models, which have no node. */
+static const mr_node *node_of(const struct writer *w, const mr_layer *l, int call)
+{
+    int node = l ? w->first[l->number] : -1;
+    while (node >= 0 && call-- > 0)
+        node = w->next[node];
+    return node < 0 ? NULL : &w->g->node[node];
+}
+
+static json_t *tensor_shape(struct writer *w, const mr_tree *t, int tensor)
+{
+    int call = t->maker[tensor];
+    const mr_tree_entry *en = &t->entry[t->call[call].entry];
+    if (en->model)
+        return tensor_shape(w, en->model, en->model->output[tensor - t->call[call].output]);
+    bool turned = w->orders && en->input >= 0; /* which says its shape itself */
+    const mr_node *node = turned ? NULL : node_of(w, mr_graph_layer(w->g, en->path), call - en->first_call);
+    json_t *shape = node ? node_shape(w, node) : json_deep_copy(json_object_get(en->config, "batch_shape"));
     return shape ? shape : json_null();
 }
 
 /* --- calls ---------------------------------------------------------------- */
 
-static json_t *tensor_json(struct writer *w, const json_t *model, const char *prefix, const json_t *ref)
+/* [name, call, tensor]; calls are counted from BASE. */
+static json_t *reference(const mr_tree *t, int tensor, int base)
 {
-    json_t *history =
-        json_pack("[O,O,O]", json_array_get(ref, 0), json_array_get(ref, 1), json_array_get(ref, 2));
+    int call = t->maker[tensor];
+    const mr_tree_entry *en = &t->entry[t->call[call].entry];
+    return json_pack("[s,i,i]", en->name, base + call - en->first_call, tensor - t->call[call].output);
+}
+
+static json_t *tensor_json(struct writer *w, const mr_tree *t, int tensor)
+{
     return json_pack("{s:s, s:{s:o, s:s, s:o}}", "class_name", "__keras_tensor__", "config", "shape",
-                     tensor_shape(w, model, prefix, ref), "dtype", "float32", "keras_history", history);
+                     tensor_shape(w, t, tensor), "dtype", "float32", "keras_history", reference(t, tensor, 0));
 }
 
 /* The arguments of a call on TENSORS, which are taken over: merges take one list, whatever is in it; a model
  * takes what it was made for. */
-static json_t *arguments(struct writer *w, const json_t *layer, json_t *tensors)
+static json_t *arguments(struct writer *w, const mr_tree_entry *en, json_t *tensors)
 {
-    const mr_layer_class *class = mr_layer_class_find(mr_keras_class(layer));
-    const json_t *structure = json_object_get(json_object_get(layer, "config"), "input_structure");
+    const mr_layer_class *class = mr_layer_class_find(en->class);
+    const json_t *structure = json_object_get(en->config, "input_structure");
     if (json_array_size(tensors) > 1 || (class && class->max_inputs > 1) || structure) {
         json_t *formed = structure ? mr_keras_structured(&w->d, tensors, structure) : json_incref(tensors);
         json_decref(tensors);
@@ -116,17 +106,18 @@ static json_t *arguments(struct writer *w, const json_t *layer, json_t *tensors)
     return tensors;
 }
 
-static json_t *calls_json(struct writer *w, const json_t *model, const char *prefix, const json_t *layer)
+static json_t *calls_json(struct writer *w, const mr_tree *t, const mr_tree_entry *en)
 {
-    json_t *out = json_array(), *call, *ref;
-    size_t i, k;
-    json_array_foreach (json_object_get(layer, "inbound_nodes"), i, call) {
+    json_t *out = json_array(), *found;
+    size_t k;
+    json_array_foreach (json_object_get(en->json, "inbound_nodes"), k, found) {
+        const mr_tree_call *c = &t->call[en->first_call + (int)k];
         json_t *tensors = json_array();
-        json_array_foreach (call, k, ref)
-            mr_keras_append(&w->d, tensors, tensor_json(w, model, prefix, ref));
-        json_t *options = json_deep_copy(json_array_get(json_array_get(call, 0), 3));
+        for (int i = 0; i < c->inputs; i++)
+            mr_keras_append(&w->d, tensors, tensor_json(w, t, c->input[i]));
+        json_t *options = json_deep_copy(json_array_get(json_array_get(found, 0), 3));
         mr_keras_append(&w->d, out,
-                        json_pack("{s:o, s:o}", "args", arguments(w, layer, tensors), "kwargs",
+                        json_pack("{s:o, s:o}", "args", arguments(w, en, tensors), "kwargs",
                                   options ? options : json_object()));
     }
     return out;
@@ -140,17 +131,17 @@ static json_t *input_config(const json_t *config)
                      "float32", "sparse", 0, "name", json_object_get(config, "name"));
 }
 
-static json_t *layer_config(struct writer *w, const json_t *layer, const mr_layer *l)
+static json_t *layer_config(struct writer *w, const mr_tree_entry *en, const mr_layer *l)
 {
     const char *key;
     json_t *out = json_object(), *v;
-    mr_keras_set(&w->d, out, "name", json_string(mr_keras_name(layer)));
-    if (mr_keras_takes_trainable(mr_keras_class(layer)))
+    mr_keras_set(&w->d, out, "name", json_string(en->name));
+    if (mr_keras_takes_trainable(en->class))
         mr_keras_set(&w->d, out, "trainable", json_boolean(!l || l->trainable));
     mr_keras_set(&w->d, out, "dtype", json_string(mr_graph_policy(w->g, l)));
-    json_object_foreach (json_object_get(layer, "config"), key, v)
+    json_object_foreach (en->config, key, v)
         if (strcmp(key, "name") != 0 && strcmp(key, "trainable") != 0 && strcmp(key, "dtype") != 0 &&
-            !mr_keras_is_default(mr_keras_class(layer), key, v))
+            !mr_keras_is_default(en->class, key, v))
             mr_keras_set(&w->d, out, key, mr_keras_serialized(key, v));
     return out;
 }
@@ -159,89 +150,77 @@ static json_t *layer_config(struct writer *w, const json_t *layer, const mr_laye
  * Those of a model in another order of axes are built by their calls. */
 static void add_build_config(struct writer *w, json_t *out, const mr_layer *l)
 {
-    const mr_node *node = l && l->params && !w->orders ? node_of(w, l->name, 0) : NULL;
+    const mr_node *node = l && l->params && !w->orders ? node_of(w, l, 0) : NULL;
     if (node && node->inputs == 1)
         mr_keras_set(&w->d, out, "build_config",
                      json_pack("{s:o}", "input_shape", shape_json(w, &w->g->node[node->input[0]].shape)));
 }
 
-static json_t *model_json(struct writer *w, const json_t *model, const char *prefix);
+static json_t *model_json(struct writer *w, const mr_tree *t);
 
-static json_t *layer_json(struct writer *w, const json_t *layer, const char *path)
+static json_t *layer_json(struct writer *w, const mr_tree_entry *en)
 {
-    if (mr_keras_is_model(layer))
-        return model_json(w, layer, path);
-    const mr_layer *l = mr_graph_layer(w->g, path);
-    json_t *config =
-        mr_keras_is_input(layer) ? input_config(json_object_get(layer, "config")) : layer_config(w, layer, l);
-    json_t *out = json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name",
-                            mr_keras_class(layer), "config", config, "registered_name");
+    if (en->model)
+        return model_json(w, en->model);
+    const mr_layer *l = mr_graph_layer(w->g, en->path);
+    json_t *config = en->input >= 0 ? input_config(en->config) : layer_config(w, en, l);
+    json_t *out = json_pack("{s:s, s:s, s:o, s:n}", "module", "keras.layers", "class_name", en->class, "config",
+                            config, "registered_name");
     add_build_config(w, out, l);
     return out;
 }
 
 /* Keras 3 counts a nested Functional model's calls from 1 here, and here alone. */
-static json_t *output_layers(struct writer *w, const json_t *model)
+static json_t *output_layers(struct writer *w, const mr_tree *t)
 {
-    const json_t *config = json_object_get(model, "config");
-    json_t *ends = json_deep_copy(json_object_get(config, "output_layers")), *ref, *formed;
-    size_t i;
-    json_array_foreach (ends, i, ref) {
-        const json_t *layer = find_layer(model, json_string_value(json_array_get(ref, 0)));
-        if (layer && !strcmp(mr_keras_class(layer), "Functional") &&
-            json_array_set_new(ref, 1, json_integer(1 + json_integer_value(json_array_get(ref, 1)))))
-            w->d.failed = true;
+    json_t *ends = json_array();
+    for (int i = 0; i < t->outputs; i++) {
+        const mr_tree *made_by = t->entry[t->call[t->maker[t->output[i]]].entry].model;
+        mr_keras_append(&w->d, ends, reference(t, t->output[i], made_by && !made_by->sequential));
     }
-    formed = mr_keras_structured(&w->d, ends, json_object_get(config, "output_structure"));
+    json_t *formed = mr_keras_structured(&w->d, ends, json_object_get(t->config, "output_structure"));
     json_decref(ends);
     return formed;
 }
 
-static json_t *layers_json(struct writer *w, const json_t *model, const char *prefix)
+static json_t *layers_json(struct writer *w, const mr_tree *t)
 {
-    const json_t *layer;
     json_t *out = json_array();
-    size_t i;
-    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, layer) {
-        char *path = mr_keras_path(prefix, mr_keras_name(layer));
-        json_t *made = path ? layer_json(w, layer, path) : NULL;
-        if (!mr_keras_is_sequential(model)) {
-            mr_keras_set(&w->d, made, "name", json_string(mr_keras_name(layer)));
-            mr_keras_set(&w->d, made, "inbound_nodes", calls_json(w, model, prefix, layer));
+    for (int i = 0; i < t->entries; i++) {
+        json_t *made = layer_json(w, &t->entry[i]);
+        if (!t->sequential) {
+            mr_keras_set(&w->d, made, "name", json_string(t->entry[i].name));
+            mr_keras_set(&w->d, made, "inbound_nodes", calls_json(w, t, &t->entry[i]));
         }
         mr_keras_append(&w->d, out, made);
-        free(path);
     }
     return out;
 }
 
-static json_t *first_shape(const json_t *model)
+static json_t *first_shape(const mr_tree *t)
 {
-    const json_t *first = json_array_get(json_object_get(json_object_get(model, "config"), "layers"), 0);
-    return json_deep_copy(json_object_get(json_object_get(first, "config"), "batch_shape"));
+    return json_deep_copy(json_object_get(t->entry[0].config, "batch_shape"));
 }
 
-static json_t *model_json(struct writer *w, const json_t *model, const char *prefix)
+static json_t *model_json(struct writer *w, const mr_tree *t)
 {
-    const json_t *config = json_object_get(model, "config");
-    bool sequential = mr_keras_is_sequential(model);
     json_t *inner = json_object(), *out;
-    mr_keras_set(&w->d, inner, "name", json_string(mr_keras_name(model)));
+    mr_keras_set(&w->d, inner, "name", json_string(t->name));
     mr_keras_set(&w->d, inner, "trainable",
-                 json_boolean(!json_is_false(json_object_get(config, "trainable"))));
-    if (sequential)
+                 json_boolean(!json_is_false(json_object_get(t->config, "trainable"))));
+    if (t->sequential)
         mr_keras_set(&w->d, inner, "dtype", json_string("float32"));
-    mr_keras_set(&w->d, inner, "layers", layers_json(w, model, prefix));
-    if (sequential) {
-        mr_keras_set(&w->d, inner, "build_input_shape", first_shape(model));
+    mr_keras_set(&w->d, inner, "layers", layers_json(w, t));
+    if (t->sequential) {
+        mr_keras_set(&w->d, inner, "build_input_shape", first_shape(t));
         out =
             json_pack("{s:s, s:s, s:o, s:n, s:{s:o}}", "module", "keras", "class_name", "Sequential",
-                      "config", inner, "registered_name", "build_config", "input_shape", first_shape(model));
+                      "config", inner, "registered_name", "build_config", "input_shape", first_shape(t));
     } else {
         mr_keras_set(&w->d, inner, "input_layers",
-                     mr_keras_structured(&w->d, json_object_get(config, "input_layers"),
-                                         json_object_get(config, "input_structure")));
-        mr_keras_set(&w->d, inner, "output_layers", output_layers(w, model));
+                     mr_keras_structured(&w->d, json_object_get(t->config, "input_layers"),
+                                         json_object_get(t->config, "input_structure")));
+        mr_keras_set(&w->d, inner, "output_layers", output_layers(w, t));
         out = json_pack("{s:s, s:s, s:o, s:s, s:{s:n}}", "module", "keras.src.models.functional",
                         "class_name", "Functional", "config", inner, "registered_name", "Functional",
                         "build_config", "input_shape");
@@ -251,10 +230,14 @@ static json_t *model_json(struct writer *w, const json_t *model, const char *pre
     return out;
 }
 
-int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e)
+int mr_keras_config_zip(json_t **out, const mr_keras_output *o, mr_error *e)
 {
+    const mr_graph *g = o->model->graph;
     struct writer w = {.d = {.era = 3, .e = e}, .g = g, .orders = mr_keras_written_orders(g)};
-    *out = model_json(&w, mr_keras_written_config(g), "");
+    w.d.failed = find_nodes(&w) != 0;
+    *out = w.d.failed ? NULL : model_json(&w, o->tree);
+    free(w.first);
+    free(w.next);
     if (!w.d.failed)
         return 0;
     json_decref(*out);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_read.h"
+#include "nn/graph/tree.h"
 
 /* One conversion under way. */
 typedef struct mr_dialect {
@@ -16,20 +17,9 @@ typedef struct mr_dialect {
     mr_error *e;
 } mr_dialect;
 
-enum { MR_KERAS_MAX_NESTING = 16 };
-
 /* OBJECT[KEY] = VALUE, which is taken over. */
 void mr_keras_set(mr_dialect *d, json_t *object, const char *key, json_t *value);
 void mr_keras_append(mr_dialect *d, json_t *array, json_t *value);
-
-/* --- models --------------------------------------------------------------- */
-bool mr_keras_is_model(const json_t *layer); /* canonical: class Functional or Sequential */
-bool mr_keras_is_sequential(const json_t *model);
-bool mr_keras_is_input(const json_t *layer);
-const char *mr_keras_class(const json_t *layer); /* class_name, "" where missing */
-const char *mr_keras_name(const json_t *layer);  /* name, or config.name; "" where missing */
-/* "PREFIX/NAME", or NAME where PREFIX is empty; malloc'ed, NULL when out of memory. */
-char *mr_keras_path(const char *prefix, const char *name);
 
 /* Values inside configurations (io/keras/object.c); each returns a new reference. */
 json_t *mr_keras_initializer(mr_dialect *d, const json_t *v);
@@ -60,23 +50,9 @@ json_t *mr_keras_structure(mr_dialect *d, const json_t *ends);
 /* ITEMS, an array, put into the form STRUCTURE, which may be NULL. A new reference. */
 json_t *mr_keras_structured(mr_dialect *d, const json_t *items, const json_t *structure);
 /* Whether MODEL or one in it takes or gives a list of one. */
-bool mr_keras_keeps_lists(const json_t *model);
+bool mr_keras_keeps_lists(const mr_tree *model);
 /* Calls of anything count from 0, in whatever way the writer counted them. */
 int mr_keras_renumber(mr_dialect *d, json_t *model);
-
-/* name → number of each layer of the list; the first one counts where a name stands twice. A new reference,
- * NULL when out of memory. */
-json_t *mr_keras_index(const json_t *layers);
-/* The number that INDEX has for NAME, or -1. */
-ptrdiff_t mr_keras_index_find(const json_t *index, const char *name);
-
-typedef struct mr_keras_call {
-    size_t layer, call; /* its number in the list; which of its calls */
-} mr_keras_call;
-
-/* All calls of a Functional model's LAYERS, inputs before what needs them (io/keras/order.c); an InputLayer
- * counts as one call. *OUT is malloc'ed. MR_EFORMAT where one refers to nothing or to itself. */
-int mr_keras_call_order(mr_keras_call **out, size_t *count, json_t *layers, mr_error *e);
 
 /* Layers to be put into one model (io/keras/rewrite.c): noted one by one, and all put in at once, which takes
  * time in proportion to the model, not to the model for each. {0} is ready for use. */

@@ -330,8 +330,8 @@ static int convert_input(json_t **out, mr_dialect *d, const char *name, const js
 
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer)
 {
-    const char *name = mr_keras_name(layer), *registered = mr_json_text(layer, "registered_name");
-    const char *was = registered && strchr(registered, '>') ? registered : mr_keras_class(layer);
+    const char *name = mr_tree_name(layer), *registered = mr_json_text(layer, "registered_name");
+    const char *was = registered && strchr(registered, '>') ? registered : mr_tree_class(layer);
     const json_t *old = json_object_get(layer, "config");
     *out = NULL;
     if (!*name || !json_is_object(old))

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The first step: follows every tensor from the inputs on, knowing of each how the original has it. */
+/* The first step follows every tensor from the inputs on, knowing of each how the original has it; the second
+ * one says how the arrays lie in the file. */
 #include "io/keras/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TAGS = 4 * MR_MAX_CALLS };
-
 /* How the original holds a tensor that we hold in our way. */
 enum order {
-    UNKNOWN, /* not computed yet */
     SAME,
     CHW, /* 4-D: original (N,C,H,W), ours (N,H,W,C) */
     FLAT /* 2-D: original flattened from (C,H,W), ours from (H,W,C) */
@@ -17,48 +15,41 @@ enum order {
 
 struct tag {
     enum order order;
-    const char *flatten; /* FLAT: path of the Flatten that made it (a string in pass.flattens) */
+    const char *flatten; /* FLAT: path of the Flatten that made it */
 };
 
 struct pass {
     mr_dialect *d;
     json_t *notes;
     json_t *orders;   /* paths of layers that give (N,C,H,W) in the original */
-    json_t *flattens; /* paths, to keep the strings of tags alive */
     json_t *unfolded; /* paths of Flattens that get a Permute before them: their order is seen */
     bool again;       /* one more was put there: start over */
 };
 
-struct entry {
-    json_t *json;
-    struct tag *tag; /* [calls] of its output; a nested model's outputs: [calls * outputs] */
-    size_t calls, outputs;
-    struct tag
-        first; /* of its first call's first input: all calls must agree, as the layer is changed once */
-    bool changed;
-    size_t changed_as; /* which call that was */
+/* What was made of an entry. It is changed once, so all calls must agree in their first input. */
+struct change {
+    struct tag first;
+    bool done;
+    int call; /* for which call that was */
 };
 
-struct scope {
+struct scope { /* one model */
     struct pass *p;
-    json_t *model;
-    const char *prefix;
-    struct entry *entry;
-    size_t entries;
-    json_t *index; /* name → number of the entry */
+    const mr_tree *tree;
+    struct tag *tag;       /* [tree->tensors] */
+    struct change *change; /* [tree->entries] */
     mr_keras_insertions inserted;
     int depth;
 };
 
-static int refuse(struct pass *p, const json_t *layer, const char *what)
+static int refuse(const struct pass *p, const mr_tree_entry *en, const char *what)
 {
-    return mr_fail(p->d->e, MR_EUNSUPPORTED, "layer '%s' (%s): channels_first, %s", mr_keras_name(layer),
-                   mr_keras_class(layer), what);
+    return mr_fail(p->d->e, MR_EUNSUPPORTED, "layer '%s' (%s): channels_first, %s", en->name, en->class, what);
 }
 
-static json_t *config_of(const json_t *layer)
+static int no_memory(const struct pass *p)
 {
-    return json_object_get(layer, "config");
+    return mr_no_memory(p->d->e, "a model's configuration or weights");
 }
 
 static bool is_one_of(const char *class, const char *const *list)
@@ -104,31 +95,27 @@ static void move_shape(struct pass *p, json_t *config)
 }
 
 /* Leaves the key out where channels_last is the default, as the reader of configurations does. */
-static void set_channels_last(struct pass *p, const json_t *layer)
+static void set_channels_last(struct pass *p, const mr_tree_entry *en)
 {
     json_t *last = json_string("channels_last");
-    if (mr_keras_is_default(mr_keras_class(layer), "data_format", last)) {
-        json_object_del(config_of(layer), "data_format");
+    if (mr_keras_is_default(en->class, "data_format", last)) {
+        json_object_del(en->config, "data_format");
         json_decref(last);
     } else {
-        mr_keras_set(p->d, config_of(layer), "data_format", last);
+        mr_keras_set(p->d, en->config, "data_format", last);
     }
 }
 
-static void note(struct scope *s, const json_t *layer, const char *how, const char *flatten)
+static void note(const struct scope *s, const mr_tree_entry *en, const char *how, const char *flatten)
 {
-    char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
-    json_t *v =
-        flatten ? json_pack("{s:s, s:s}", "how", how, "flatten", flatten) : json_pack("{s:s}", "how", how);
-    mr_keras_set(s->p->d, path ? s->p->notes : NULL, path ? path : "", v);
-    free(path);
+    mr_keras_set(s->p->d, s->p->notes, en->path, json_pack("{s:s, s:s*}", "how", how, "flatten", flatten));
 }
 
 /* --- layers --------------------------------------------------------------- */
 
-static json_t *permute(struct pass *p, const json_t *layer, const char *suffix, int a, int b, int c)
+static json_t *permute(struct pass *p, const mr_tree_entry *en, const char *suffix, int a, int b, int c)
 {
-    json_t *name = json_sprintf("%s_%s", mr_keras_name(layer), suffix);
+    json_t *name = json_sprintf("%s_%s", en->name, suffix);
     json_t *made = json_pack("{s:s, s:O, s:{s:O, s:b, s:[i,i,i]}}", "class_name", "Permute", "name", name,
                              "config", "name", name, "trainable", 1, "dims", a, b, c);
     json_decref(name);
@@ -146,105 +133,94 @@ static int unfold(struct pass *p, const char *flatten)
     return 0;
 }
 
-static int flatten(struct scope *s, const json_t *layer, struct tag *out)
+static int flatten(struct scope *s, const mr_tree_entry *en, struct tag *out)
 {
     struct pass *p = s->p;
-    bool turns = mr_json_is(json_object_get(config_of(layer), "data_format"),
+    bool turns = mr_json_is(json_object_get(en->config, "data_format"),
                             "channels_first"); /* to (H,W,C) by itself */
-    char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
-    int status = path ? 0 : mr_no_memory(p->d->e, "a model's configuration or weights");
-    set_channels_last(p, layer);
-    if (!status && turns) {
-        *out = (struct tag){SAME, NULL};
-    } else if (!status && json_object_get(p->unfolded, path)) {
-        status =
-            mr_keras_insert_before(p->d, &s->inserted, layer, permute(p, layer, "channels_first", 3, 1, 2));
-        *out = (struct tag){SAME, NULL};
-    } else if (!status) {
-        mr_keras_append(p->d, p->flattens, json_string(path));
-        *out = (struct tag){FLAT,
-                            json_string_value(json_array_get(p->flattens, json_array_size(p->flattens) - 1))};
-    }
-    free(path);
-    return status;
+    bool unfolds = !turns && json_object_get(p->unfolded, en->path);
+    set_channels_last(p, en);
+    *out = turns || unfolds ? (struct tag){SAME, NULL} : (struct tag){FLAT, en->path};
+    return unfolds ? mr_keras_insert_before(p->d, &s->inserted, en->json, permute(p, en, "channels_first", 3, 1, 2))
+                   : 0;
 }
 
 /* Reshape: the numbers must be in the original's order before and are so after. */
-static int reshape(struct scope *s, const json_t *layer, enum order in, struct tag *out)
+static int reshape(struct scope *s, const mr_tree_entry *en, enum order in, struct tag *out)
 {
     struct pass *p = s->p;
     int status = 0;
     if (in == CHW)
         status =
-            mr_keras_insert_before(p->d, &s->inserted, layer, permute(p, layer, "channels_first", 3, 1, 2));
+            mr_keras_insert_before(p->d, &s->inserted, en->json, permute(p, en, "channels_first", 3, 1, 2));
     *out = (struct tag){SAME, NULL};
-    if (!status && json_array_size(json_object_get(config_of(layer), "target_shape")) == 3) {
+    if (!status && json_array_size(json_object_get(en->config, "target_shape")) == 3) {
         status =
-            mr_keras_insert_after(p->d, &s->inserted, layer, permute(p, layer, "channels_last", 2, 3, 1));
+            mr_keras_insert_after(p->d, &s->inserted, en->json, permute(p, en, "channels_last", 2, 3, 1));
         out->order = CHW;
     }
     return status;
 }
 
-static int permute_dims(struct pass *p, const json_t *layer, struct tag *out)
+static int permute_dims(struct pass *p, const mr_tree_entry *en, struct tag *out)
 {
-    json_t *dims = json_object_get(config_of(layer), "dims"), *list = json_array();
+    json_t *dims = json_object_get(en->config, "dims"), *list = json_array();
     for (size_t i = 0; i < json_array_size(dims); i++)
         mr_keras_append(p->d, list, json_integer(moved_axis(json_integer_value(json_array_get(dims, i)))));
-    mr_keras_set(p->d, config_of(layer), "dims", list);
+    mr_keras_set(p->d, en->config, "dims", list);
     *out = (struct tag){SAME, NULL};
     return 0;
 }
 
 /* Convolutions, pooling, padding …: all that has a data_format. */
-static int spatial(struct scope *s, const json_t *layer, struct tag *out)
+static int spatial(struct scope *s, const mr_tree_entry *en, struct tag *out)
 {
-    const char *class = mr_keras_class(layer);
-    json_t *config = config_of(layer);
-    set_channels_last(s->p, layer);
+    const char *class = en->class;
+    json_t *config = en->config;
+    set_channels_last(s->p, en);
     if (s->p->d->era == 1 && strstr(class, "Conv"))
-        note(s, layer, "oihw", NULL);
+        note(s, en, "oihw", NULL);
     bool vector = !strncmp(class, "Global", 6) && !json_is_true(json_object_get(config, "keepdims"));
     *out = (struct tag){vector ? SAME : CHW, NULL};
     return 0;
 }
 
 /* Layers that work on each element alike, or along an axis that moves. */
-static int elementwise(struct scope *s, const json_t *layer, struct tag in, struct tag *out)
+static int elementwise(struct scope *s, const mr_tree_entry *en, struct tag in, struct tag *out)
 {
-    const char *class = mr_keras_class(layer);
-    json_t *config = config_of(layer);
+    const char *class = en->class;
+    json_t *config = en->config;
     *out = in;
     if (in.order == CHW && mr_json_is(json_object_get(config, "activation"), "softmax"))
-        return refuse(s->p, layer, "softmax along the width");
+        return refuse(s->p, en, "softmax along the width");
     if (in.order == CHW) {
         move_axes(s->p, config, !strcmp(class, "PReLU") ? "shared_axes" : "axis");
         if (!strcmp(class, "PReLU"))
-            note(s, layer, "chw", NULL);
+            note(s, en, "chw", NULL);
     } else if (!strcmp(class, "PReLU") || !strcmp(class, "BatchNormalization")) {
-        note(s, layer, "rows", in.flatten);
+        note(s, en, "rows", in.flatten);
     }
     return 0;
 }
 
-static int merge(struct scope *s, const json_t *layer, const struct tag *in, size_t inputs, struct tag *out)
+static int merge(struct scope *s, const mr_tree_entry *en, const struct tag *in, int inputs, struct tag *out)
 {
-    bool concatenate = !strcmp(mr_keras_class(layer), "Concatenate");
+    bool concatenate = !strcmp(en->class, "Concatenate");
     enum order first = in[0].order == FLAT ? SAME : in[0].order; /* as in the walk that counts */
     *out = (struct tag){first, NULL};
-    for (size_t i = 0; i < inputs; i++) {
+    for (int i = 0; i < inputs; i++) {
         if (in[i].order == FLAT)
             unfold(s->p, in[i].flatten);
         if ((in[i].order == FLAT ? SAME : in[i].order) != first)
-            return refuse(s->p, layer, "merged with a tensor that is not");
+            return refuse(s->p, en, "merged with a tensor that is not");
     }
     if (concatenate && in[0].order == CHW)
-        move_axes(s->p, config_of(layer), "axis");
+        move_axes(s->p, en->config, "axis");
     return 0;
 }
 
-/* Changes LAYER for its input and tells how its output lies. */
-static int change_layer(struct scope *s, const json_t *layer, const struct tag *in, size_t inputs,
+/* Changes layer EN for its input and tells how its output lies. */
+static int change_layer(struct scope *s, const mr_tree_entry *en, const struct tag *in, int inputs,
                         struct tag *out)
 {
     static const char *const each[] = {"Activation",      "ReLU",
@@ -256,249 +232,125 @@ static int change_layer(struct scope *s, const json_t *layer, const struct tag *
                                        "Identity",        NULL};
     static const char *const merges[] = {"Add",     "Subtract", "Multiply",    "Average",
                                          "Maximum", "Minimum",  "Concatenate", NULL};
-    const char *class = mr_keras_class(layer);
-    bool first = mr_json_is(json_object_get(config_of(layer), "data_format"), "channels_first");
+    const char *class = en->class;
+    bool first = mr_json_is(json_object_get(en->config, "data_format"), "channels_first");
     *out = (struct tag){SAME, NULL};
     if (is_one_of(class, merges))
-        return merge(s, layer, in, inputs, out);
+        return merge(s, en, in, inputs, out);
     if (!strcmp(class, "Flatten"))
-        return in[0].order == CHW ? flatten(s, layer, out) : 0;
+        return in[0].order == CHW ? flatten(s, en, out) : 0;
     if (!strcmp(class, "Reshape"))
-        return in[0].order == FLAT ? unfold(s->p, in[0].flatten) : reshape(s, layer, in[0].order, out);
+        return in[0].order == FLAT ? unfold(s->p, in[0].flatten) : reshape(s, en, in[0].order, out);
     if (first)
-        return in[0].order == CHW ? spatial(s, layer, out) : refuse(s->p, layer, "on a tensor that is not");
+        return in[0].order == CHW ? spatial(s, en, out) : refuse(s->p, en, "on a tensor that is not");
     if (in[0].order == SAME)
         return 0;
     if (is_one_of(class, each))
-        return elementwise(s, layer, in[0], out);
+        return elementwise(s, en, in[0], out);
     if (!strcmp(class, "Permute") && in[0].order == CHW)
-        return permute_dims(s->p, layer, out);
+        return permute_dims(s->p, en, out);
     if (!strcmp(class, "Dense") && in[0].order == FLAT) {
-        note(s, layer, "rows", in[0].flatten);
+        note(s, en, "rows", in[0].flatten);
         return 0;
     }
     return in[0].order == FLAT ? unfold(s->p, in[0].flatten)
-                               : refuse(s->p, layer, "where it depends on the order of axes");
+                               : refuse(s->p, en, "where it depends on the order of axes");
 }
 
 /* --- models --------------------------------------------------------------- */
 
-static int walk_model(struct pass *p, json_t *model, const char *prefix, const struct tag *in, size_t inputs,
-                      struct tag **out, size_t *outputs, int depth);
-
-static int call_model(struct scope *s, struct entry *en, size_t call, const struct tag *in, size_t inputs)
-{
-    char *path = mr_keras_path(s->prefix, mr_keras_name(en->json));
-    struct tag *out = NULL;
-    size_t outputs = 0;
-    int status = path ? 0 : mr_no_memory(s->p->d->e, "a model's configuration or weights");
-    if (!status)
-        status = walk_model(s->p, en->json, path, in, inputs, &out, &outputs, s->depth + 1);
-    if (!status && outputs > MAX_TAGS / en->calls)
-        status = mr_fail(s->p->d->e, MR_ELIMIT, "layer '%s': too many calls of a model with too many outputs",
-                         mr_keras_name(en->json));
-    struct tag *larger = status ? NULL : calloc(en->calls * outputs + 1, sizeof *larger);
-    if (!status && !larger)
-        status = mr_no_memory(s->p->d->e, "a model's configuration or weights");
-    if (!status) {
-        memcpy(larger + call * outputs, out, outputs * sizeof *larger);
-        free(en->tag);
-        en->tag = larger;
-        en->outputs = outputs;
-    }
-    free(out);
-    free(path);
-    return status;
-}
-
 /* A Reshape gives the original's order; what follows turns it. */
-static void note_order(struct scope *s, const json_t *layer, enum order order)
+static void note_order(const struct scope *s, const mr_tree_entry *en, enum order order)
 {
-    if (order != CHW || mr_keras_is_model(layer) || !strcmp(mr_keras_class(layer), "Reshape"))
-        return;
-    char *path = mr_keras_path(s->prefix, mr_keras_name(layer));
-    mr_keras_set(s->p->d, path ? s->p->orders : NULL, path ? path : "", json_true());
-    free(path);
+    if (order == CHW && !en->model && strcmp(en->class, "Reshape") != 0)
+        mr_keras_set(s->p->d, s->p->orders, en->path, json_true());
 }
 
-static int call_entry(struct scope *s, struct entry *en, size_t call, const struct tag *in, size_t inputs)
+static int walk_model(struct pass *p, const mr_tree *t, const struct tag *in, struct tag *out, int depth);
+
+static int change_entry(struct scope *s, const mr_tree_call *c, const struct tag *in)
 {
+    const mr_tree_entry *en = &s->tree->entry[c->entry];
+    struct change *change = &s->change[c->entry];
+    struct tag *out = &s->tag[c->output];
     int status = 0;
-    if (en->changed && (in[0].order != en->first.order || in[0].flatten != en->first.flatten))
-        return refuse(s->p, en->json, "called on tensors of both kinds");
-    if (en->changed) /* for another call: this one is like it */
-        memcpy(&en->tag[call * en->outputs], &en->tag[en->changed_as * en->outputs],
-               en->outputs * sizeof *en->tag);
-    else if (mr_keras_is_model(en->json))
-        status = call_model(s, en, call, in, inputs);
-    else
-        status = change_layer(s, en->json, in, inputs, &en->tag[call]);
-    if (!en->changed)
-        en->changed_as = call;
+    if (!change->done) {
+        *change = (struct change){in[0], true, (int)(c - s->tree->call)};
+        status = en->model ? walk_model(s->p, en->model, in, out, s->depth + 1)
+                           : change_layer(s, en, in, c->inputs, out);
+    } else if (in[0].order == change->first.order && in[0].flatten == change->first.flatten) {
+        memcpy(out, &s->tag[s->tree->call[change->call].output], (size_t)en->outputs * sizeof *out);
+    } else {
+        status = refuse(s->p, en, "called on tensors of both kinds");
+    }
     if (!status)
-        note_order(s, en->json, en->tag[call * en->outputs].order);
-    en->first = in[0];
-    en->changed = true;
+        note_order(s, en, out->order);
     return status;
 }
 
-static struct entry *find_entry(struct scope *s, const json_t *name)
+static int follow_call(struct scope *s, const mr_tree_call *c)
 {
-    ptrdiff_t number = mr_keras_index_find(s->index, json_string_value(name));
-    return number < 0 ? NULL : &s->entry[number];
-}
-
-/* The tag that [name, call, tensor] refers to; UNKNOWN where it is not there, or not yet. */
-static struct tag tag_of(struct scope *s, const json_t *ref)
-{
-    struct entry *en = find_entry(s, json_array_get(ref, 0));
-    json_int_t call = json_integer_value(json_array_get(ref, 1)),
-               tensor = json_integer_value(json_array_get(ref, 2));
-    if (!en || call < 0 || tensor < 0 || (size_t)call >= en->calls || (size_t)tensor >= en->outputs)
-        return (struct tag){UNKNOWN, NULL};
-    return en->tag[(size_t)call * en->outputs + (size_t)tensor];
-}
-
-static int open_scope(struct scope *s)
-{
-    json_t *layers = json_object_get(config_of(s->model), "layers"), *layer;
-    size_t i;
-    s->entry = calloc(json_array_size(layers) + 1, sizeof *s->entry);
-    s->index = mr_keras_index(layers);
-    if (!s->entry || !s->index)
-        return mr_no_memory(s->p->d->e, "a model's configuration or weights");
-    json_array_foreach (layers, i, layer) {
-        struct entry *en = &s->entry[s->entries++];
-        size_t calls = json_array_size(json_object_get(layer, "inbound_nodes"));
-        *en = (struct entry){.json = json_incref(layer), .calls = calls ? calls : 1, .outputs = 1};
-        en->tag = calloc(en->calls, sizeof *en->tag);
-        if (!en->tag)
-            return mr_no_memory(s->p->d->e, "a model's configuration or weights");
-    }
-    return 0;
-}
-
-static void close_scope(struct scope *s)
-{
-    for (size_t i = 0; i < s->entries; i++) {
-        json_decref(s->entry[i].json);
-        free(s->entry[i].tag);
-    }
-    free(s->entry);
-    json_decref(s->index);
-    mr_keras_insertions_free(&s->inserted);
-}
-
-/* An image input of the outermost model is channels_first as the model is. */
-static void bind_input(struct scope *s, struct entry *en, const struct tag *in)
-{
-    json_t *config = config_of(en->json);
-    bool image = json_array_size(json_object_get(config, "batch_shape")) == 4;
-    /* NOLINTNEXTLINE(clang-analyzer-core.*): every entry that is found has its tags */
-    en->tag[0] = in ? *in : (struct tag){image ? CHW : SAME, NULL};
-    en->changed = true;
-    if (en->tag[0].order == CHW)
-        move_shape(s->p, config);
-}
-
-static int bind_inputs(struct scope *s, const struct tag *in, size_t inputs)
-{
-    const json_t *ends = json_object_get(config_of(s->model), "input_layers");
-    size_t count = mr_keras_is_sequential(s->model) ? 1 : json_array_size(ends);
-    for (size_t i = 0; i < count; i++) {
-        struct entry *en = mr_keras_is_sequential(s->model)
-                               ? &s->entry[0]
-                               : find_entry(s, json_array_get(json_array_get(ends, i), 0));
-        if (!en || (in && i >= inputs))
-            return mr_fail(s->p->d->e, MR_EFORMAT, "model configuration: inputs of '%s'",
-                           mr_keras_name(s->model));
-        bind_input(s, en, in ? &in[i] : NULL);
-    }
-    return 0;
-}
-
-static int walk_sequence(struct scope *s)
-{
-    int status = 0;
-    for (size_t i = 1; i < s->entries && !status; i++)
-        status = call_entry(s, &s->entry[i], 0, s->entry[i - 1].tag, s->entry[i - 1].outputs);
-    return status;
-}
-
-static int make_call(struct scope *s, struct entry *en, size_t call, const json_t *refs)
-{
-    size_t inputs = json_array_size(refs);
-    struct tag *in = calloc(inputs + 1, sizeof *in);
-    int status = in && inputs ? 0
-                              : mr_fail(s->p->d->e, in ? MR_EFORMAT : MR_ENOMEM,
-                                        "model configuration: a call without inputs");
-    for (size_t i = 0; i < inputs && !status; i++) {
-        in[i] = tag_of(s, json_array_get(refs, i));
-        if (in[i].order == UNKNOWN)
-            status = mr_fail(s->p->d->e, MR_EFORMAT, "layer '%s': it refers to an output that does not exist",
-                             mr_keras_name(en->json));
-    }
-    if (!status)
-        status = call_entry(s, en, call, in, inputs);
+    struct tag *in = calloc((size_t)c->inputs + 1, sizeof *in);
+    if (!in)
+        return no_memory(s->p);
+    for (int i = 0; i < c->inputs; i++)
+        in[i] = s->tag[c->input[i]];
+    int status = change_entry(s, c, in);
     free(in);
     return status;
 }
 
-/* The calls as they were: layers that are to be put in lead some of them elsewhere. */
-static int walk_calls(struct scope *s)
+/* An image input of the outermost model, where IN is NULL, is channels_first as the model is. */
+static void bind_input(struct scope *s, const mr_tree_call *c, const struct tag *in)
 {
-    json_t *layers = json_object_get(config_of(s->model), "layers"), *calls = json_array();
-    mr_keras_call *order = NULL;
-    size_t count = 0;
-    for (size_t i = 0; i < s->entries; i++) {
-        json_t *found = json_object_get(s->entry[i].json, "inbound_nodes");
-        mr_keras_append(s->p->d, calls, found ? json_incref(found) : json_null());
+    const mr_tree_entry *en = &s->tree->entry[c->entry];
+    bool image = json_array_size(json_object_get(en->config, "batch_shape")) == 4;
+    struct tag *tag = &s->tag[c->output];
+    *tag = in ? in[en->input] : (struct tag){image ? CHW : SAME, NULL};
+    if (tag->order == CHW)
+        move_shape(s->p, en->config);
+}
+
+static int follow_calls(struct scope *s, const struct tag *in)
+{
+    const mr_tree *t = s->tree;
+    int status = 0;
+    for (int i = 0; i < t->calls && !status; i++) {
+        const mr_tree_call *c = &t->call[t->order[i]];
+        if (t->entry[c->entry].input >= 0)
+            bind_input(s, c, in);
+        else
+            status = follow_call(s, c);
     }
-    int status = mr_keras_call_order(&order, &count, layers, s->p->d->e);
-    for (size_t i = 0; i < count && !status; i++) {
-        struct entry *en = &s->entry[order[i].layer];
-        if (!mr_keras_is_input(en->json))
-            status = make_call(s, en, order[i].call,
-                               json_array_get(json_array_get(calls, order[i].layer), order[i].call));
-    }
-    free(order);
-    json_decref(calls);
     return status;
 }
 
-/* What the model gives. A vector whose elements are in another order than the original's is not what it
- * gives. */
-static int collect(struct scope *s, struct tag **out, size_t *outputs)
+/* What the model gives. The elements of a vector have the original's order there. */
+static void collect(struct scope *s, struct tag *out)
 {
-    const json_t *ends = json_object_get(config_of(s->model), "output_layers");
-    bool sequential = mr_keras_is_sequential(s->model);
-    const struct entry *last = &s->entry[s->entries - 1];
-    *outputs = sequential ? last->outputs : json_array_size(ends);
-    *out = calloc(*outputs + 1, sizeof **out);
-    if (!*out)
-        return mr_no_memory(s->p->d->e, "a model's configuration or weights");
-    for (size_t i = 0; i < *outputs; i++) {
-        (*out)[i] = sequential ? last->tag[i] : tag_of(s, json_array_get(ends, i));
-        if (s->depth == 0 && (*out)[i].order == FLAT)
-            unfold(s->p, (*out)[i].flatten);
+    for (int i = 0; i < s->tree->outputs; i++) {
+        struct tag tag = s->tag[s->tree->output[i]];
+        if (out)
+            out[i] = tag;
+        else if (tag.order == FLAT)
+            unfold(s->p, tag.flatten);
     }
-    return 0;
 }
 
-static int walk_model(struct pass *p, json_t *model, const char *prefix, const struct tag *in, size_t inputs,
-                      struct tag **out, size_t *outputs, int depth)
+/* IN, OUT: of a nested model; NULL for the outermost one. */
+static int walk_model(struct pass *p, const mr_tree *t, const struct tag *in, struct tag *out, int depth)
 {
-    struct scope s = {.p = p, .model = model, .prefix = prefix, .depth = depth};
-    int status = open_scope(&s);
-    if (!status)
-        status = bind_inputs(&s, in, inputs);
-    if (!status)
-        status = mr_keras_is_sequential(model) ? walk_sequence(&s) : walk_calls(&s);
-    if (!status)
-        status = collect(&s, out, outputs);
-    if (!status)
-        status = mr_keras_insert_all(p->d, &s.inserted, model);
-    close_scope(&s);
+    struct scope s = {.p = p, .tree = t, .depth = depth};
+    s.tag = calloc((size_t)t->tensors + 1, sizeof *s.tag);
+    s.change = calloc((size_t)t->entries + 1, sizeof *s.change);
+    int status = s.tag && s.change ? follow_calls(&s, in) : no_memory(p);
+    if (!status) {
+        collect(&s, out);
+        status = mr_keras_insert_all(p->d, &s.inserted, t->json);
+    }
+    mr_keras_insertions_free(&s.inserted);
+    free(s.change);
+    free(s.tag);
     return status;
 }
 
@@ -520,23 +372,22 @@ static bool says_channels_first(const json_t *v, int depth)
 
 static int walk_once(struct pass *p, json_t **changed, const json_t *original)
 {
-    struct tag *out = NULL;
-    size_t outputs;
+    mr_tree *tree = NULL;
     p->again = false;
     json_object_clear(p->notes);
     json_object_clear(p->orders);
     *changed = json_deep_copy(original);
-    int status = *changed ? walk_model(p, *changed, "", NULL, 0, &out, &outputs, 0)
-                          : mr_no_memory(p->d->e, "a model's configuration or weights");
-    free(out);
+    int status = *changed ? mr_tree_create(&tree, *changed, p->d->e) : no_memory(p);
+    if (!status)
+        status = walk_model(p, tree, NULL, NULL, 0);
+    mr_tree_free(tree);
     return status;
 }
 
 int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t *orders)
 {
     enum { MOST_WALKS = 50 };
-    struct pass p = {
-        .d = d, .notes = notes, .orders = orders, .flattens = json_array(), .unfolded = json_object()};
+    struct pass p = {.d = d, .notes = notes, .orders = orders, .unfolded = json_object()};
     json_t *changed = NULL;
     int status = 0;
     if (says_channels_first(*model, 0)) {
@@ -556,7 +407,144 @@ int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t 
             json_decref(changed);
         }
     }
-    json_decref(p.flattens);
     json_decref(p.unfolded);
     return status;
+}
+
+/* --- the second step: shapes -------------------------------------------------- */
+
+/* {"shape": …, "view": …, "perm": …}: the file's array of shape SHAPE, seen as VIEW, transposed by PERM. */
+static json_t *arrangement(const int64_t *shape, int rank, const int64_t *view, const int *perm,
+                           int view_rank)
+{
+    json_t *s = json_array(), *v = json_array(), *p = json_array();
+    for (int i = 0; i < rank; i++)
+        json_array_append_new(s, json_integer(shape[i]));
+    for (int i = 0; i < view_rank; i++) {
+        json_array_append_new(v, json_integer(view[i]));
+        json_array_append_new(p, json_integer(perm[i]));
+    }
+    return json_pack("{s:o, s:o, s:o}", "shape", s, "view", v, "perm", p);
+}
+
+/* A variable whose axes are in another order in the file: ours number i is the file's number perm[i]. */
+static json_t *transposed(const mr_param *p, const int *perm)
+{
+    int64_t file[MR_MAX_RANK];
+    for (int i = 0; i < p->shape.rank; i++)
+        file[perm[i]] = p->shape.dim[i];
+    return arrangement(file, p->shape.rank, file, perm, p->shape.rank);
+}
+
+/* Keras 1's "th" kernels are (out,in,h,w); those of transposed convolutions (out,in,h,w) where ours are
+ * (h,w,out,in). */
+static json_t *oihw(const mr_param *p)
+{
+    static const int plain[4] = {2, 3, 1, 0}, transpose[4] = {2, 3, 0, 1};
+    if (p->shape.rank != 4)
+        return NULL;
+    return transposed(p, !strcmp(p->layer->class->name, "Conv2DTranspose") ? transpose : plain);
+}
+
+/* PReLU's alpha: (C,H,W) → (H,W,C). */
+static json_t *chw(const mr_param *p)
+{
+    static const int perm[3] = {1, 2, 0};
+    return p->shape.rank == 3 ? transposed(p, perm) : NULL;
+}
+
+/* What the Flatten at PATH takes: (N,H,W,C), or NULL. */
+static const mr_shape *flattened(const mr_graph *g, const char *path)
+{
+    for (int i = 0; path && i < g->nodes; i++)
+        if (!strcmp(g->node[i].layer->name, path) && g->node[i].inputs == 1)
+            return &g->node[g->node[i].input[0]].shape;
+    return NULL;
+}
+
+/* The first axis counts C·H·W elements in the original's order. */
+static json_t *rows(const mr_param *p, const mr_shape *in)
+{
+    static const int perm[4] = {1, 2, 0, 3};
+    if (!in || in->rank != 4 || p->shape.rank < 1 || p->shape.rank > 2 ||
+        p->shape.dim[0] != in->dim[1] * in->dim[2] * in->dim[3])
+        return NULL;
+    if (!strcmp(p->kind, "bias")) /* of a Dense as wide as its input */
+        return NULL;
+    int64_t view[4] = {in->dim[3], in->dim[1], in->dim[2], p->shape.rank == 2 ? p->shape.dim[1] : 1};
+    return arrangement(p->shape.dim, p->shape.rank, view, perm, p->shape.rank + 2);
+}
+
+static json_t *arrange_layer(const mr_layer *l, const json_t *note, const mr_graph *g)
+{
+    const char *how = mr_json_text(note, "how");
+    const mr_shape *in = flattened(g, mr_json_text(note, "flatten"));
+    json_t *all = json_object();
+    for (int i = 0; l && how && i < l->params; i++) {
+        const mr_param *p = &l->param[i];
+        json_t *one = !strcmp(how, "oihw") ? oihw(p) : !strcmp(how, "chw") ? chw(p) : rows(p, in);
+        if (one) {
+            json_object_set_new(one, "how", json_string(how));
+            json_object_set_new(all, p->kind, one);
+        }
+    }
+    return all;
+}
+
+int mr_keras_layout_shapes(json_t *notes, const mr_graph *g, mr_error *e)
+{
+    json_t *copy = json_copy(notes), *note;
+    const char *path;
+    int status = 0;
+    json_object_foreach (copy, path, note)
+        if (json_object_set_new(notes, path, arrange_layer(mr_graph_layer(g, path), note, g)))
+            status = mr_no_memory(e, "a model's configuration or weights");
+    json_decref(copy);
+    return status;
+}
+
+/* --- as it was ------------------------------------------------------------ */
+
+static const json_t *original(const mr_graph *g)
+{
+    return json_object_get(g->config, "original");
+}
+
+const json_t *mr_keras_written_config(const mr_graph *g)
+{
+    const json_t *model = json_object_get(original(g), "model");
+    return model ? model : g->config;
+}
+
+const json_t *mr_keras_written_layouts(const mr_graph *g)
+{
+    return json_object_get(original(g), "layouts");
+}
+
+const json_t *mr_keras_written_orders(const mr_graph *g)
+{
+    return json_object_get(original(g), "orders");
+}
+
+json_t *mr_keras_later_layouts(const json_t *layouts)
+{
+    json_t *later = json_object(), *layer, *one;
+    const char *path, *kind;
+    json_object_foreach ((json_t *)layouts, path, layer)
+        json_object_foreach (layer, kind, one) {
+            if (mr_json_is(json_object_get(one, "how"), "oihw"))
+                continue;
+            if (!json_object_get(later, path))
+                json_object_set_new(later, path, json_object());
+            json_object_set(json_object_get(later, path), kind, one);
+        }
+    return later;
+}
+
+int mr_keras_keep_layouts(json_t *config, const json_t *layouts, mr_error *e)
+{
+    json_t *kept = json_object_get(config, "original");
+    if (kept && json_object_set_new(kept, "layouts", mr_keras_later_layouts(layouts)))
+        return mr_no_memory(e, "a model's configuration or weights");
+    return 0;
 }

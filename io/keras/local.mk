@@ -7,7 +7,6 @@ libio_la_SOURCES += \
   io/keras/internal.h \
   io/keras/layer.c \
   io/keras/layout.c io/keras/layout.h \
-  io/keras/layout_shapes.c \
   io/keras/metadata.c io/keras/metadata.h \
   io/keras/object.c \
   io/keras/order.c \

@@ -4,8 +4,8 @@
  * flips, rows of a Dense that counts channels before rows and columns. */
 #include "io/keras/weights.h"
 
+#include "base/json_read.h"
 #include "base/list.h"
-#include "io/keras/internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,61 +14,44 @@
 
 void mr_keras_targets_free(mr_keras_targets *t)
 {
-    for (size_t i = 0; i < t->count; i++)
-        free(t->target[i].path);
     free(t->target);
     memset(t, 0, sizeof *t);
 }
 
-static int add_target(mr_keras_targets *t, mr_param *p, const char *path, mr_error *e)
+static int add_layer(mr_keras_targets *t, const mr_graph *g, const char *path, const char *below, bool trainable,
+                     mr_error *e)
 {
-    if (!mr_list_grow(&t->target, t->count, sizeof *t->target))
-        return mr_no_memory(e, "the weights of a model");
-    char *copy = strdup(path);
-    if (!copy)
-        return mr_no_memory(e, "the weights of a model");
-    t->target[t->count++] = (mr_keras_target){.param = p, .path = copy};
+    mr_layer *l = mr_graph_layer(g, path);
+    if (!l)
+        return mr_fail(e, MR_ENOTFOUND, "no layer '%s' in this model", path);
+    for (int i = 0; i < l->params; i++) {
+        if (l->param[i].trainable != trainable)
+            continue;
+        if (!mr_list_grow(&t->target, t->count, sizeof *t->target))
+            return mr_no_memory(e, "the weights of a model");
+        t->target[t->count++] = (mr_keras_target){.param = &l->param[i], .path = below};
+    }
     return 0;
 }
 
-/* PATH: of ENTRY in the graph; BELOW: the same below the entry that was asked for. */
-static int add_layers(mr_keras_targets *t, const mr_graph *g, const json_t *entry, const char *path,
-                      const char *below, bool trainable, mr_error *e)
+/* OUTER: bytes of the path of the entry that was asked for. */
+static int add_entry(mr_keras_targets *t, const mr_graph *g, const mr_tree_entry *en, size_t outer, bool trainable,
+                     mr_error *e)
 {
     int status = 0;
-    if (!mr_keras_is_model(entry)) {
-        mr_layer *l = mr_graph_layer(g, path);
-        for (int i = 0; l && i < l->params && !status; i++)
-            if (l->param[i].trainable == trainable)
-                status = add_target(t, &l->param[i], below, e);
-        return l ? status : mr_fail(e, MR_ENOTFOUND, "the model has no layer '%s'", path);
-    }
-    const json_t *layer, *layers = json_object_get(json_object_get(entry, "config"), "layers");
-    size_t i;
-    json_array_foreach (layers, i, layer) {
-        char *inner = mr_keras_path(path, mr_keras_name(layer)),
-             *inner_below = mr_keras_path(below, mr_keras_name(layer));
-        if (!inner || !inner_below)
-            status = mr_no_memory(e, "the weights of a model");
-        if (!status)
-            status = add_layers(t, g, layer, inner, inner_below, trainable, e);
-        free(inner);
-        free(inner_below);
-        if (status)
-            break;
-    }
+    if (!en->model)
+        return add_layer(t, g, en->path, en->path + outer + (en->path[outer] == '/'), trainable, e);
+    for (int i = 0; i < en->model->entries && !status; i++)
+        status = add_entry(t, g, &en->model->entry[i], outer, trainable, e);
     return status;
 }
 
-int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *entry, const char *prefix,
-                        mr_error *e)
+int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const mr_tree_entry *entry, mr_error *e)
 {
+    int status = 0;
     memset(out, 0, sizeof *out);
-    char *path = mr_keras_path(prefix, mr_keras_name(entry));
-    int status = path ? 0 : mr_no_memory(e, "the weights of a model");
     for (int trainable = 1; trainable >= 0 && !status; trainable--)
-        status = add_layers(out, g, entry, path, "", trainable, e);
-    free(path);
+        status = add_entry(out, g, entry, strlen(entry->path), trainable, e);
     if (status)
         mr_keras_targets_free(out);
     return status;

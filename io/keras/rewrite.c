@@ -41,20 +41,20 @@ int mr_keras_insert_before(mr_dialect *d, mr_keras_insertions *in, const json_t 
     if (calls) {
         mr_keras_set(d, added, "inbound_nodes", json_incref(calls));
         mr_keras_set(d, (json_t *)layer, "inbound_nodes",
-                     follow(d, mr_keras_name(added), json_array_size(calls)));
+                     follow(d, mr_tree_name(added), json_array_size(calls)));
     }
-    return note(d, &in->before, mr_keras_name(layer), added);
+    return note(d, &in->before, mr_tree_name(layer), added);
 }
 
 int mr_keras_insert_after(mr_dialect *d, mr_keras_insertions *in, const json_t *layer, json_t *added)
 {
     json_t *calls = json_object_get(layer, "inbound_nodes");
     if (calls)
-        mr_keras_set(d, added, "inbound_nodes", follow(d, mr_keras_name(layer), json_array_size(calls)));
+        mr_keras_set(d, added, "inbound_nodes", follow(d, mr_tree_name(layer), json_array_size(calls)));
     if (!in->instead)
         in->instead = json_object();
-    mr_keras_set(d, in->instead, mr_keras_name(layer), json_string(mr_keras_name(added)));
-    return note(d, &in->after, mr_keras_name(layer), added);
+    mr_keras_set(d, in->instead, mr_tree_name(layer), json_string(mr_tree_name(added)));
+    return note(d, &in->after, mr_tree_name(layer), added);
 }
 
 /* References in LIST to a layer with others behind it become such to the last of those. */
@@ -84,7 +84,7 @@ static void append_after(mr_dialect *d, const mr_keras_insertions *in, json_t *l
 {
     json_t *added;
     size_t i;
-    json_array_foreach (json_object_get(in->after, mr_keras_name(layer)), i, added) {
+    json_array_foreach (json_object_get(in->after, mr_tree_name(layer)), i, added) {
         mr_keras_append(d, list, json_incref(added));
         append_after(d, in, list, added);
     }
@@ -95,7 +95,7 @@ int mr_keras_insert_all(mr_dialect *d, mr_keras_insertions *in, json_t *model)
     json_t *config = json_object_get(model, "config"), *list = json_array(), *layer, *added;
     size_t i, k;
     json_array_foreach (layers_of(model), i, layer) {
-        json_array_foreach (json_object_get(in->before, mr_keras_name(layer)), k, added) {
+        json_array_foreach (json_object_get(in->before, mr_tree_name(layer)), k, added) {
             redirect_calls(d, in, added);
             mr_keras_append(d, list, json_incref(added));
         }
@@ -122,7 +122,7 @@ static json_t *companion(mr_dialect *d, const json_t *layer, const char *class, 
                          json_t *config)
 {
     char name[1200];
-    snprintf(name, sizeof name, "%s_%s", mr_keras_name(layer), suffix);
+    snprintf(name, sizeof name, "%s_%s", mr_tree_name(layer), suffix);
     mr_keras_set(d, config, "name", json_string(name));
     mr_keras_set(d, config, "trainable", json_true());
     return json_pack("{s:s, s:s, s:o}", "class_name", class, "name", name, "config", config);
@@ -170,7 +170,7 @@ static json_t *theano_padding(const json_int_t kernel[2], const json_int_t dilat
 static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
 {
     json_t *config = json_object_get(layer, "config");
-    const char *class = mr_keras_class(layer);
+    const char *class = mr_tree_class(layer);
     json_int_t kernel[2], strides[2], dilation[2];
     bool pool = strstr(class, "Pooling2D") != NULL;
     if (!mr_json_is(json_object_get(config, "padding"), "same") || (!pool && !strstr(class, "Conv2D")))
@@ -184,7 +184,7 @@ static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
     if (strcmp(class, "Conv2D") != 0 && strcmp(class, "DepthwiseConv2D") != 0 &&
         strcmp(class, "SeparableConv2D") != 0)
         return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): 'same' padding of Theano",
-                       mr_keras_name(layer), class);
+                       mr_tree_name(layer), class);
     const char *format =
         mr_json_is(json_object_get(config, "data_format"), "channels_first") ? "channels_first" : "channels_last";
     mr_keras_set(d, config, "padding", json_string("valid"));
@@ -200,7 +200,7 @@ int mr_keras_modernize(mr_dialect *d, json_t *model)
     int status = 0;
     json_array_foreach (layers_of(model), i, layer) {
         const json_t *activation = json_object_get(json_object_get(layer, "config"), "activation");
-        if (mr_keras_is_model(layer))
+        if (mr_tree_is_model(layer))
             status = mr_keras_modernize(d, layer);
         else if (d->theano && d->era < 3)
             status = pad_as_theano(d, &in, layer);

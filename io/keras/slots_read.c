@@ -48,7 +48,7 @@ static int sort_by_name(struct state *s, const mr_keras_origin *origin, mr_error
         return mr_no_memory(e, "optimizer state");
     for (int i = 0; i < s->params; i++) {
         /* NOLINTNEXTLINE(clang-analyzer-core.*): state_open filled params of them */
-        char *key = mr_keras_path(s->param[i]->layer->name, s->param[i]->kind);
+        char *key = mr_tree_path(s->param[i]->layer->name, s->param[i]->kind);
         const char *name = key ? mr_json_text(origin->names, key) : NULL;
         named[i] = (struct named){name ? name : "", s->param[i]};
         free(key);

@@ -64,16 +64,14 @@ json_t *mr_keras_structured(mr_dialect *d, const json_t *items, const json_t *st
     return out;
 }
 
-bool mr_keras_keeps_lists(const json_t *model)
+bool mr_keras_keeps_lists(const mr_tree *model)
 {
     static const char *const keys[] = {"input_structure", "output_structure"};
-    const json_t *config = json_object_get(model, "config"), *layer;
-    size_t i;
+    bool keeps = false;
     for (int k = 0; k < 2; k++)
-        if (json_array_size(json_object_get(config, keys[k])) == 1)
-            return true;
-    json_array_foreach (json_object_get(config, "layers"), i, layer)
-        if (mr_keras_is_model(layer) && mr_keras_keeps_lists(layer))
-            return true;
-    return false;
+        if (json_array_size(json_object_get(model->config, keys[k])) == 1)
+            keeps = true;
+    for (int i = 0; i < model->entries && !keeps; i++)
+        keeps = model->entry[i].model && mr_keras_keeps_lists(model->entry[i].model);
+    return keeps;
 }

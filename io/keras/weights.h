@@ -12,8 +12,8 @@
 /* A variable of one entry (layer or nested model) of a model's layer list. */
 typedef struct mr_keras_target {
     mr_param *param;
-    char *path; /* of its layer below the entry: "" for the entry itself, "conv1", "block/conv1" in nested
-                   models */
+    const char *path; /* of its layer below the entry: "" for the entry itself, "conv1", "block/conv1" in
+                         nested models; the tree's */
     bool taken;
 } mr_keras_target;
 
@@ -22,10 +22,9 @@ typedef struct mr_keras_targets {
     mr_keras_target *target;
 } mr_keras_targets;
 
-/* The variables of ENTRY (canonical layer JSON, at PREFIX in the graph), in the order of Keras's positional
- * rule: the trainable ones of all its layers, then the others, layer by layer. */
-int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const json_t *entry, const char *prefix,
-                        mr_error *e);
+/* The variables of ENTRY, of the graph's tree or of the one that is written, in the order of Keras's
+ * positional rule: the trainable ones of all its layers, then the others, layer by layer. */
+int mr_keras_targets_of(mr_keras_targets *out, const mr_graph *g, const mr_tree_entry *entry, mr_error *e);
 void mr_keras_targets_free(mr_keras_targets *t);
 
 /* Reads dataset PATH into VALUES, which has the room of P, from the layout that ORIGIN gives P's layer:

@@ -75,7 +75,6 @@ struct load {
     mr_graph *g;
     const mr_keras_origin *origin;
     mr_keras_filled filled;
-    json_t *index; /* name → number of an entry of the outermost model */
     mr_error *e;
 };
 
@@ -211,14 +210,14 @@ static int no_place(const struct load *l, const struct group *gr)
         i++;
     return mr_fail(
         l->e, MR_EFORMAT,
-        "weights '%s' of '%s': no variable of the model is theirs (%zu arrays in the file, %zu variables)",
+        "weights '%s' of '%s' match no variable of the model (%zu arrays in the file, %zu variables)",
         gr->weights.name[i], gr->name, gr->weights.count, gr->targets.count);
 }
 
 /* Notes what the file calls a variable: the oldest optimizers sorted by that. */
 static void note_name(const struct load *l, const mr_param *p, const char *name)
 {
-    char *key = mr_keras_path(p->layer->name, p->kind);
+    char *key = mr_tree_path(p->layer->name, p->kind);
     if (key && json_is_object(l->origin->names))
         json_object_set_new(l->origin->names, key, json_string(name));
     free(key);
@@ -238,14 +237,14 @@ static int fill_targets(struct load *l, struct group *gr)
     return status;
 }
 
-static int load_group(struct load *l, hid_t root, const char *name, const json_t *entry)
+static int load_group(struct load *l, hid_t root, const char *name, const mr_tree_entry *entry)
 {
     struct group gr = {.id = -1, .name = name};
     int status = mr_hdf5_open_group(&gr.id, root, name, l->e);
     if (!status)
         status = mr_hdf5_read_names(&gr.weights, gr.id, "weight_names", l->e);
     if (!status)
-        status = mr_keras_targets_of(&gr.targets, l->g, entry, "", l->e);
+        status = mr_keras_targets_of(&gr.targets, l->g, entry, l->e);
     drop_seed_states(&gr.weights);
     if (!status)
         status = lookup_open(&gr.by_path, &gr.targets, false, l->e);
@@ -269,13 +268,6 @@ static int load_group(struct load *l, hid_t root, const char *name, const json_t
 
 /* --- all of them ---------------------------------------------------------- */
 
-static const json_t *find_entry(const struct load *l, const char *name)
-{
-    const json_t *layers = json_object_get(json_object_get(l->g->config, "config"), "layers");
-    ptrdiff_t number = mr_keras_index_find(l->index, name);
-    return number < 0 ? NULL : json_array_get(layers, (size_t)number);
-}
-
 static bool has_weights(hid_t root, const char *name)
 {
     mr_names names = {0};
@@ -288,13 +280,12 @@ static bool has_weights(hid_t root, const char *name)
 }
 
 /* The next entry from *AT on that has variables, or NULL. */
-static const json_t *next_weighted(const struct load *l, size_t *at)
+static const mr_tree_entry *next_weighted(const struct load *l, int *at)
 {
-    const json_t *layers = json_object_get(json_object_get(l->g->config, "config"), "layers");
-    while (*at < json_array_size(layers)) {
+    while (*at < l->g->tree->entries) {
         mr_keras_targets t;
-        const json_t *entry = json_array_get(layers, (*at)++);
-        bool some = !mr_keras_targets_of(&t, l->g, entry, "", NULL) && t.count;
+        const mr_tree_entry *entry = &l->g->tree->entry[(*at)++];
+        bool some = !mr_keras_targets_of(&t, l->g, entry, NULL) && t.count;
         mr_keras_targets_free(&t);
         if (some)
             return entry;
@@ -306,7 +297,7 @@ static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
 {
     int status = 0;
     for (size_t i = 0; i < layers->count && !status; i++) {
-        const json_t *entry = find_entry(l, layers->name[i]);
+        const mr_tree_entry *entry = mr_tree_find(l->g->tree, layers->name[i]);
         if (!has_weights(root, layers->name[i]))
             continue;
         status = entry ? load_group(l, root, layers->name[i], entry)
@@ -318,12 +309,11 @@ static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
 
 static int load_by_order(struct load *l, hid_t root, const mr_names *layers)
 {
-    size_t at = 0;
-    int status = 0;
+    int at = 0, status = 0;
     for (size_t i = 0; i < layers->count && !status; i++) {
         if (!has_weights(root, layers->name[i]))
             continue;
-        const json_t *entry = next_weighted(l, &at);
+        const mr_tree_entry *entry = next_weighted(l, &at);
         status = entry ? load_group(l, root, layers->name[i], entry)
                        : mr_fail(l->e, MR_EFORMAT,
                                  "weights of '%s': the model has fewer layers with weights than the file",
@@ -335,7 +325,7 @@ static int load_by_order(struct load *l, hid_t root, const mr_names *layers)
 static bool all_known(const struct load *l, hid_t root, const mr_names *layers)
 {
     for (size_t i = 0; i < layers->count; i++)
-        if (!find_entry(l, layers->name[i]) && has_weights(root, layers->name[i]))
+        if (!mr_tree_find(l->g->tree, layers->name[i]) && has_weights(root, layers->name[i]))
             return false;
     return true;
 }
@@ -354,9 +344,7 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
 {
     struct load l = {.g = g, .origin = origin, .e = e};
     mr_names layers = {0};
-    l.index = mr_keras_index(json_object_get(json_object_get(g->config, "config"), "layers"));
-    int status = l.index ? mr_hdf5_read_names(&layers, group, "layer_names", e)
-                         : mr_no_memory(e, "a model's configuration or weights");
+    int status = mr_hdf5_read_names(&layers, group, "layer_names", e);
     if (!status)
         status = mr_keras_filled_open(&l.filled, g, e);
     if (!status)
@@ -368,7 +356,6 @@ int mr_keras_read_weights_h5(mr_graph *g, hid_t group, const mr_keras_origin *or
         status = mr_keras_filled_check(&l.filled, e);
     mr_keras_filled_close(&l.filled);
     mr_names_free(&layers);
-    json_decref(l.index);
     return status;
 }
 

@@ -187,7 +187,7 @@ static int read_layer(struct load *l, const char *name, const char *group)
     char *vars = vars_of(group);
     int status = vars ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
     if (!status && !layer)
-        status = mr_fail(l->e, MR_ENOTFOUND, "the model has no layer '%s'", name);
+        status = mr_fail(l->e, MR_ENOTFOUND, "no layer '%s' in this model", name);
     for (int i = 0; !status && i < layer->params; i++)
         status = read_array(l, &layer->param[i], vars, i);
     free(vars);
@@ -196,34 +196,29 @@ static int read_layer(struct load *l, const char *name, const char *group)
 
 /* --- layers --------------------------------------------------------------- */
 
-static int read_model(struct load *l, const json_t *model, const char *prefix, const char *group);
+static int read_model(struct load *l, const mr_tree *model, const char *group);
 
 /* Whether Keras counts ENTRY twice in the old layout: it has weights. */
-static bool has_weights(const struct load *l, const json_t *entry, const char *prefix)
+static bool has_weights(const struct load *l, const mr_tree_entry *entry)
 {
     mr_keras_targets t;
-    bool some = !mr_keras_targets_of(&t, l->g, entry, prefix, NULL) && t.count;
+    bool some = !mr_keras_targets_of(&t, l->g, entry, NULL) && t.count;
     mr_keras_targets_free(&t);
     return some;
 }
 
 /* Whether tf.keras up to 2.13.1 wrote the old layout, which counts layers with weights twice, and not 2.14 or
  * 2.15, which count all once: then every group that it would have is there. */
-static int counts_twice(bool *twice, const struct load *l, const struct level *v, const json_t *model,
-                        const char *prefix)
+static int counts_twice(bool *twice, const struct load *l, const struct level *v, const mr_tree *model)
 {
-    const json_t *entry;
     mr_keras_counter counter = {0};
     char counted[120];
-    size_t i;
     int status = 0;
     *twice = true;
-    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, entry) {
-        if (status || (mr_keras_is_sequential(model) && mr_keras_is_input(entry)))
-            continue;
-        bool weights = has_weights(l, entry, prefix);
-        int number =
-            mr_keras_counter_next(&counter, mr_keras_class(entry), weights ? 2 : 1, counted, sizeof counted);
+    for (int i = model->sequential; i < model->entries && !status; i++) {
+        const mr_tree_entry *entry = &model->entry[i];
+        bool weights = has_weights(l, entry);
+        int number = mr_keras_counter_next(&counter, entry->class, weights ? 2 : 1, counted, sizeof counted);
         char *path = number < 0 ? NULL : join(l, v->path, counted);
         if (!path)
             status = mr_no_memory(l->e, "a model's configuration or weights");
@@ -236,47 +231,38 @@ static int counts_twice(bool *twice, const struct load *l, const struct level *v
 }
 
 /* The group of ENTRY, by its noted name or by count; malloc'ed. */
-static char *group_of(const struct load *l, const struct level *v, mr_keras_counter *c, const json_t *entry,
-                      const char *prefix)
+static char *group_of(const struct load *l, const struct level *v, mr_keras_counter *c, const mr_tree_entry *entry)
 {
     char counted[120];
-    int step = v->twice && has_weights(l, entry, prefix) ? 2 : 1;
-    if (mr_keras_counter_next(c, mr_keras_class(entry), step, counted, sizeof counted) < 0)
+    int step = v->twice && has_weights(l, entry) ? 2 : 1;
+    if (mr_keras_counter_next(c, entry->class, step, counted, sizeof counted) < 0)
         return NULL;
-    const char *noted = mr_json_text(v->noted, mr_keras_name(entry));
+    const char *noted = mr_json_text(v->noted, entry->name);
     return noted ? strdup(noted) : join(l, v->path, counted);
 }
 
-static int read_entry(struct load *l, const struct level *v, mr_keras_counter *c, const json_t *entry,
-                      const char *prefix)
+static int read_entry(struct load *l, const struct level *v, mr_keras_counter *c, const mr_tree_entry *entry)
 {
-    char *group = group_of(l, v, c, entry, prefix), *path = mr_keras_path(prefix, mr_keras_name(entry));
-    int status = group && path ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
-    if (!status && mr_keras_is_model(entry))
-        status = has_weights(l, entry, prefix) ? read_model(l, entry, path, group) : 0;
+    char *group = group_of(l, v, c, entry);
+    int status = group ? 0 : mr_no_memory(l->e, "a model's configuration or weights");
+    if (!status && entry->model)
+        status = has_weights(l, entry) ? read_model(l, entry->model, group) : 0;
     else if (!status)
-        status = read_layer(l, path, group);
-    free(path);
+        status = read_layer(l, entry->path, group);
     free(group);
     return status;
 }
 
-static int read_model(struct load *l, const json_t *model, const char *prefix, const char *group)
+/* Keras does not count the InputLayer among a Sequential's layers. */
+static int read_model(struct load *l, const mr_tree *model, const char *group)
 {
-    const json_t *entry;
     mr_keras_counter counter = {0};
     struct level v;
-    size_t i;
     int status = level_open(&v, l, group);
     if (!status && v.twice)
-        status = counts_twice(&v.twice, l, &v, model, prefix);
-    json_array_foreach (json_object_get(json_object_get(model, "config"), "layers"), i, entry) {
-        if (status)
-            break;
-        if (mr_keras_is_sequential(model) && mr_keras_is_input(entry)) /* not among a Sequential's layers */
-            continue;
-        status = read_entry(l, &v, &counter, entry, prefix);
-    }
+        status = counts_twice(&v.twice, l, &v, model);
+    for (int i = model->sequential; i < model->entries && !status; i++)
+        status = read_entry(l, &v, &counter, &model->entry[i]);
     mr_keras_counter_free(&counter);
     level_close(&v);
     return status;
@@ -300,7 +286,7 @@ static int visit(void *context, hid_t object, H5I_type_t type, const char *name,
         return 0;
     if (bsearch(&name, l->read.name, l->read.count, sizeof name, compare_names))
         return 0;
-    return mr_fail(e, MR_EFORMAT, "weights '%s': no variable of the model is theirs", name);
+    return mr_fail(e, MR_EFORMAT, "weights '%s' match no variable of the model", name);
 }
 
 static int check_leftovers(struct load *l)
@@ -315,7 +301,7 @@ int mr_keras_read_weights_zip(mr_graph *g, hid_t root, const mr_keras_origin *or
     struct load l = {.g = g, .root = root, .origin = origin, .separator = find_separator(root), .e = e};
     int status = mr_keras_filled_open(&l.filled, g, e);
     if (!status && (g->params || is_container(&l, containers[0])))
-        status = read_model(&l, g->config, "", "");
+        status = read_model(&l, g->tree, "");
     if (!status)
         status = mr_keras_filled_check(&l.filled, e);
     if (!status)

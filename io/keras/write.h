@@ -35,6 +35,7 @@
 
 typedef struct mr_keras_output {
     const mr_model *model;
+    const mr_tree *tree;  /* of the configuration that is written (mr_keras_written_config) */
     const mr_real *state; /* the numbers, laid out as graph->state */
     int64_t iterations;
     bool optimizer; /* write training configuration and state, where there are any */
@@ -50,8 +51,8 @@ int mr_keras_write_zip(const char *path, const mr_keras_output *o, const mr_save
                        mr_error *e);
 
 /* The configuration as the .h5 has it, and as config.json has it (without compile_config). New references. */
-int mr_keras_config_h5(json_t **out, const mr_graph *g, int dialect, mr_error *e);
-int mr_keras_config_zip(json_t **out, const mr_graph *g, mr_error *e);
+int mr_keras_config_h5(json_t **out, const mr_keras_output *o, mr_error *e);
+int mr_keras_config_zip(json_t **out, const mr_keras_output *o, mr_error *e);
 
 /* The version that O's file says: of those above. */
 const char *mr_keras_version_of(const mr_keras_output *o);

@@ -33,7 +33,7 @@ const char *mr_keras_version_of(const mr_keras_output *o)
 {
     if (o->dialect == MR_DIALECT_KERAS_2)
         return MR_KERAS_2_VERSION;
-    if (mr_keras_keeps_lists(mr_keras_written_config(o->model->graph)))
+    if (mr_keras_keeps_lists(o->tree))
         return MR_KERAS_VERSION_OF_LISTS;
     return passes_crops(o->model->graph) ? MR_KERAS_VERSION_OF_CROPS : MR_KERAS_VERSION;
 }
@@ -53,15 +53,15 @@ static char *array_name(const char *entry, const mr_keras_target *t)
     return asprintf(&name, "%s/%s:0", *t->path ? t->path : entry, t->param->kind) < 0 ? NULL : name;
 }
 
-static int write_entry(hid_t weights, const mr_keras_output *o, const json_t *entry, mr_error *e)
+static int write_entry(hid_t weights, const mr_keras_output *o, const mr_tree_entry *entry, mr_error *e)
 {
-    const char *name = mr_keras_name(entry);
+    const char *name = entry->name;
     mr_keras_targets targets = {0};
     mr_names names = {0};
     hid_t group = -1;
     int status = mr_hdf5_make_group(&group, weights, name, e);
     if (!status)
-        status = mr_keras_targets_of(&targets, o->model->graph, entry, "", e);
+        status = mr_keras_targets_of(&targets, o->model->graph, entry, e);
     for (size_t i = 0; i < targets.count && !status; i++) {
         const mr_param *p = targets.target[i].param;
         char *array = array_name(name, &targets.target[i]);
@@ -91,22 +91,16 @@ static int write_top_level(hid_t weights, mr_error *e)
     return status;
 }
 
+/* Keras does not count the InputLayer among a Sequential's layers. */
 static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
 {
-    const json_t *config = mr_keras_written_config(o->model->graph), *entry;
     mr_names layers = {0};
     hid_t weights = -1;
-    size_t i;
     int status = mr_hdf5_make_group(&weights, file, "model_weights", e);
-    json_array_foreach (json_object_get(json_object_get(config, "config"), "layers"), i, entry) {
-        if (status)
-            break;
-        if (mr_keras_is_sequential(config) &&
-            mr_keras_is_input(entry)) /* Keras does not count it among a Sequential's layers */
-            continue;
-        status = mr_names_add(&layers, mr_keras_name(entry), e);
+    for (int i = o->tree->sequential; i < o->tree->entries && !status; i++) {
+        status = mr_names_add(&layers, o->tree->entry[i].name, e);
         if (!status)
-            status = write_entry(weights, o, entry, e);
+            status = write_entry(weights, o, &o->tree->entry[i], e);
     }
     if (!status)
         status = mr_hdf5_write_names(weights, "layer_names", &layers, e);
@@ -124,7 +118,7 @@ static int write_weights(hid_t file, const mr_keras_output *o, mr_error *e)
 static int write_config(hid_t file, const mr_keras_output *o, mr_error *e)
 {
     json_t *config;
-    int status = mr_keras_config_h5(&config, o->model->graph, o->dialect, e);
+    int status = mr_keras_config_h5(&config, o, e);
     if (!status)
         status = write_json(file, "model_config", config, e);
     json_decref(config);

@@ -53,41 +53,33 @@ static int write_layer(const struct store *s, const char *group, const char *pat
     return status;
 }
 
-static int write_model(const struct store *s, const json_t *model, const char *group, const char *prefix);
+static int write_model(const struct store *s, const mr_tree *model, const char *group);
 
-static int write_entry(const struct store *s, mr_keras_counter *c, const json_t *entry, const char *container,
-                       const char *prefix)
+static int write_entry(const struct store *s, mr_keras_counter *c, const mr_tree_entry *entry, const char *container)
 {
-    char name[120], *group = NULL, *path = mr_keras_path(prefix, mr_keras_name(entry));
-    int status = 0;
-    if (mr_keras_counter_next(c, mr_keras_class(entry), 1, name, sizeof name) < 0 || !path ||
+    char name[120], *group = NULL;
+    if (mr_keras_counter_next(c, entry->class, 1, name, sizeof name) < 0 ||
         asprintf(&group, "%s/%s", container, name) < 0)
-        status = mr_no_memory(s->e, "a model's configuration or weights");
-    if (!status)
-        status = mr_keras_is_model(entry) ? write_model(s, entry, group, path)
-                                          : write_layer(s, group, path, mr_keras_name(entry));
-    free(path);
+        return mr_no_memory(s->e, "a model's configuration or weights");
+    int status = entry->model ? write_model(s, entry->model, group) : write_layer(s, group, entry->path, entry->name);
     free(group);
     return status;
 }
 
-static int write_model(const struct store *s, const json_t *model, const char *group, const char *prefix)
+/* Keras does not count the InputLayer among a Sequential's layers. */
+static int write_model(const struct store *s, const mr_tree *model, const char *group)
 {
-    const json_t *config = json_object_get(model, "config"), *entry;
     mr_keras_counter counter = {0};
     char *container = NULL;
     hid_t vars;
-    size_t i;
-    int status = make_vars(&vars, s, group, mr_keras_name(model));
+    int status = make_vars(&vars, s, group, model->name);
     mr_hdf5_release(vars);
-    if (!status && asprintf(&container, "%s%slayers", group, *group ? "/" : "") < 0)
+    if (!status && asprintf(&container, "%s%slayers", group, *group ? "/" : "") < 0) {
+        container = NULL;
         status = mr_no_memory(s->e, "a model's configuration or weights");
-    json_array_foreach (json_object_get(config, "layers"), i, entry) {
-        if (status)
-            break;
-        if (!(mr_keras_is_sequential(model) && mr_keras_is_input(entry)))
-            status = write_entry(s, &counter, entry, container, prefix);
     }
+    for (int i = model->sequential; i < model->entries && !status; i++)
+        status = write_entry(s, &counter, &model->entry[i], container);
     mr_keras_counter_free(&counter);
     free(container);
     return status;
@@ -100,7 +92,7 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
     int status = mr_hdf5_create(&file, path, e);
     struct store s = {file, o, e};
     if (!status)
-        status = write_model(&s, mr_keras_written_config(o->model->graph), "", "");
+        status = write_model(&s, o->tree, "");
     if (!status && o->optimizer)
         status = mr_keras_write_slots_zip(file, o, e);
     if (!status)
@@ -116,7 +108,7 @@ static int write_weights(const char *path, const mr_keras_output *o, const mr_sa
 static int config_text(char **text, const mr_keras_output *o, mr_error *e)
 {
     json_t *config;
-    int status = mr_keras_config_zip(&config, o->model->graph, e);
+    int status = mr_keras_config_zip(&config, o, e);
     *text = NULL;
     if (status)
         return status;

@@ -4,6 +4,7 @@
 
 #include "base/durable.h"
 #include "io/hdf5/hdf5.h"
+#include "io/keras/layout.h"
 #include "io/keras/write.h"
 #include "io/model_file/read.h"
 
@@ -64,12 +65,17 @@ int mr_model_save(const mr_model *m, const char *path, const mr_save_options *op
     s.output.optimizer = !s.options->no_optimizer;
     s.output.dialect = s.options->dialect;
     mr_self_test test;
+    mr_tree *tree = NULL;
     int status = make_self_test(&test, &s, e);
     if (!status && s.options->finite && !mr_self_test_is_finite(&test))
-        status = mr_fail(e, MR_EINVAL, "writing '%s': the model's output is not a number any more", path);
+        status = mr_fail(e, MR_EINVAL, "writing '%s': the model's output is NaN or infinite", path);
     s.output.self_test = &test;
     if (!status)
+        status = mr_tree_create(&tree, (json_t *)mr_keras_written_config(m->graph), e);
+    s.output.tree = tree;
+    if (!status)
         status = mr_durable_write(path, mr_model_is_named_keras(path) ? write_zip : write_h5, &s, e);
+    mr_tree_free(tree);
     mr_self_test_clear(&test);
     return mr_model_name_source(status, path, e);
 }

@@ -54,19 +54,19 @@ void mr_graph_free(mr_graph *g)
     free(g->param);
     free(g->name);
     mr_state_free(g->state);
+    mr_tree_free(g->tree);
     json_decref(g->index);
     json_decref(g->config);
     free(g);
 }
 
-static int initialize_layer(mr_graph *g, int number, uint64_t seed, mr_error *e)
+int mr_graph_initialize_layer(mr_graph *g, const mr_layer *l, uint64_t seed, mr_error *e)
 {
-    const mr_layer *l = g->layer[number];
     int status = 0;
     for (int k = 0; k < l->params && !status; k++) {
         const mr_param *p = &l->param[k];
         mr_philox random;
-        mr_philox_init(&random, seed, MR_DRAW_INITIALIZE, (uint32_t)number, (uint64_t)k);
+        mr_philox_init(&random, seed, MR_DRAW_INITIALIZE, (uint32_t)l->number, (uint64_t)k);
         status = mr_initialize(p, &random, mr_param_value(g, p), e);
     }
     return status;
@@ -77,16 +77,8 @@ int mr_graph_initialize(mr_graph *g, uint64_t seed, mr_error *e)
     int status = 0;
     g->seed = seed;
     for (int i = 0; i < g->layers && !status; i++)
-        status = initialize_layer(g, i, seed, e);
+        status = mr_graph_initialize_layer(g, g->layer[i], seed, e);
     return status;
-}
-
-int mr_graph_initialize_layer(mr_graph *g, const mr_layer *l, uint64_t seed, mr_error *e)
-{
-    for (int i = 0; i < g->layers; i++)
-        if (g->layer[i] == l)
-            return initialize_layer(g, i, seed, e);
-    return mr_fail(e, MR_EINVAL, "layer '%s' is not of this model", l->name);
 }
 
 int mr_graph_extend_state(mr_graph *g, size_t count, size_t *offset, mr_error *e)

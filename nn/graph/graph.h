@@ -15,21 +15,21 @@
 #define MR_NN_GRAPH_H
 
 #include "nn/graph/layer.h"
-
-enum { MR_MAX_LAYERS = 20000, MR_MAX_CALLS = 60000 }; /* of one model, nested ones counted in */
+#include "nn/graph/tree.h"
 
 typedef struct mr_node { /* one call of a layer; it has one output tensor, of the same number */
     mr_layer *layer;
     int inputs;
     int *input;     /* [inputs] node numbers, each lower than this one's */
     mr_shape shape; /* of the output; dim[0] = 0 */
-    bool inference; /* called with training=False, or inside a model that is: as in inference, always */
+    bool inference; /* called with training=False, or inside a model that is: always behaves as in inference */
 } mr_node;
 
 typedef struct mr_graph {
     json_t *config; /* canonical, a reference of ours */
     char *name;
-    json_t *index; /* path of a layer → its number */
+    mr_tree *tree; /* of the configuration */
+    json_t *index; /* path of a layer → its number: a hash table */
     int layers;
     mr_layer *
         *layer; /* in Keras's order: that of the configuration, nested models expanded in place; each once */

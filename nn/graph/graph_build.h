@@ -17,15 +17,7 @@ typedef struct mr_build {
 /* "model configuration: 'NAME': WHAT" as MR_EFORMAT. */
 int mr_build_fail(mr_build *b, const char *name, const char *what);
 
-/* Questions about canonical configurations. */
-bool mr_build_is_model(const json_t *layer);
-bool mr_build_is_sequential(const json_t *model);
-const char *mr_build_class(const json_t *layer); /* NULL where missing, as the name */
-const char *mr_build_name(const json_t *layer);
-/* "prefix/name" in a malloc'ed string. */
-char *mr_build_path(const char *prefix, const char *name);
-
-/* Makes a node for every call of MODEL's layers, inputs first, and sets the graph's outputs. */
-int mr_build_calls(mr_build *b, const json_t *model);
+/* Makes a node for every call of the layers of the graph's tree, inputs first, and sets the graph's outputs. */
+int mr_build_calls(mr_build *b);
 
 #endif

@@ -73,7 +73,7 @@ typedef struct mr_layer_class {
     bool in_place;
     bool needs_x, needs_y; /* backward may read x / y: ask mr_layer_needs_x / _y, a layer may need less */
     bool sums_over_peers;  /* where its statistics are shared, forward and backward are called for a batch of 0 too */
-    bool ignores_add_dx;   /* backward always writes dx: the plan adds where that is asked for */
+    bool backward_overwrites_dx; /* backward always writes dx: the plan adds where that is asked for */
     bool identity_at_inference; /* alias when not training (Dropout, Random…) */
     /* Reads the configuration into layer->impl. NULL: nothing to read. Errors name the layer and the key. */
     int (*configure)(mr_layer *l, const json_t *config, mr_error *e);
@@ -94,6 +94,7 @@ typedef struct mr_layer_class {
 
 struct mr_layer {
     const mr_layer_class *class;
+    int number;             /* in mr_graph.layer */
     char *name;             /* path in the model: "conv1", or "base/conv1" inside a nested model */
     const char *local_name; /* its last part, Keras's own name of the layer (names may themselves hold '/') */
     bool trainable;         /* its own and of every model around it */
@@ -102,18 +103,18 @@ struct mr_layer {
     int params;
     mr_param param[MR_MAX_PARAMS];
     bool built;
-    bool spares_x,
-        spares_y; /* set by configure: this layer's backward does not read x / y, though its class may */
+    /* Set by configure: this layer's backward does not read x / y, though its class may. */
+    bool backward_skips_x, backward_skips_y;
 };
 
 /* Whether backward of this very layer reads its inputs / its output. */
 static inline bool mr_layer_needs_x(const mr_layer *l)
 {
-    return l->class->needs_x && !l->spares_x;
+    return l->class->needs_x && !l->backward_skips_x;
 }
 static inline bool mr_layer_needs_y(const mr_layer *l)
 {
-    return l->class->needs_y && !l->spares_y;
+    return l->class->needs_y && !l->backward_skips_y;
 }
 
 /* The row for a Keras class name, or NULL. */

@@ -8,8 +8,8 @@
 static void note_needs(mr_layer *l)
 {
     const mr_activation *a = l->impl;
-    l->spares_x = !a->needs_x;
-    l->spares_y = !a->needs_y;
+    l->backward_skips_x = !a->needs_x;
+    l->backward_skips_y = !a->needs_y;
 }
 
 static int configure_named(mr_layer *l, const json_t *c, mr_error *e)
@@ -62,7 +62,7 @@ static void backward(const mr_call *c)
                                        .in_place = true,                                                     \
                                        .needs_x = true,                                                      \
                                        .needs_y = true,                                                      \
-                                       .ignores_add_dx = true,                                               \
+                                       .backward_overwrites_dx = true,                                               \
                                        .configure = configure_function,                                      \
                                        .output_shape = shape_function,                                       \
                                        .forward = forward,                                                   \

@@ -28,7 +28,7 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
         status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
     if (!status)
         status = mr_config_activation(l, c, "activation", &p->activation, e);
-    l->spares_y = !p->activation.needs_y;
+    l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
 
@@ -164,7 +164,7 @@ const mr_layer_class mr_layer_conv2d_transpose = {
     .max_inputs = 1,
     .needs_x = true,
     .needs_y = true,
-    .ignores_add_dx = true,
+    .backward_overwrites_dx = true,
     .configure = configure,
     .output_shape = output_shape,
     .build = build,

@@ -22,7 +22,7 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
     const json_t *quantization = json_object_get(c, "quantization_config");
     if (!status && quantization && !json_is_null(quantization))
         status = mr_layer_refuse(l, e, "\"quantization_config\": quantized layers are not done");
-    l->spares_y = !p->activation.needs_y;
+    l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
 

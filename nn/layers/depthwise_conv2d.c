@@ -21,7 +21,7 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
         status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
     if (!status)
         status = mr_config_activation(l, c, "activation", &p->activation, e);
-    l->spares_y = !p->activation.needs_y;
+    l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
 

@@ -171,7 +171,7 @@ static int route(mr_routing *s, int number)
         int status = mr_route_give(s, op->read[k], give);
         if (status)
             return status;
-        if (give->value < 0 || !give->add || !op->layer->class->ignores_add_dx)
+        if (give->value < 0 || !give->add || !op->layer->class->backward_overwrites_dx)
             continue;
         op->call.spare[k] = mr_plan_buffer(p, (size_t)p->batch * p->value[give->value].sample * sizeof(mr_real), s->e);
         if (op->call.spare[k] < 0)
