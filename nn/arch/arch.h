@@ -13,7 +13,7 @@ typedef struct mr_arch_options {
     int classes;                             /* outputs of the softmax at the end */
     int stages[MR_ARCH_LIST], stage_count;   /* resnet: blocks per stage; cnn: convolutions per block */
     int filters[MR_ARCH_LIST], filter_count; /* resnet: the stem's, then one per stage; cnn: one per block */
-    bool stages_given, filters_given;         /* someone asked for them: else each architecture has its own */
+    bool stages_given, filters_given;         /* set by the caller; else the architecture's own apply */
     double regularization; /* resnet: L2 of the stem and the classifier; < 0: the architecture's own */
     double alpha;          /* mobilenet_v2: width multiplier; <= 0: 1 */
     double dropout;        /* cnn: rate in front of the classifier; < 0: the architecture's own */
@@ -22,7 +22,7 @@ typedef struct mr_arch_options {
 /* The tutorial's: 64x64x3, 2 classes, stages 2,2,3, filters 32,64,128,256, L2 0.0005. */
 mr_arch_options mr_arch_options_default(void);
 
-/* How a network of this architecture learns where the user says nothing. */
+/* How a network of this architecture is trained by default. */
 typedef struct mr_arch_training {
     const char *optimizer;
     double learning_rate;

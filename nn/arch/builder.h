@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing a Functional configuration layer by layer. Each function adds a layer called NAME on INPUT and
- * returns NAME, for the next one to take. Out of memory shows once, in mr_builder_finish. */
+ * returns NAME, for the next one to take. Out of memory is reported once, by mr_builder_finish. */
 #ifndef MR_NN_ARCH_BUILDER_H
 #define MR_NN_ARCH_BUILDER_H
 

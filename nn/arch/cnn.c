@@ -19,7 +19,7 @@ static const char *named(int block, const char *what, int number)
 }
 
 /* What the options say, or two convolutions in each of three blocks of 32, 64, 128 filters. The options' own
- * defaults are resnet's: GIVEN tells them from what somebody asked for. */
+ * defaults are resnet's: GIVEN says whether the caller set them. */
 struct plan {
     int blocks, convolutions[MR_ARCH_LIST], filters[MR_ARCH_LIST];
 };

@@ -18,8 +18,8 @@ void mr_gemm(bool transpose_a, bool transpose_b, size_t m, size_t n, size_t k, c
 #endif
 }
 
-/* OpenBLAS's own, not in its headers (driver/others/memory.c): it keeps what was freed for the next that
- * asks. */
+/* Internal to OpenBLAS, not in its headers (driver/others/memory.c): freed buffers are kept for the next
+ * caller. */
 extern void *blas_memory_alloc(int position) __attribute__((weak));
 extern void blas_memory_free(void *buffer) __attribute__((weak));
 

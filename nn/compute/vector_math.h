@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* exp, sigmoid and tanh in a form that the compiler can vectorise (libm's are calls). Float32 within about 2
  * ulp: range reduction and polynomials after S. L. Moshier's Cephes library. In double they are libm's. */
-#ifndef MR_NN_VECTOR_MATH_H
-#define MR_NN_VECTOR_MATH_H
+#ifndef MR_NN_COMPUTE_VECTOR_MATH_H
+#define MR_NN_COMPUTE_VECTOR_MATH_H
 
 #include "nn/compute/real.h"
 

@@ -263,7 +263,7 @@ MR_INLINE void weight_tile(const int m, const int v, const struct mr_weight_tile
     }
 
 /* Up to four vectors of channels of every pixel: their factors stay in registers. */
-MR_INLINE void load_group(const struct mr_affine *f, const int v, part last, const float *x, size_t x_step,
+MR_INLINE void load_group(const struct mr_channel_affine *f, const int v, part last, const float *x, size_t x_step,
                           size_t pixels, size_t c, float *y)
 {
     const vec low = v_set(f->low), high = v_set(f->high);
@@ -282,7 +282,7 @@ MR_INLINE void load_group(const struct mr_affine *f, const int v, part last, con
     }
 }
 
-static void load_plain(const struct mr_affine *f, const float *x, size_t x_step, size_t pixels, size_t c,
+static void load_plain(const struct mr_channel_affine *f, const float *x, size_t x_step, size_t pixels, size_t c,
                        float *y)
 {
     const bool clamp = f->low > -INFINITY || f->high < INFINITY;
@@ -304,7 +304,7 @@ static void load_plain(const struct mr_affine *f, const float *x, size_t x_step,
     }
 }
 
-static void load(const struct mr_affine *f, mr_numbers from, size_t x_step, size_t pixels, size_t c,
+static void load(const struct mr_channel_affine *f, mr_numbers from, size_t x_step, size_t pixels, size_t c,
                  mr_numbers to)
 {
     const float *x = from.at;
@@ -313,7 +313,7 @@ static void load(const struct mr_affine *f, mr_numbers from, size_t x_step, size
         load_plain(f, x, x_step, pixels, c, y);
         return;
     }
-    struct mr_affine g = *f;
+    struct mr_channel_affine g = *f;
     const part all = v_part(LANES);
     size_t k = 0;
     for (; k + 4 * LANES <= c; k += 4 * LANES, g.scale += 4 * LANES, g.shift += 4 * LANES)

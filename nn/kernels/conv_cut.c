@@ -160,7 +160,7 @@ const struct mr_tile_family *mr_choose_family(const struct mr_kernel_table *t, i
 
 /* ---- loading */
 
-void mr_load(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c, mr_numbers y)
+void mr_load(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c, mr_numbers y)
 {
     if (!f->scale && f->low == -INFINITY && f->high == INFINITY && x.half == y.half && x_step == c)
         memcpy(y.at, x.at, mr_numbers_bytes(x, pixels * c));
@@ -204,7 +204,7 @@ static void load_row(const mr_cut *cut, const mr_conv_input *in, mr_numbers row,
                      mr_numbers out)
 {
     const mr_conv *d = &cut->d;
-    const struct mr_affine f = {in->scale, in->shift, in->low, in->high};
+    const struct mr_channel_affine f = {in->scale, in->shift, in->low, in->high};
     size_t c = (size_t)d->c;
     int step = cut->subsample ? d->stride_w : 1;
     int left = mr_at_least(0, mr_at_most(columns, -first));

@@ -174,8 +174,8 @@ static size_t add_segment(const struct forward *f, const mr_block *b, struct per
     return at;
 }
 
-/* Without strides all rows of an image are one segment, whose few pixels between the rows are computed in
- * vain: tiles of 16 would fill worse row by row. */
+/* Without strides all rows of an image are one segment, whose few pixels between the rows are computed and
+ * dropped: row by row, tiles of 16 would be filled less well. */
 static void find_segments(const struct forward *f, const mr_block *b, const mr_patch *patch,
                           struct per_thread *t)
 {

@@ -82,7 +82,7 @@ mr_patch mr_load_input(const mr_cut *cut, const mr_conv_input *in, const mr_bloc
 size_t mr_patch_slack(size_t step);
 
 /* mr_load_kernel and mr_load_gradient_kernel for whichever types these are. */
-void mr_load(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c, mr_numbers y);
+void mr_load(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c, mr_numbers y);
 void mr_load_gradient(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out);
 /* G from number AT of its tensors on. */
 mr_conv_gradient mr_gradient_at(const mr_conv_gradient *g, ptrdiff_t at);
@@ -136,7 +136,7 @@ static inline size_t mr_span_length(struct mr_span s)
     return (size_t)(s.end - s.first);
 }
 
-/* What a block needs and gives in backward: the part of dx that is its own, and the gradient of its own
+/* What a block reads and writes in the backward pass: the part of dx that is its own, and the gradient of its own
  * pixels and (with DATA) of those that its part of dx meets; these may lie outside of the output. */
 struct mr_area {
     struct mr_span rows, columns;     /* of dx */
@@ -224,9 +224,9 @@ struct mr_segment {
 /* The gradient by the weights (mixed_weights.c). A product sums along the rows of a tile, here over pixels:
  * the input is transposed to [channel][pixel], so that each tap is the same numbers read from another offset,
  * and the gradient's pixels are interleaved in pairs. Pixels are strung together row by row with the input's
- * border between the rows, where the gradient is zero; a strided convolution's input is taken apart first
+ * border between the rows, where the gradient is zero; a strided convolution's input is split first
  * into stride_h x stride_w phases, which again have no strides. Few channels (an image's) would leave most of
- * a tile's rows empty: there the S*C numbers under a row of the kernel, which lie side by side, are taken for
+ * a tile's rows empty: there the S*C numbers under a row of the kernel, which lie side by side, are treated as
  * the channels of a kernel of one column. */
 typedef struct mr_mixed_weights {
     const mr_cut *cut;

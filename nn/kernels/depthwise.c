@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { ROWS = 8 }; /* of output in a block: what a loaded patch has too much is then a quarter */
+enum { ROWS = 8 }; /* of output in a block: a loaded patch is then a quarter larger than needed */
 
 struct depthwise {
     const struct mr_kernel_table *table;

@@ -37,7 +37,7 @@ MR_INLINE half_vec h_round(vec v)
 
 #include "nn/kernels/mixed_body.h"
 
-/* ---- AVX512_BF16 ------------------------------------------------------------- */
+/* ---- AVX512_BF16 */
 
 /* PIXELS pixels by one tile of channels, the sums in registers. */
 MR_INLINE void dot_pixels(const struct mr_mixed_tile *t, int first, const int pixels, int channel_tile)
@@ -72,7 +72,7 @@ static void dot_tile(const struct mr_mixed_tile *t)
             dot_pixels(t, i, 8, k);
 }
 
-/* ---- AMX --------------------------------------------------------------------- */
+/* ---- AMX */
 
 struct tile_configuration {
     uint8_t palette, start_row, reserved[14];
@@ -80,7 +80,8 @@ struct tile_configuration {
     uint8_t rows[16];
 };
 
-/* All eight alike. In memory for good: gcc 12 does not tell its optimiser that the instruction reads it all. */
+/* All eight are the same. Static, because the optimiser of gcc 12 does not know that the instruction reads all of
+ * it. */
 static const struct tile_configuration whole_tiles = {
     .palette = 1,
     .bytes = {64, 64, 64, 64, 64, 64, 64, 64},
@@ -200,7 +201,7 @@ static void amx_tile(const struct mr_mixed_tile *t)
         (t->channel_tiles == 2 ? amx_1_2 : amx_1_1)(t);
 }
 
-/* ---- layouts for the weights' gradient ---------------------------------------- */
+/* ---- layouts for the weights' gradient */
 
 /* Two pixels of 16 channels, channel by channel. */
 MR_INLINE __m512i pair_up(half_vec even, half_vec odd)

@@ -33,7 +33,7 @@ MR_INLINE void load_factors(vec *to, const float *from, size_t k, const int vect
 }
 
 /* VECTORS of channels from K on for all pixels; N: lanes of each. */
-MR_INLINE void load_channels(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
+MR_INLINE void load_channels(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                              mr_numbers y, const bool from_half, const bool to_half, size_t k,
                              const int vectors, part n)
 {
@@ -60,7 +60,7 @@ MR_INLINE void load_channels(const struct mr_affine *f, mr_numbers x, size_t x_s
         }
 }
 
-MR_INLINE void load_as(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
+MR_INLINE void load_as(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                        mr_numbers y, const bool from_half, const bool to_half)
 {
     size_t k = 0;
@@ -78,7 +78,7 @@ MR_INLINE void load_as(const struct mr_affine *f, mr_numbers x, size_t x_step, s
         load_channels(f, x, x_step, pixels, c, y, from_half, to_half, k, 1, v_part(c - k));
 }
 
-static void load_mixed(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
+static void load_mixed(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                        mr_numbers y)
 {
     if (x.half && y.half)
@@ -153,7 +153,7 @@ MR_INLINE void finish_as(const struct mr_mixed_finish *f, const bool half, const
         finish_channels(f, k, 1, v_part((size_t)(f->channels - k)), half, add, sums);
 }
 
-/* ---- backward ---------------------------------------------------------------- */
+/* ---- backward */
 
 MR_INLINE void load_gradient_channels(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out,
                                       const bool from_half, const bool to_half, size_t k, const int vectors,
@@ -264,7 +264,7 @@ static void give_mixed(const struct mr_mixed_give *g)
         give_as(g, false, g->scale != NULL);
 }
 
-/* ---- forward's choice ---------------------------------------------------------- */
+/* ---- forward's choice */
 
 static void finish_mixed(const struct mr_mixed_finish *f)
 {

@@ -65,7 +65,7 @@ void mr_mixed_weights_forget(const mr_mixed_weights_memory *m)
     *m->shape = (mr_mixed_weights_shape){.images = -1};
 }
 
-/* Most blocks are alike, and their tables cost as much as transposing what they point at. Returns whether the
+/* Most blocks have the same shape, and their tables cost as much as transposing what they point at. Returns whether the
  * last one was. */
 static bool same_tables(const mr_mixed_weights_memory *m, const mr_block *b, const mr_patch *x,
                         const mr_patch *g)
@@ -97,7 +97,7 @@ static void find_gradient(const struct lattice *l, const mr_block *b, const mr_p
         *at++ = -1;
 }
 
-/* The pixels of phase (ROW, COLUMN). Those beyond the patch meet zeros: any number will do that is there. */
+/* The pixels of phase (ROW, COLUMN). Those beyond the patch meet zeros: any valid number will do. */
 static void find_input(const mr_cut *cut, const struct lattice *l, const mr_block *b, const mr_patch *x,
                        int row, int column, ptrdiff_t *at)
 {
@@ -215,7 +215,7 @@ void mr_mixed_weights_add(const mr_mixed_weights *w, const mr_mixed_weights_memo
         add_bias(w, m, &l, sums, add);
 }
 
-/* ---- all tasks ------------------------------------------------------------------ */
+/* ---- all tasks */
 
 struct reduce {
     const mr_mixed_weights *w;

@@ -101,7 +101,7 @@ static struct per_thread start_task(const struct pool *f, int image, int thread)
 /* COUNT numbers of N from AT on as floats: where they lie, or widened into BUFFER. */
 static const float *widened(mr_numbers n, ptrdiff_t at, size_t count, float *buffer)
 {
-    const struct mr_affine same = {NULL, NULL, -INFINITY, INFINITY};
+    const struct mr_channel_affine same = {NULL, NULL, -INFINITY, INFINITY};
     n = mr_numbers_at(n, at);
     if (!n.at || !n.half)
         return n.at;
@@ -111,7 +111,7 @@ static const float *widened(mr_numbers n, ptrdiff_t at, size_t count, float *buf
 
 static void store(const float *from, size_t count, mr_numbers to)
 {
-    const struct mr_affine same = {NULL, NULL, -INFINITY, INFINITY};
+    const struct mr_channel_affine same = {NULL, NULL, -INFINITY, INFINITY};
     mr_load(&same, mr_floats(from), count, 1, count, to);
 }
 

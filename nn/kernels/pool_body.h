@@ -21,9 +21,9 @@ static __attribute__((noinline, cold)) vec max_with_nan(const struct mr_pool_row
     return best;
 }
 
-/* PLACES: where the maximum is, is wanted too; in inference it is not. A comparison that heeds NaN would lengthen the
- * chain from tap to tap by a half; a sum beside it costs nothing, and is NaN where one may be in the window (or both
- * infinities): then the window is done again. */
+/* PLACES: also where the maximum is, which inference does not need. A comparison that respects NaN would lengthen the
+ * dependency chain from tap to tap by half; a sum beside it costs nothing, and is NaN if the window may hold one (or
+ * both infinities): then the window is computed again. */
 MR_INLINE void max_window(const struct mr_pool_row *p, const float *x, size_t k, part n, float *y,
                           uint8_t *place, const bool places)
 {
@@ -83,7 +83,7 @@ static void mean_row(const struct mr_pool_row *p)
 }
 
 /* The windows of a row that hold a column, FIRST … LAST: moved on from column to column, since a division for
- * each is dearer than all else that is done there. */
+ * each would cost more than all other work there. */
 struct windows {
     int first, last;
 };

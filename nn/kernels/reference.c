@@ -185,7 +185,7 @@ void mr_conv_reference_backward(const mr_conv *d, const mr_conv_gradient *g, con
             ((float *)g->store.at)[at] = (float)gradient_value(g, at, (int)(at % (size_t)d->k));
 }
 
-/* ---- pooling ------------------------------------------------------------- */
+/* ---- pooling */
 
 /* What window (P, Q) makes of channel C; the place of its first maximum through *BEST (-1: outside of the
  * image). */

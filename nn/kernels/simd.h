@@ -3,8 +3,8 @@
  * times. The file that includes this one defines MR_SIMD: 512 (AVX-512 F, BW, DQ, VL), 256 (AVX2 and FMA), or
  * 128: GCC's vector extension, which every architecture has.
  *
- * `part` stands for "the first n lanes", for the last vector of a row of channels that is no multiple of the
- * lanes. */
+ * `part` stands for "the first n lanes", for the last vector of a row of channels that is not a multiple of
+ * the lanes. */
 #ifndef MR_NN_KERNELS_SIMD_H
 #define MR_NN_KERNELS_SIMD_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an instruction set has to offer: the innermost loops, filled in by table_portable.c, table_avx2.c,
+/* What an instruction set provides: the innermost loops, filled in by table_portable.c, table_avx2.c,
  * table_avx512.c and mixed_avx512.c from the same bodies. Internal to nn/kernels/. All sizes and offsets count
  * numbers. */
 #ifndef MR_NN_KERNELS_TABLE_H
@@ -61,13 +61,13 @@ struct mr_tile_family {
 };
 
 /* y[i] = clamp(scale*x[i] + shift, low, high), by channel. SCALE NULL: no multiplication. */
-struct mr_affine {
+struct mr_channel_affine {
     const float *scale, *shift;
     float low, high;
 };
 
 /* PIXELS rows of C channels; X's rows are X_STEP apart, Y's are not apart. Y may be X. */
-typedef void mr_load_kernel(const struct mr_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
+typedef void mr_load_kernel(const struct mr_channel_affine *f, mr_numbers x, size_t x_step, size_t pixels, size_t c,
                             mr_numbers y);
 /* The gradient that G stands for; its tensors begin at the first of PIXELS pixels. OUT [pixels][c]. */
 typedef void mr_load_gradient_kernel(const mr_conv_gradient *g, size_t pixels, size_t c, mr_numbers out);
@@ -193,7 +193,7 @@ struct mr_mixed_tile {
 };
 
 /* What becomes of a stage: mr_conv_output for CHANNELS channels from the one on at which y, add, bias point.
- * Pixel i lies AT[i] numbers further; AT < 0: it is none; behind the last one there are MR_MIXED_AHEAD more
+ * Pixel i lies AT[i] numbers further; AT < 0: no pixel; behind the last one there are MR_MIXED_AHEAD more
  * of whatever address. SUMS, PRODUCTS [32] are added to; or NULL. */
 struct mr_mixed_finish {
     const float *stage;

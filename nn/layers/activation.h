@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keras's activation functions: a table by name, used by Activation, by the activation argument of other layers, and
  * by the activation layers. */
-#ifndef MR_NN_ACTIVATION_H
-#define MR_NN_ACTIVATION_H
+#ifndef MR_NN_LAYERS_ACTIVATION_H
+#define MR_NN_LAYERS_ACTIVATION_H
 
 #include "nn/graph/layer.h"
 
@@ -27,7 +27,7 @@ extern const mr_activation mr_activations[];
 extern const mr_activation mr_general_relu;
 void mr_linear_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row);
 
-/* NULL where there is none of that name. The numbers in it are the function's defaults. */
+/* NULL: no activation of that name. Its parameters are the function's defaults. */
 const mr_activation *mr_activation_find(const char *name);
 
 /* Reads CONFIG[key]: null or missing → linear; a string; or a serialised object {"class_name": …, "config": …} of a
@@ -35,7 +35,7 @@ const mr_activation *mr_activation_find(const char *name);
  * layer and the activation. */
 int mr_config_activation(const mr_layer *l, const json_t *config, const char *key, mr_activation *out, mr_error *e);
 /* The activation that the layer class NAME with CONFIG is ("LeakyReLU", …). Returns MR_ENOTFOUND, without filling E,
- * where NAME is no activation layer. */
+ * if NAME is not an activation layer. */
 int mr_activation_of_class(const mr_layer *l, const char *name, const json_t *config, mr_activation *out, mr_error *e);
 bool mr_activation_is_linear(const mr_activation *a);
 /* Whether A is min(high, max(low, x)): linear (-INFINITY, INFINITY), relu, relu6. */

@@ -40,7 +40,7 @@
 #define FROM_X const mr_real X = x[i]
 #define FROM_Y const mr_real Y = y[i]
 
-/* --- the identity ---------------------------------------------------------- */
+/* ---- the identity */
 
 void mr_linear_forward(const mr_activation *a, const mr_real *x, mr_real *y, size_t count, size_t row)
 {
@@ -57,7 +57,7 @@ static void linear_backward(const mr_activation *a, const mr_real *x, const mr_r
         memcpy(dx, dy, count * sizeof *dx);
 }
 
-/* --- piecewise linear ------------------------------------------------------ */
+/* ---- piecewise linear */
 
 /* NaN must stay NaN, so comparisons are written to fall through to X. */
 static inline mr_real clip(mr_real x, mr_real low, mr_real high)
@@ -95,7 +95,7 @@ BACKWARD(sparse_sigmoid, FROM_Y, (Y > 0) & (Y < 1) ? R(0.5) : 0)
 FORWARD(sparse_plus, X <= -1 ? 0 : X >= 1 ? X : R(0.25) * (X + 1) * (X + 1))
 BACKWARD(sparse_plus, FROM_Y, Y >= 1 ? 1 : MR_REAL(sqrt)(Y))
 
-/* --- smooth ---------------------------------------------------------------- */
+/* ---- smooth */
 
 #define SELU_ALPHA R(1.6732632423543772848170429916717)
 #define SELU_SCALE R(1.0507009873554804934193349852946)
@@ -176,7 +176,7 @@ BACKWARD(exponential, FROM_Y, Y)
 FORWARD(squareplus, R(0.5) * (X + MR_REAL(sqrt)(X * X + 4)))
 BACKWARD(squareplus, FROM_X, R(0.5) * (1 + X / MR_REAL(sqrt)(X * X + 4)))
 
-/* --- over rows ------------------------------------------------------------- */
+/* ---- over rows */
 
 /* A fixed tree of 16 partial results, which vectors can hold. */
 static inline mr_real row_maximum(const mr_real *x, size_t n)
@@ -257,7 +257,7 @@ static void log_softmax_backward(const mr_activation *a, const mr_real *x, const
     }
 }
 
-/* --- the table ------------------------------------------------------------- */
+/* ---- the table */
 
 #define Y_ALONE(text, function, ...)                                                                         \
     {                                                                                                        \

@@ -79,7 +79,7 @@ static void scatter_input_gradient(const mr_convolution *g, mr_team *t, const mr
 
 /* The taps of one axis that reach the pixels PHASE, PHASE + stride, … */
 struct phase {
-    mr_taps taps;       /* where they read dy, relative to the pixel's number in the phase */
+    mr_patch_taps taps;       /* where they read dy, relative to the pixel's number in the phase */
     size_t size;        /* pixels */
     size_t kernel_last; /* the kernel's index of taps[0]; the next ones lie kernel_step lower */
     size_t kernel_step;

@@ -7,17 +7,17 @@
 
 #include "nn/compute/real.h"
 
-typedef struct mr_taps { /* along one axis: FIRST, FIRST + STEP, … */
+typedef struct mr_patch_taps { /* along one axis: FIRST, FIRST + STEP, … */
     int64_t first, step;
     size_t count;
-} mr_taps;
+} mr_patch_taps;
 
 typedef struct mr_patches {
     const mr_real *image; /* [n, height, width, stride], from the first channel wanted */
     size_t height, width, stride, channels;
     size_t grid_height, grid_width;
     int64_t step_row, step_column;
-    mr_taps row, column;
+    mr_patch_taps row, column;
 } mr_patches;
 
 static inline size_t mr_patches_length(const mr_patches *p)

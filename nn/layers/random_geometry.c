@@ -6,7 +6,7 @@
 #include "nn/layers/warp.h"
 
 struct geometry {
-    mr_warp warp;
+    mr_layer_warp warp;
     int mode;                   /* RandomFlip */
     double rows[2], columns[2]; /* drawn between these: rotation (rows alone), zoom, translation */
     bool same;                  /* RandomZoom without a width_factor: the columns as the rows */
@@ -47,7 +47,7 @@ static int read_warp(mr_layer *l, const json_t *c, mr_error *e)
         status = mr_config_real(l, c, "fill_value", 0, &value, e);
     if (status)
         return status;
-    p->warp = (mr_warp){(mr_interpolation)interpolation, (mr_fill)fill, (mr_real)value, NULL};
+    p->warp = (mr_layer_warp){(mr_interpolation)interpolation, (mr_fill)fill, (mr_real)value, NULL};
     return 0;
 }
 

@@ -7,7 +7,7 @@ const char *const mr_fill_names[] = {"reflect", "wrap", "constant", "nearest", N
 
 struct image_warp {
     const mr_call *call;
-    const mr_warp *warp;
+    const mr_layer_warp *warp;
     int64_t h, w;
     size_t channels;
 };
@@ -87,7 +87,7 @@ static void spread_pixel(const struct image_warp *s, const mr_real *dy, const st
     }
 }
 
-static struct image_warp set_up(const mr_call *c, const mr_warp *w)
+static struct image_warp set_up(const mr_call *c, const mr_layer_warp *w)
 {
     mr_image_size size = mr_image_size_of(&c->in[0]);
     return (struct image_warp){c, w, (int64_t)size.h, (int64_t)size.w, size.c};
@@ -124,13 +124,13 @@ static void unwarp_sample(void *argument, size_t n, int thread)
         }
 }
 
-void mr_warp_forward(const mr_call *c, const mr_warp *w)
+void mr_warp_forward(const mr_call *c, const mr_layer_warp *w)
 {
     struct image_warp s = set_up(c, w);
     mr_team_items(c->team, (size_t)c->batch, warp_sample, &s);
 }
 
-void mr_warp_backward(const mr_call *c, const mr_warp *w)
+void mr_warp_backward(const mr_call *c, const mr_layer_warp *w)
 {
     struct image_warp s = set_up(c, w);
     if (c->dx[0])

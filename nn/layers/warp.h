@@ -20,15 +20,15 @@ typedef struct mr_affine {
     double x[3], y[3];
 } mr_affine;
 
-typedef struct mr_warp {
+typedef struct mr_layer_warp {
     mr_interpolation interpolation;
     mr_fill fill;
     mr_real fill_value;
     /* The transformation of a sample: a function of the call's seed, node and step. */
     mr_affine (*draw)(const mr_call *c, size_t sample);
-} mr_warp;
+} mr_layer_warp;
 
-void mr_warp_forward(const mr_call *c, const mr_warp *w);
-void mr_warp_backward(const mr_call *c, const mr_warp *w); /* dx[0] written or added to, as the call says */
+void mr_warp_forward(const mr_call *c, const mr_layer_warp *w);
+void mr_warp_backward(const mr_call *c, const mr_layer_warp *w); /* dx[0] written or added to, as the call says */
 
 #endif

@@ -125,7 +125,7 @@ static void give_residual(const mr_run *r, const mr_op *op)
     make_whole(r, op, &sum, to);
 }
 
-/* The gradient by the output, made whole beforehand where the operation wants that. */
+/* The gradient by the output, made whole beforehand where the operation needs it so. */
 static mr_conv_gradient take(const mr_run *r, const mr_op *op)
 {
     mr_conv_gradient g = mr_run_take(r, &op->take);
@@ -203,8 +203,8 @@ static int route_residual(mr_routing *s, mr_op *op)
     return 0;
 }
 
-/* A normalisation without activation, under which nobody wants a gradient, and which this convolution alone
- * reads. */
+/* A normalisation without activation whose input needs no gradient, and which this convolution alone reads.
+ */
 static bool can_norm_by_weights(const mr_plan *p, const mr_op *op)
 {
     const mr_value *v = &p->value[op->input];

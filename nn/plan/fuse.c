@@ -96,7 +96,7 @@ static int add_operation(struct mr_role_scan *s, int node, mr_error *e)
     } else if (n->lazy_source >= 0) {
         add_norm(s, n->lazy_norm >= 0 ? n->lazy_norm : node, node, n->lazy_source, n->low, n->high,
                  n->lazy_norm >= 0);
-    } else if (n->taken || n->margin) {
+    } else if (n->absorbed || n->margin) {
         p->value[node].role = MR_ROLE_INSIDE;
     } else if (n->pool && !mr_plan_is_alias(p, node)) {
         add_pool(s, node);
@@ -105,7 +105,7 @@ static int add_operation(struct mr_role_scan *s, int node, mr_error *e)
     return 0;
 }
 
-/* ---- all of it -------------------------------------------------------------- */
+/* ---- all of it */
 
 static int list_readers(struct mr_role_scan *s, mr_error *e)
 {

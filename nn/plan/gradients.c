@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who gives gradients to whom, in the order in which backward will run: last operation first. */
+/* Which operation passes gradients to which, in the order of the backward pass: last operation first. */
 #include "nn/plan/internal.h"
 
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static void find_needs(mr_plan *p)
     }
 }
 
-static void give_notice(mr_routing *s, int v)
+static void count_giver(mr_routing *s, int v)
 {
     if (!mr_needs_gradient(s->p, v))
         return;
@@ -52,12 +52,12 @@ static void find_backward(mr_routing *s)
 {
     mr_plan *p = s->p;
     for (int i = 0; i < p->outputs; i++)
-        give_notice(s, p->output[i]);
+        count_giver(s, p->output[i]);
     for (int i = p->ops - 1; i >= 0; i--) {
         mr_op *op = &p->op[i];
         op->backward = s->receives[op->made];
         for (int k = 0; op->backward && k < op->reads; k++)
-            give_notice(s, op->read[k]);
+            count_giver(s, op->read[k]);
     }
 }
 

@@ -3,12 +3,13 @@
  *
  * In a plain plan, and in the network that is compiled in double, every operation is one layer as it is (layer_op.c).
  * Otherwise chains of layers become one operation that passes over memory once: a normalisation and an
- * activation are done by whoever reads them (a lazy value), biases, residual sums, activations and the statistics
- * of the next normalisation by whoever writes. Backward likewise: the gradient by a normalisation's input is
- * formed by the operation that reads it (a pending gradient). What is not recognised runs as the plain layer.
+ * activation are applied by the operations that read the value (a lazy value); biases, residual sums, activations and
+ * the statistics of the next normalisation by the operation that writes it. Backward likewise: the gradient by a
+ * normalisation's input is formed by the operation that reads it (a pending gradient). What is not recognised runs as
+ * the plain layer.
  *
  * Build: roles.c finds what each node becomes, fuse.c makes operations of that, operations.c those of plain layers;
- * gradients.c decides who gives gradients to whom, program.c from when to when every buffer lives. Run: program.c;
+ * gradients.c decides which operation passes gradients to which, program.c the lifetime of every buffer. Run: program.c;
  * the operations are in *_op.c. program.c, operations.c, gradients.c and layer_op.c are of mr_real, the rest of float
  * alone.
  *
@@ -17,15 +18,15 @@
  *
  * Time: operation i runs forward at time i, the losses at time `ops`, operation i backward at 2*ops - i; the statistics
  * are updated at 2*ops + 1. */
-#ifndef MR_NN_FUSED_INTERNAL_H
-#define MR_NN_FUSED_INTERNAL_H
+#ifndef MR_NN_PLAN_INTERNAL_H
+#define MR_NN_PLAN_INTERNAL_H
 
 #include "nn/kernels/pool.h"
 #include "nn/plan/arena.h"
 
 typedef enum mr_role {
     MR_ROLE_STORED, /* its numbers lie in a buffer, or are a model input */
-    MR_ROLE_LAZY,   /* source's numbers, normalised and clamped by whoever reads them */
+    MR_ROLE_LAZY,   /* source's numbers, normalised and clamped by the operations that read them */
     MR_ROLE_ALIAS,  /* source's numbers under another shape */
     MR_ROLE_INSIDE  /* exists only within an operation */
 } mr_role;
@@ -63,7 +64,7 @@ typedef struct mr_take {
 
 /* How it gives gradient to one of its inputs. */
 typedef struct mr_give {
-    int value; /* stored or lazy; -1: nobody wants it */
+    int value; /* stored or lazy; -1: not needed */
     bool add;  /* to what is there */
     bool last; /* lazy: this is the last part, so the mask and the sums are due */
 } mr_give;
@@ -77,7 +78,7 @@ typedef struct mr_op_class {
     bool takes_pending; /* backward can form a pending gradient itself */
     bool takes_sums;    /* forward can take the statistics of what it writes */
     bool rereads_out;   /* backward may read the output */
-    /* The value whose memory the output may take, if nobody else wants what is in it; -1. NULL: -1. */
+    /* The value whose memory the output may take, if nothing else reads it; -1. NULL: -1. */
     int (*overwrites)(const mr_plan *p, const mr_op *op);
     /* Routes the gradient by what the operation makes to its inputs (gradients.c). NULL: to its first one. */
     int (*route)(mr_routing *s, int op);
@@ -145,7 +146,7 @@ struct mr_op {
     mr_give give; /* to the input */
     bool backward;
     bool last_backward;  /* no call of the same layer runs backward after this one */
-    bool updated_before; /* an earlier call of the same layer updates its statistics: this one goes on from those */
+    bool updated_before; /* an earlier call of the same layer updates its statistics: this one continues from those */
     int kept;                      /* buffer of its own from forward to the end; -1 */
     int scratch, backward_scratch; /* -1: none */
     size_t packed;                 /* inference: floats from the start of the program's packed weights */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The factors of a lazy value: a BatchNormalization's, or those of an activation alone (1 and 0). Little
- * work: what is done with the factors is done by the operations that read and write. */
+ * work: the operations that read and write apply the factors. */
 #include "nn/plan/internal.h"
 #include "nn/kernels/elementwise.h"
 #include "nn/layers/merge.h"
@@ -281,7 +281,7 @@ const mr_op_class mr_op_norm = {.name = "norm",
 /* ---- the sums that a normalisation in front of a convolution needs, without the gradient by the convolution's
  * input.
  *
- * A network that begins with a BatchNormalization wants d/dgamma and d/dbeta, but nobody wants the gradient by
+ * A network that begins with a BatchNormalization needs d/dgamma and d/dbeta, but not the gradient by
  * the images: forming it is as many multiply-adds as the convolution has, on 3 channels of a vector's 16. With
  * u = x - mean, the convolution reads scale*u + offset inside of the image and 0 outside. Let U[r,s,c,k] be the
  * weight gradient for the input u, and O[r,s,k] that for an input that is 1 inside. Then

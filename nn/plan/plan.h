@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A graph compiled for a batch size and a purpose: steps in order, one arena with every activation, gradient
- * and scratch buffer at a fixed place (buffers whose lives do not overlap share memory). Nothing is allocated
+ * and scratch buffer at a fixed place (buffers whose lifetimes do not overlap share memory). Nothing is allocated
  * afterwards. */
-#ifndef MR_NN_PLAN_H
-#define MR_NN_PLAN_H
+#ifndef MR_NN_PLAN_PLAN_H
+#define MR_NN_PLAN_PLAN_H
 
 #include "nn/graph/graph.h"
 
@@ -29,8 +29,8 @@ void mr_plan_free(mr_plan *p);
 size_t mr_plan_memory(const mr_plan *p); /* bytes of the arena */
 
 /* Runs BATCH samples forward. X: one pointer per model input, [batch, …] (read, not kept after the call in
- * inference; in training it must stay until mr_plan_backward is done). BATCH 0, with peers alone: nothing is computed, but
- * what the others wait for is done, here and in backward. */
+ * inference; in training it must stay until mr_plan_backward is done). BATCH 0 (only with peers): nothing is
+ * computed, but what the other processes wait for is sent, here and in backward. */
 void mr_plan_forward(mr_plan *p, const mr_real *const *x, int batch, uint64_t step);
 /* Output number I of the last forward, [batch, …]; valid until the next forward. Numbers from graph->outputs
  * on are the extra ones. */

@@ -9,7 +9,7 @@
 
 enum { MAX_BATCH = 1 << 16 };
 
-/* ---- buffers --------------------------------------------------------------- */
+/* ---- buffers */
 
 int mr_plan_buffer(mr_plan *p, size_t bytes, mr_error *e)
 {
@@ -50,8 +50,8 @@ void mr_plan_reads_again(mr_plan *p, int op, int v)
         mr_plan_live(p, p->value[mr_stored(p, v)].buffer, mr_backward_time(p, op));
 }
 
-/* May OP write its output over value V? Only where nobody else wants V's numbers, neither now nor in
- * backward. */
+/* May OP write its output over value V? Only if nothing else reads V, neither now nor in the
+ * backward pass. */
 static bool may_overwrite(const mr_plan *p, const mr_op *op, int v)
 {
     if (v < 0 || v >= p->graph->nodes || p->value[v].role != MR_ROLE_STORED || p->value[v].maker < 0 ||
@@ -85,7 +85,7 @@ static int place_output(mr_plan *p, int number, mr_error *e)
     return 0;
 }
 
-/* Lives of what backward of an operation reads and writes beside what is the class's own affair. */
+/* Lifetimes of what an operation's backward pass reads and writes, apart from what its class places itself. */
 static void live_backward(mr_plan *p, int number)
 {
     const mr_op *op = &p->op[number];
@@ -127,7 +127,7 @@ static int place(mr_plan *p, mr_error *e)
     return status;
 }
 
-/* ---- creating -------------------------------------------------------------- */
+/* ---- creating */
 
 /* Samples of one run in flight: few, so that what one layer writes the next one still finds in the cache; not
  * too few for large weights, which every run reads again. */
@@ -142,7 +142,7 @@ static int slice_of(const mr_plan *p)
     return slice < even ? slice : even;
 }
 
-/* The calls of a shared layer: whose backward pass is the last one, which ones go on from the statistics of others. */
+/* The calls of a shared layer: whose backward pass is the last one, which ones continue from the statistics of others. */
 static void mark_shared_layers(mr_plan *p)
 {
     for (int i = 0; i < p->ops; i++) {
@@ -288,7 +288,7 @@ size_t mr_plan_memory(const mr_plan *p)
     return p->arena_bytes * (size_t)p->slots + p->packed_floats * sizeof *p->packed;
 }
 
-/* ---- what operations ask while they run ------------------------------------- */
+/* ---- what operations ask while they run */
 
 void *mr_run_buffer(const mr_run *r, int buffer)
 {
@@ -307,7 +307,7 @@ mr_real *mr_run_value(const mr_run *r, int v)
     return NULL;
 }
 
-/* ---- running ---------------------------------------------------------------- */
+/* ---- running */
 
 static void pack(mr_plan *p)
 {

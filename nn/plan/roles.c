@@ -61,7 +61,7 @@ static bool all_read_lazily(const struct mr_role_scan *s, int node)
     return n->readers > 0 && !n->output;
 }
 
-static void look_for_conv(struct mr_role_scan *s, int node)
+static void match_conv(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     const mr_node *call = &s->g->node[node];
@@ -72,15 +72,14 @@ static void look_for_conv(struct mr_role_scan *s, int node)
         return;
     n->d = conv_of(&g);
     bool simple = mr_activation_is_clamp(a, &n->low, &n->high);
-    /* In training the sum before the activation is what has to be kept, so the readers must do the
-     * activation. */
+    /* In training the sum before the activation has to be kept, so the readers apply the activation. */
     if (s->p->training && mr_role_is_clamped(n->low, n->high))
         simple = simple && all_read_lazily(s, node);
     n->conv = simple && mr_conv_supported(&n->d);
 }
 
-/* Inference alone: there is no fused backward. */
-static void look_for_depthwise(struct mr_role_scan *s, int node)
+/* For inference only: there is no fused backward pass. */
+static void match_depthwise(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     const mr_node *call = &s->g->node[node];
@@ -93,7 +92,7 @@ static void look_for_depthwise(struct mr_role_scan *s, int node)
     n->conv = n->depthwise = mr_activation_is_clamp(a, &n->low, &n->high) && mr_depthwise_supported(&n->d);
 }
 
-static void look_for_pool(struct mr_role_scan *s, int node)
+static void match_pool(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     const mr_node *call = &s->g->node[node];
@@ -128,8 +127,9 @@ static void look_for_pool(struct mr_role_scan *s, int node)
     n->pool = mr_pool_supported(&n->p);
 }
 
-/* Zeros around the image: convolutions have them for nothing; pooling where it has no padding of its own. */
-static void look_for_margin(struct mr_role_scan *s, int node)
+/* Zeros around the image: part of a convolution's padding at no cost, and of a pooling's where it has none.
+ */
+static void match_margin(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     int64_t margin[4];
@@ -164,7 +164,7 @@ static void absorb_margin(struct mr_role_scan *s, int node)
     }
 }
 
-/* ---- what a convolution takes up behind it -------------------------------- */
+/* ---- what a convolution absorbs from behind it */
 
 /* The one call that reads NODE's output; -1. */
 static int sole_reader(const struct mr_role_scan *s, int node)
@@ -186,15 +186,15 @@ static bool is_clamp(const struct mr_role_scan *s, int node, float *low, float *
     return a && mr_activation_is_clamp(a, low, high);
 }
 
-/* NEXT is done by the convolution N. */
+/* The convolution N absorbs NEXT. */
 static void append_tail(struct mr_role_scan *s, struct mr_role_info *n, int next)
 {
-    s->info[n->tail].taken = true;
+    s->info[n->tail].absorbed = true;
     s->info[next].head = (int)(n - s->info);
     n->tail = next;
 }
 
-static void take_up_clamp(struct mr_role_scan *s, struct mr_role_info *n)
+static void absorb_clamp(struct mr_role_scan *s, struct mr_role_info *n)
 {
     float low, high;
     int next = sole_reader(s, n->tail);
@@ -205,7 +205,7 @@ static void take_up_clamp(struct mr_role_scan *s, struct mr_role_info *n)
     append_tail(s, n, next);
 }
 
-static void take_up_norm(struct mr_role_scan *s, struct mr_role_info *n)
+static void absorb_norm(struct mr_role_scan *s, struct mr_role_info *n)
 {
     int next = sole_reader(s, n->tail);
     if (next < 0 || mr_role_is_clamped(n->low, n->high) || !mr_role_is_norm(s, next))
@@ -215,7 +215,7 @@ static void take_up_norm(struct mr_role_scan *s, struct mr_role_info *n)
 }
 
 /* The convolution whose operation ends in NODE and can still add something; -1. */
-static int open_conv(const struct mr_role_scan *s, int node)
+static int find_conv_above(const struct mr_role_scan *s, int node)
 {
     for (int c = node; c >= 0; c = s->g->node[c].inputs ? s->g->node[c].input[0] : -1) {
         const struct mr_role_info *n = &s->info[c];
@@ -227,7 +227,7 @@ static int open_conv(const struct mr_role_scan *s, int node)
     return -1;
 }
 
-static void take_up_add(struct mr_role_scan *s, int add)
+static void absorb_add(struct mr_role_scan *s, int add)
 {
     const mr_node *a = &s->g->node[add];
     if (a->layer->class != &mr_layer_add || a->inputs != 2 || a->input[0] == a->input[1])
@@ -236,7 +236,7 @@ static void take_up_add(struct mr_role_scan *s, int add)
     for (int k = 0; k < 2; k++) {
         int c =
             mr_shape_equal(&s->g->node[a->input[k]].shape, &a->shape) && sole_reader(s, a->input[k]) == add
-                ? open_conv(s, a->input[k])
+                ? find_conv_above(s, a->input[k])
                 : -1;
         best = c > best && mr_shape_equal(&s->g->node[a->input[1 - k]].shape, &a->shape) ? c : best;
     }
@@ -246,7 +246,7 @@ static void take_up_add(struct mr_role_scan *s, int add)
     n->add = add;
     append_tail(s, n, add);
     if (!s->p->training)
-        take_up_clamp(s, n);
+        absorb_clamp(s, n);
 }
 
 int mr_role_conv_ending_in(const struct mr_role_scan *s, int node)
@@ -257,16 +257,16 @@ int mr_role_conv_ending_in(const struct mr_role_scan *s, int node)
     return head >= 0 && s->info[head].tail == node ? head : -1;
 }
 
-/* ---- lazy values ----------------------------------------------------------- */
+/* ---- lazy values */
 
-/* A normalisation (and the activation that alone reads it), or an activation, whose readers can all do it. */
-static void look_for_lazy(struct mr_role_scan *s, int node)
+/* A normalisation (and the activation that alone reads it), or an activation, that all readers can apply. */
+static void match_lazy(struct mr_role_scan *s, int node)
 {
     struct mr_role_info *n = &s->info[node];
     const mr_node *call = &s->g->node[node];
     float low = -INFINITY, high = INFINITY;
     int tail = node;
-    if (n->taken || call->inputs != 1 || s->info[call->input[0]].lazy_source >= 0 ||
+    if (n->absorbed || call->inputs != 1 || s->info[call->input[0]].lazy_source >= 0 ||
         mr_role_conv_ending_in(s, node) >= 0)
         return;
     bool norm = mr_role_is_norm(s, node);
@@ -283,9 +283,9 @@ static void look_for_lazy(struct mr_role_scan *s, int node)
         alias = under->inputs > 0 && mr_plan_is_alias(s->p, call->input[0]);
     if (alias || s->info[call->input[0]].margin || !all_read_lazily(s, tail) || call->shape.rank < 3)
         return;
-    s->info[node].taken = true;
+    s->info[node].absorbed = true;
     struct mr_role_info *t = &s->info[tail];
-    t->taken = true;
+    t->absorbed = true;
     t->lazy_source = call->input[0];
     t->lazy_norm = norm ? node : -1;
     t->low = low;
@@ -297,21 +297,21 @@ void mr_role_find_all(struct mr_role_scan *s)
     for (int i = s->g->nodes - 1; i >= 0; i--) {
         if (s->g->node[i].inputs == 0)
             continue;
-        look_for_conv(s, i);
-        look_for_depthwise(s, i);
-        look_for_pool(s, i);
-        look_for_margin(s, i);
+        match_conv(s, i);
+        match_depthwise(s, i);
+        match_pool(s, i);
+        match_margin(s, i);
     }
     for (int i = 0; i < s->g->nodes; i++)
         if (s->info[i].margin)
             absorb_margin(s, i);
     for (int i = 0; i < s->g->nodes && !s->p->training; i++)
         if (s->info[i].conv) {
-            take_up_norm(s, &s->info[i]);
-            take_up_clamp(s, &s->info[i]);
+            absorb_norm(s, &s->info[i]);
+            absorb_clamp(s, &s->info[i]);
         }
     for (int i = 0; i < s->g->nodes; i++)
-        take_up_add(s, i);
+        absorb_add(s, i);
     for (int i = 0; i < s->g->nodes; i++)
-        look_for_lazy(s, i);
+        match_lazy(s, i);
 }

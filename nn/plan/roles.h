@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between roles.c, which finds out what every node becomes, and fuse.c, which makes the operations of it. */
-#ifndef MR_NN_FUSED_ROLES_H
-#define MR_NN_FUSED_ROLES_H
+#ifndef MR_NN_PLAN_ROLES_H
+#define MR_NN_PLAN_ROLES_H
 
 #include "nn/plan/internal.h"
 
@@ -10,16 +10,16 @@
 struct mr_role_info {
     int *reader, readers; /* nodes; into scan.readers_of */
     bool output;          /* of the model, or wanted beside it */
-    bool conv, pool;      /* can be done by the kernels, which read lazily */
+    bool conv, pool;      /* the kernels can run it, and read lazily */
     bool depthwise;       /* conv: each channel by itself */
-    bool margin;          /* a ZeroPadding2D that its readers do */
-    bool taken;           /* part of another node's operation */
+    bool margin;          /* a ZeroPadding2D that its readers apply */
+    bool absorbed;           /* part of another node's operation */
     mr_conv d;
     mr_pool p;
-    float low, high; /* conv: activation of its own, or taken up behind it */
-    int fold, add;   /* conv: nodes taken up; -1 */
+    float low, high; /* conv: activation of its own, or absorbed from behind it */
+    int fold, add;   /* conv: nodes absorbed; -1 */
     int tail;        /* conv: the last node of its operation */
-    int head;        /* the convolution that took this node up last; -1 */
+    int head;        /* the convolution that absorbed this node last; -1 */
     int lazy_source; /* of a lazy value: the node under it; -1: not lazy */
     int lazy_norm;   /* its BatchNormalization; -1: an activation alone */
 };
