@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels of nn/layers/ in float against their plain forms, over random shapes that reach every way of
  * cutting the work; and that any number of threads gives the same bytes. */
-#include "nn/layers/common.h"
+#include "nn/layers/channels.h"
 #include "nn/layers/convolution.h"
 #include "nn/layers/depthwise.h"
 #include "nn/layers/draw.h"

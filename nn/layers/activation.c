@@ -2,6 +2,7 @@
 /* The table of activations by name, and how a configuration names one. The functions:
  * nn/layers/activation_functions.c. */
 #include "nn/layers/activation.h"
+#include "nn/layers/window.h"
 
 #include <string.h>
 
@@ -202,4 +203,37 @@ void mr_activation_backward(mr_team *t, const mr_activation *a, const mr_real *x
     struct pass p = {
         .activation = a, .x = x, .y = y, .dy = dy, .out = dx, .row = row, .unit = a->by_rows ? row : 1};
     run(t, &p, count, backward_range);
+}
+
+/* ---- the activation argument of a layer */
+
+size_t mr_activated_saved(const mr_activation *a, const mr_call *c)
+{
+    return c->training && a->needs_x ? mr_reals_piece(mr_batch_count(&c->out)) : 0;
+}
+
+void mr_activated_forward(const mr_activation *a, const mr_call *c)
+{
+    size_t count = mr_batch_count(&c->out);
+    const mr_real *sum = c->y;
+    if (mr_activated_saved(a, c)) {
+        memcpy(c->saved, c->y, count * sizeof *c->y);
+        sum = c->saved;
+    }
+    mr_activation_forward(c->team, a, sum, c->y, count, mr_last_dim(&c->out));
+}
+
+size_t mr_activated_scratch(const mr_activation *a, const mr_call *c)
+{
+    return c->training && !mr_activation_is_linear(a) ? mr_reals_piece(mr_batch_count(&c->out)) : 0;
+}
+
+const mr_real *mr_activated_gradient(const mr_activation *a, const mr_call *c, mr_real *scratch)
+{
+    if (mr_activation_is_linear(a))
+        return c->dy;
+    const mr_real *sum = a->needs_x ? c->saved : NULL;
+    mr_activation_backward(c->team, a, sum, c->y, c->dy, scratch, mr_batch_count(&c->out),
+                           mr_last_dim(&c->out));
+    return scratch;
 }

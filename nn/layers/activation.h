@@ -46,4 +46,15 @@ void mr_activation_forward(mr_team *t, const mr_activation *a, const mr_real *x,
 void mr_activation_backward(mr_team *t, const mr_activation *a, const mr_real *x, const mr_real *y, const mr_real *dy,
                             mr_real *dx, size_t count, size_t row);
 
+/* ---- the activation argument of a layer */
+
+/* What backward must find in call->saved: the sum before the activation, where the gradient is not known from
+ * y. */
+size_t mr_activated_saved(const mr_activation *a, const mr_call *c);
+/* call->y holds the sum: keeps it in call->saved where that is needed, then activates it in place. */
+void mr_activated_forward(const mr_activation *a, const mr_call *c);
+/* The gradient by the sum: call->dy itself for a linear layer, else in SCRATCH (as large as the output). */
+size_t mr_activated_scratch(const mr_activation *a, const mr_call *c);
+const mr_real *mr_activated_gradient(const mr_activation *a, const mr_call *c, mr_real *scratch);
+
 #endif

@@ -2,7 +2,7 @@
 /* Sums over rows (over N, H, W for each channel), in double: one pass, a fixed partition of the rows, partial
  * sums added in order. Few channels are widened: several rows of them are one row of several times the width.
  */
-#include "nn/layers/common.h"
+#include "nn/layers/channels.h"
 #include "nn/compute/simd.h"
 
 #include <string.h>

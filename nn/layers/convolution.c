@@ -5,6 +5,7 @@
 
 #include "nn/compute/gemm.h"
 #include "nn/compute/simd.h"
+#include "nn/layers/channels.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #define MR_NN_LAYERS_CONVOLUTION_H
 
 #include "nn/layers/activation.h"
-#include "nn/layers/common.h"
+#include "nn/layers/window.h"
 #include "nn/layers/patches.h"
 #include "nn/compute/real.h"
 #include "base/team.h"

@@ -3,7 +3,7 @@
  * run alike and whole vectors of channels are summed over the taps in a register. */
 #include "nn/layers/depthwise.h"
 
-#include "nn/layers/common.h"
+#include "nn/layers/window.h"
 #include "nn/compute/simd.h"
 
 #include <string.h>

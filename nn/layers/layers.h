@@ -3,7 +3,9 @@
 #ifndef MR_NN_LAYERS_LAYERS_H
 #define MR_NN_LAYERS_LAYERS_H
 
-#include "nn/layers/common.h"
+#include "nn/layers/activation.h"
+#include "nn/layers/channels.h"
+#include "nn/layers/window.h"
 #include "nn/layers/convolution.h"
 
 extern const mr_layer_class mr_layer_conv2d, mr_layer_conv1d, mr_layer_conv2d_transpose,

@@ -5,7 +5,7 @@ nn_double_sources += \
   nn/layers/activations.c \
   nn/layers/batch_normalization.c \
   nn/layers/column_sums.c \
-  nn/layers/common.c nn/layers/common.h \
+  nn/layers/channels.c nn/layers/channels.h \
   nn/layers/concatenate.c \
   nn/layers/conv2d.c \
   nn/layers/conv2d_transpose.c \
@@ -35,4 +35,5 @@ nn_double_sources += \
   nn/layers/reshape.c \
   nn/layers/resizing.c \
   nn/layers/separable_conv2d.c \
-  nn/layers/warp.c nn/layers/warp.h
+  nn/layers/warp.c nn/layers/warp.h \
+  nn/layers/window.c nn/layers/window.h

@@ -4,7 +4,8 @@
 #ifndef MR_NN_LAYERS_PARTS_H
 #define MR_NN_LAYERS_PARTS_H
 
-#include "nn/layers/common.h"
+#include "nn/layers/activation.h"
+#include "nn/layers/window.h"
 #include "nn/layers/convolution.h"
 
 /* Conv2D, Conv1D (an image of one row) and DepthwiseConv2D reading IN (with its batch). Variable 0 is the kernel, 1

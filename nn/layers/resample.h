@@ -5,7 +5,7 @@
 #ifndef MR_NN_LAYERS_RESAMPLE_H
 #define MR_NN_LAYERS_RESAMPLE_H
 
-#include "nn/layers/common.h"
+#include "nn/layers/window.h"
 
 typedef enum mr_interpolation { MR_NEAREST, MR_BILINEAR } mr_interpolation;
 extern const char *const mr_interpolation_names[]; /* in that order, ended by NULL */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "nn/layers/common.h"
-
-#include <string.h>
+#include "nn/layers/window.h"
 
 struct items {
     size_t count, per_task;
@@ -24,7 +22,7 @@ void mr_team_items(mr_team *t, size_t count, mr_item *item, void *argument)
     mr_team_run(t, (int)mr_ceil_divide(count, s.per_task), run_items, &s);
 }
 
-/* --- shapes ---------------------------------------------------------------- */
+/* ---- shapes */
 
 mr_image_size mr_image_size_of(const mr_shape *s)
 {
@@ -75,7 +73,7 @@ int mr_layer_check_last_axis(const mr_layer *l, const mr_shape *in, mr_error *e)
     return status;
 }
 
-/* --- windows --------------------------------------------------------------- */
+/* ---- windows */
 
 static int64_t effective(const mr_window *w, int i)
 {
@@ -142,77 +140,4 @@ void mr_window_padding(const mr_window *w, const mr_shape *in, int64_t before[2]
                               &before[i]);
     if (w->padding == MR_PADDING_CAUSAL)
         before[1] = effective(w, 1) - 1;
-}
-
-/* --- the activation argument ----------------------------------------------- */
-
-size_t mr_activated_saved(const mr_activation *a, const mr_call *c)
-{
-    return c->training && a->needs_x ? mr_reals_piece(mr_batch_count(&c->out)) : 0;
-}
-
-void mr_activated_forward(const mr_activation *a, const mr_call *c)
-{
-    size_t count = mr_batch_count(&c->out);
-    const mr_real *sum = c->y;
-    if (mr_activated_saved(a, c)) {
-        memcpy(c->saved, c->y, count * sizeof *c->y);
-        sum = c->saved;
-    }
-    mr_activation_forward(c->team, a, sum, c->y, count, mr_last_dim(&c->out));
-}
-
-size_t mr_activated_scratch(const mr_activation *a, const mr_call *c)
-{
-    return c->training && !mr_activation_is_linear(a) ? mr_reals_piece(mr_batch_count(&c->out)) : 0;
-}
-
-const mr_real *mr_activated_gradient(const mr_activation *a, const mr_call *c, mr_real *scratch)
-{
-    if (mr_activation_is_linear(a))
-        return c->dy;
-    const mr_real *sum = a->needs_x ? c->saved : NULL;
-    mr_activation_backward(c->team, a, sum, c->y, c->dy, scratch, mr_batch_count(&c->out),
-                           mr_last_dim(&c->out));
-    return scratch;
-}
-
-/* --- numbers per channel --------------------------------------------------- */
-
-size_t mr_per_channel_width(size_t channels)
-{
-    enum { LEAST = 64 };
-    return channels * mr_ceil_divide(LEAST, channels);
-}
-
-size_t mr_per_channel_size(size_t channels, size_t arrays)
-{
-    return mr_reals_piece(arrays * mr_per_channel_width(channels));
-}
-
-void mr_per_channel_repeat(mr_real *k, size_t arrays, size_t channels)
-{
-    size_t width = mr_per_channel_width(channels);
-    for (size_t a = 0; a < arrays; a++, k += width)
-        for (size_t i = channels; i < width; i++)
-            k[i] = k[i - channels];
-}
-
-struct channel_ranges {
-    mr_range *range;
-    void *argument;
-    size_t width, elements;
-};
-
-static void run_channel_range(void *argument, size_t first, size_t end, int thread)
-{
-    const struct channel_ranges *r = argument;
-    r->range(r->argument, first * r->width, mr_min(end * r->width, r->elements), thread);
-}
-
-void mr_per_channel_ranges(mr_team *t, size_t elements, size_t channels, mr_range *range, void *argument)
-{
-    enum { GRAIN = 16384 };
-    struct channel_ranges r = {range, argument, mr_per_channel_width(channels), elements};
-    mr_team_ranges(t, mr_ceil_divide(elements, r.width), mr_max(1, GRAIN / r.width), run_channel_range, &r);
 }

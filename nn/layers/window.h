@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several layers share: images, windows, the activation argument, sums over rows. */
-#ifndef MR_NN_LAYERS_COMMON_H
-#define MR_NN_LAYERS_COMMON_H
+/* Sizes, shapes of images, and the windows of convolutions and pooling. */
+#ifndef MR_NN_LAYERS_WINDOW_H
+#define MR_NN_LAYERS_WINDOW_H
 
-#include "nn/layers/activation.h"
 #include "nn/graph/layer.h"
 
 /* No kernel, stride, padding, factor or filter count is larger than this: products of two stay far below
@@ -41,7 +40,7 @@ static inline size_t mr_reals_piece(size_t reals)
 typedef void mr_item(void *argument, size_t item, int thread);
 void mr_team_items(mr_team *t, size_t count, mr_item *item, void *argument);
 
-/* --- shapes ---------------------------------------------------------------- */
+/* ---- shapes */
 
 /* A batch of images. The tensors of 1-D layers (N, L, C) are images of one row. */
 typedef struct mr_image_size {
@@ -70,7 +69,7 @@ int mr_layer_check_last_axis(const mr_layer *l, const mr_shape *in, mr_error *e)
 /* For output_shape: any "axis" that is an integer or a list of one, as 1 … rank-1. */
 int mr_layer_axis(const mr_layer *l, const mr_shape *in, int64_t fallback, int *axis, mr_error *e);
 
-/* --- windows of convolutions and pooling ----------------------------------- */
+/* ---- windows of convolutions and pooling */
 
 typedef enum mr_padding { MR_PADDING_VALID, MR_PADDING_SAME, MR_PADDING_CAUSAL } mr_padding;
 
@@ -89,40 +88,5 @@ int mr_window_output(const mr_layer *l, const mr_window *w, const mr_shape *in, 
                      mr_shape *out, mr_error *e);
 /* Padding in front of rows and columns. */
 void mr_window_padding(const mr_window *w, const mr_shape *in, int64_t before[2]);
-
-/* --- the activation argument of a layer ------------------------------------- */
-
-/* What backward must find in call->saved: the sum before the activation, where the gradient is not known from
- * y. */
-size_t mr_activated_saved(const mr_activation *a, const mr_call *c);
-/* call->y holds the sum: keeps it in call->saved where that is needed, then activates it in place. */
-void mr_activated_forward(const mr_activation *a, const mr_call *c);
-/* The gradient by the sum: call->dy itself for a linear layer, else in SCRATCH (as large as the output). */
-size_t mr_activated_scratch(const mr_activation *a, const mr_call *c);
-const mr_real *mr_activated_gradient(const mr_activation *a, const mr_call *c, mr_real *scratch);
-
-/* --- numbers per channel --------------------------------------------------- */
-
-/* Element-wise passes over rows of CHANNELS take COUNT arrays of numbers per channel, each repeated to a
- * WIDTH of whole rows that is long enough for vectors. Ranges start at multiples of WIDTH. */
-size_t mr_per_channel_width(size_t channels);
-size_t mr_per_channel_size(size_t channels, size_t arrays); /* bytes */
-/* K [arrays][width]: the first CHANNELS of each are there; repeats them. */
-void mr_per_channel_repeat(mr_real *k, size_t arrays, size_t channels);
-/* RANGE over ELEMENTS (a multiple of channels), cut at multiples of WIDTH. */
-void mr_per_channel_ranges(mr_team *t, size_t elements, size_t channels, mr_range *range, void *argument);
-
-/* --- sums over rows -------------------------------------------------------- */
-
-/* SUM_A[c] = sum of A[r][c] over ROWS rows of COLUMNS, SUM_AB[c] the same of A*B (B NULL: only the first),
- * accumulated in double by a fixed partition. SCRATCH: mr_column_sums_scratch bytes. */
-size_t mr_column_sums_scratch(size_t rows, size_t columns);
-void mr_column_sums(mr_team *t, const mr_real *a, const mr_real *b, size_t rows, size_t columns,
-                    double *sum_a, double *sum_ab, void *scratch);
-
-/* BIAS_GRADIENT[c] += sum of dy[r][c]. SCRATCH: mr_bias_gradient_scratch bytes. */
-size_t mr_bias_gradient_scratch(size_t rows, size_t columns);
-void mr_bias_gradient(mr_team *t, const mr_real *dy, size_t rows, size_t columns, mr_real *bias_gradient,
-                      void *scratch);
 
 #endif
