@@ -175,7 +175,7 @@ int mr_team_create(mr_team **out, int threads, mr_error *e)
 {
     *out = NULL;
     if (threads < 1 || threads > 1024)
-        return mr_fail(e, MR_EINVAL, "a team of %d threads: 1 to 1024 are possible", threads);
+        return mr_fail(e, MR_EINVAL, "%d threads: out of range (1 to 1024)", threads);
     mr_team *t = calloc(1, sizeof *t);
     if (t)
         t->worker = calloc((size_t)threads, sizeof *t->worker);

@@ -90,8 +90,8 @@ convert_keeps_all() {
 
 wrong_usage() {
   expect 2 "unknown option: --frobnicate" millrace train --frobnicate
-  expect 2 "nothing to train on" millrace train --model x.h5
-  expect 2 "nowhere to go" millrace train --data cells
+  expect 2 "no training data given" millrace train --model x.h5
+  expect 2 "no output given" millrace train --data cells
   expect 2 "--epochs '0'" millrace train --data cells --model x.h5 --epochs 0
   expect 2 "--batch-size 'many'" millrace train --data cells --model x.h5 --batch-size many
   expect 2 "unknown command 'frob'" millrace frob

@@ -164,7 +164,7 @@ classes_without_images() {
   [ "$(status_of millrace evaluate --model t.h5 --data test3)" = 0 ]
   [ "$(status_of millrace train --train-dir three --validation-dir test3 --model v.h5 "${small[@]}" --quiet)" = 0 ]
   grep -q 'no validation images for 1 of 3 classes: b' err
-  expect 1 "three3/b is not one of the 2 classes" cp_not_a_class
+  expect 1 "three3/b: not one of the 2 classes" cp_not_a_class
   # one image of a class is trained on
   mkdir three/c three/d && cp three/cat/"$(ls three/cat | head -1)" three/c && cp three/c/* three/d
   [ "$(status_of millrace train --data three --validation-split 0.2 --model v.h5 "${small[@]}" --quiet)" = 0 ]

@@ -75,7 +75,7 @@ goes_on() {
   cmp <(cut -d, -f1-6 whole.csv) <(cut -d, -f1-6 part.csv)
   millrace train "${small[@]}" --epochs 1 --model part.h5 # a later run's model is newer than that state
   [ -z "$(find part.h5.interrupted -maxdepth 1 -name '*.h5')" ]
-  expect 0 "there is no interrupted run" millrace train "${small[@]:0:10}" --epochs 1 --model other.h5 --resume
+  expect 0 "no interrupted run" millrace train "${small[@]:0:10}" --epochs 1 --model other.h5 --resume
   expect 2 "--resume requires --checkpoint-dir or --model" millrace train --resume
 }
 

@@ -147,7 +147,7 @@ resume_from_any_cut() {
     cmp r.csv w.csv
   done
   head -c 5000 w.csv >r.csv
-  expect 1 'not what it was' predict --images many/04 --batch-size 8 --output r.csv --resume
+  expect 1 'the input has changed' predict --images many/04 --batch-size 8 --output r.csv --resume
   expect 1 'other columns' predict --images many --top 1 --output r.csv --resume
   expect 2 'standard output' predict --images many --resume
 }

@@ -79,7 +79,7 @@ END2
 refused() {
   touch file
   expect 1 "cannot make the folder no/where" millrace train "${small[@]}" --tensorboard no/where
-  expect 1 "--tensorboard file: a folder's name is expected" millrace train "${small[@]}" --tensorboard file
+  expect 1 "--tensorboard file: not a directory" millrace train "${small[@]}" --tensorboard file
 }
 
 run_cases the_history_in_events without_validation resumed numbers_are_right top_k_of_arrays refused

@@ -103,8 +103,8 @@ updates() { millrace summary "$1" | sed -n 's/^Optimizer state: .* \([0-9]*\) fi
 
 refused() {
   expect 2 "--schedule 'fast'" millrace train "${common[@]}" --schedule fast
-  expect 2 "--power does not go with --schedule cosine" millrace train "${common[@]}" --schedule cosine --power 2
-  expect 2 "belongs to a schedule" millrace train "${common[@]}" --decay-steps 7
+  expect 2 "--power cannot be used with --schedule cosine" millrace train "${common[@]}" --schedule cosine --power 2
+  expect 2 "--decay-steps requires --schedule" millrace train "${common[@]}" --decay-steps 7
   expect 2 "needs a --decay-rate" millrace train "${common[@]}" --schedule exponential
   expect 2 "--decay and --schedule" millrace train "${common[@]}" --schedule cosine --decay 0.1
   expect 2 "needs 3" millrace train "${common[@]}" --schedule piecewise --boundaries 1,2 --values 0.1,0.2

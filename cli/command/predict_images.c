@@ -64,7 +64,7 @@ static void resumed(void *context, const mr_predict_totals *t)
         mr_progress_message(p, MR_LOG_INFO, "%s holds %llu rows: going on behind them", j->job->c->output,
                             (unsigned long long)t->resumed);
     else
-        mr_progress_message(p, MR_LOG_INFO, "%s holds nothing to go on from: starting fresh",
+        mr_progress_message(p, MR_LOG_INFO, "%s has no rows to resume from: starting over",
                             j->job->c->output);
     mr_progress_stream_from(p, (int64_t)t->resumed);
 }
@@ -136,12 +136,12 @@ static int check_options(const images *j, mr_error *e)
 {
     const mr_cli *c = j->job->c;
     if (c->move_to && c->link_to)
-        return mr_fail(e, MR_EUSAGE, "--move-to and --link-to exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--move-to and --link-to cannot be used together");
     if (c->resume && !c->output)
         return mr_hint(e, mr_fail(e, MR_EUSAGE, "cannot resume into standard output"),
                        "give --output FILE");
     if (c->resume && c->unordered && c->move_to)
-        return mr_fail(e, MR_EUSAGE, "--resume, --unordered and --move-to do not go together");
+        return mr_fail(e, MR_EUSAGE, "--resume, --unordered and --move-to cannot be used together");
     if (c->csv_safe && c->output && (!strrchr(c->output, '.') || strcasecmp(strrchr(c->output, '.'), ".csv")))
         return mr_fail(e, MR_EUSAGE, "--csv-safe requires an --output in CSV format");
     if (c->only_new && !c->watch.count)

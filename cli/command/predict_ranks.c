@@ -52,8 +52,8 @@ static int check_seen(const mr_predict_ranks *p, mr_error *e)
     mr_ranks_sum(p->ranks, &all, 1);
     if (all == seen * mr_ranks_count(p->ranks))
         return 0;
-    return mr_hint(e, mr_fail(e, MR_EINVAL, "the ranks did not find the same files: the folder changed meanwhile"),
-                   "begin anew");
+    return mr_hint(e, mr_fail(e, MR_EINVAL, "the ranks found different files: the folder changed during the run"),
+                   "start over");
 }
 
 static void add_up(const mr_predict_ranks *p, mr_predict_totals *t, double *stopped)

@@ -682,7 +682,7 @@ const mr_command mr_command_train = {
     .details =
         "\n  millrace train --data cells --model cells.h5 --plot cells.png\n\n"
         "A finished run replaces --model. A run that ends early (stopped by a signal, or failed) leaves its\n"
-        "state in --checkpoint-dir, or without that in MODEL.interrupted, and --resume goes on from it. It\n"
+        "state in --checkpoint-dir, or without that in MODEL.interrupted, and --resume continues from it. It\n"
         "leaves a finished --model as it was, unless --overwrite is given. --resume of a run whose model is finished\n"
         "has nothing to do; it does not replace another one.\n",
     .run = run,

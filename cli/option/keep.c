@@ -9,7 +9,7 @@ enum { USUAL_CHECKPOINTS = 3, MOST_CHECKPOINTS = 1 << 30 };
 static int wrong(const char *item, mr_error *e)
 {
     return mr_hint(
-        e, mr_fail(e, MR_EUSAGE, "--keep %s: a number of checkpoints, best or last is expected", item),
+        e, mr_fail(e, MR_EUSAGE, "--keep: expected a number of checkpoints, best or last, got '%s'", item),
         "--keep 3, --keep best, or both: --keep 3,best");
 }
 
@@ -68,7 +68,7 @@ int mr_cli_keep_check_resumed(mr_cli *c, const mr_list *before, mr_error *e)
         return mr_hint(e,
                        mr_fail(e, MR_EUSAGE, "--keep %s: the run that is resumed began %s --keep best",
                                now.best ? "best" : "last", then.best ? "with" : "without"),
-                       "leave it out to go on as before, or begin another run --from the checkpoint");
+                       "leave it out to continue as before, or start another run with --from");
     if (then.best && !now.best && c->keep.count < MR_CLI_LIST)
         c->keep.item[c->keep.count++] = "best";
     return 0;

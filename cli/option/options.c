@@ -13,7 +13,7 @@
 
 static int bad(const char *option, const char *text, const char *expected, mr_error *e)
 {
-    return mr_fail(e, MR_EUSAGE, "--%s '%s': %s is expected", option, text, expected);
+    return mr_fail(e, MR_EUSAGE, "--%s: expected %s, got '%s'", option, expected, text);
 }
 
 static int parse_number(const mr_option *o, const char *text, double *out, mr_error *e)

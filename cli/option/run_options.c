@@ -129,7 +129,7 @@ static int differs(const mr_option *o, const json_t *then, const json_t *now, mr
                                   given ? given : "");
     free(before);
     free(given);
-    return mr_hint(e, status, "leave it out to go on as before, or begin another run --from the checkpoint");
+    return mr_hint(e, status, "leave it out to continue as before, or start another run with --from");
 }
 
 /* Given now: must be what it was, or what it was by default. */

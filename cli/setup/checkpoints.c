@@ -103,7 +103,7 @@ static int look_for_finished(mr_cli_checkpoints *p, const mr_cli *c, mr_error *e
                             news.epochs);
     else
         mr_progress_message(p->progress, MR_LOG_INFO,
-                            "there is no interrupted run in %s: starting from the beginning", p->interrupted);
+                            "no interrupted run in %s: starting from the beginning", p->interrupted);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static int find_interrupted(mr_cli_checkpoints *p, mr_cli *c, mr_error *e)
         return look_for_finished(p, c, e);
     else if (there)
         mr_progress_message(p->progress, MR_LOG_INFO,
-                            "%s holds the state of an interrupted run: --resume goes on from it",
+                            "%s holds the state of an interrupted run: --resume continues from it",
                             p->interrupted);
     return 0;
 }
@@ -144,7 +144,7 @@ int mr_cli_checkpoints_open(mr_cli_checkpoints *p, mr_cli *c, mr_progress *progr
         status = take_over(p, c, e);
     else if (!status && c->resume)
         mr_progress_message(progress, MR_LOG_INFO,
-                            "there is no checkpoint in %s yet: starting from the beginning",
+                            "no checkpoint in %s yet: starting from the beginning",
                             c->checkpoint_dir);
     return status;
 }

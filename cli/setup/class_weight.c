@@ -63,11 +63,11 @@ static const char *one_weight(double *out, const char *p, const mr_cli_data *d, 
     int class = class_by_name(d, p, (size_t)(equals - p));
     double weight = strtod(equals + 1, &stop);
     if (equals == p || stop != end || !(weight >= 0 && weight < 1e9)) {
-        mr_fail(e, MR_EUSAGE, "--class-weight '%.*s': NAME=F is expected", (int)(end - p), p);
+        mr_fail(e, MR_EUSAGE, "--class-weight: expected NAME=F, got '%.*s'", (int)(end - p), p);
         return NULL;
     }
     if (class < 0) {
-        mr_fail(e, MR_EUSAGE, "--class-weight: there is no class '%.*s'", (int)(equals - p), p);
+        mr_fail(e, MR_EUSAGE, "--class-weight: unknown class '%.*s'", (int)(equals - p), p);
         return NULL;
     }
     out[class] = weight;
@@ -80,7 +80,7 @@ int mr_cli_class_weights(double **out, const char *text, const mr_cli_data *d, m
     if (!text)
         return 0;
     if (d->classes < 2)
-        return mr_fail(e, MR_EUSAGE, "--class-weight: the targets are no classes");
+        return mr_fail(e, MR_EUSAGE, "--class-weight: the targets are not class labels");
     *out = calloc((size_t)d->classes, sizeof **out);
     if (!*out)
         return mr_no_memory(e, "the class weights");

@@ -68,15 +68,15 @@ static int one_of(const mr_cli *c, mr_error *e)
 {
     int sources = (c->data != NULL) + (c->train_dir != NULL) + (c->arrays != NULL);
     if (sources == 0)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is nothing to train on"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "no training data given"),
                        "give --data DIR, --train-dir DIR or --arrays FILE.h5");
     if (sources > 1)
-        return mr_fail(e, MR_EUSAGE, "--data, --train-dir and --arrays exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--data, --train-dir and --arrays cannot be used together");
     if (c->arrays && (c->validation_dir || c->validation_split > 0))
         return mr_fail(e, MR_EUSAGE,
                        "--arrays brings its own x_val, y_val: no --validation-dir, no --validation-split");
     if (c->validation_dir && c->validation_split > 0)
-        return mr_fail(e, MR_EUSAGE, "--validation-dir and --validation-split exclude one another");
+        return mr_fail(e, MR_EUSAGE, "--validation-dir and --validation-split cannot be used together");
     return 0;
 }
 
@@ -153,7 +153,7 @@ int mr_cli_open_evaluation(mr_cli_data *d, const mr_cli *c, const mr_model *mode
         return mr_hint(
             e,
             mr_fail(e, MR_EUSAGE,
-                    c->data ? "--data and --arrays exclude one another" : "there is nothing to evaluate on"),
+                    c->data ? "--data and --arrays cannot be used together" : "no data to evaluate given"),
             "give --data DIR or --arrays FILE.h5");
     int status = mr_cli_part(&part, c, e);
     d->part = "all";
@@ -378,7 +378,7 @@ int mr_cli_augmentation(mr_augmentation *out, const mr_cli *c, mr_error *e)
     }
     int mode = c->fill_mode ? mr_fill_mode_by_name(c->fill_mode) : (int)MR_FILL_NEAREST;
     if (!status && mode < 0)
-        status = mr_fail(e, MR_EUSAGE, "--fill-mode '%s': nearest, constant, reflect or wrap is expected",
+        status = mr_fail(e, MR_EUSAGE, "--fill-mode: expected nearest, constant, reflect or wrap, got '%s'",
                          c->fill_mode);
     out->fill_mode = mode < 0 ? MR_FILL_NEAREST : (mr_fill_mode)mode;
     return status;
@@ -388,7 +388,7 @@ int mr_cli_budget(mr_budget *out, const mr_cli *c, mr_error *e)
 {
     *out = mr_budget_default();
     if (c->on_error && strcmp(c->on_error, "skip") && strcmp(c->on_error, "fail"))
-        return mr_fail(e, MR_EUSAGE, "--on-error '%s': skip or fail is expected", c->on_error);
+        return mr_fail(e, MR_EUSAGE, "--on-error: expected skip or fail, got '%s'", c->on_error);
     out->fail = c->on_error && !strcmp(c->on_error, "fail");
     return c->max_errors ? mr_budget_parse(out, c->max_errors, e) : 0;
 }

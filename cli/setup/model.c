@@ -167,7 +167,7 @@ int mr_cli_trained_model(mr_model **out, const mr_cli *c, mr_error *e)
         return with_precision(out, c, status, e);
     }
     if (!c->arch || !c->weights || !is_json(c->arch))
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "there is no model to run"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "no model given"),
                        "give --model FILE, or --arch FILE.json --weights FILE");
     return with_precision(out, c, from_arch(out, c, NULL, 0, e), e);
 }
@@ -215,7 +215,7 @@ static int smoothed(json_t **loss, const mr_cli *c, mr_error *e)
     if (status)
         return status;
     if (parsed.class->sparse)
-        return mr_fail(e, MR_EUSAGE, "--label-smoothing does not go with %s", parsed.class->name);
+        return mr_fail(e, MR_EUSAGE, "--label-smoothing cannot be used with %s", parsed.class->name);
     parsed.label_smoothing = c->label_smoothing;
     json_decref(*loss);
     *loss = mr_loss_config(&parsed);

@@ -40,9 +40,9 @@ static int check_file(const mr_cli_file *f, mr_error *e)
     struct stat old;
     mr_output to;
     if (!*f->path)
-        return mr_fail(e, MR_EUSAGE, "%s: a file's name is expected", mr_cli_file_text(f));
+        return mr_fail(e, MR_EUSAGE, "%s: expected a file name", mr_cli_file_text(f));
     if (f->path[strlen(f->path) - 1] == '/' || (stat(f->path, &old) == 0 && S_ISDIR(old.st_mode)))
-        return mr_fail(e, MR_EIO, "%s: a file's name is expected, this is a folder's", mr_cli_file_text(f));
+        return mr_fail(e, MR_EIO, "%s: is a directory", mr_cli_file_text(f));
     int status = mr_output_resolve(&to, f->path, e);
     if (!status)
         status = to.stream ? check_stream(f, &to, e) : check_folder(f, to.path, e);
@@ -104,12 +104,12 @@ static int check_output_folder(const mr_cli_file *f, mr_error *e)
 {
     struct stat st;
     if (!*f->path)
-        return mr_fail(e, MR_EUSAGE, "%s: a folder's name is expected", mr_cli_file_text(f));
+        return mr_fail(e, MR_EUSAGE, "%s: expected a directory name", mr_cli_file_text(f));
     if (stat(f->path, &st))
         return errno == ENOENT ? check_parent(f, e)
                                : mr_fail_errno(e, errno, "%s: cannot open the folder", mr_cli_file_text(f));
     if (!S_ISDIR(st.st_mode))
-        return mr_fail(e, MR_EIO, "%s: a folder's name is expected, this is a file's", mr_cli_file_text(f));
+        return mr_fail(e, MR_EIO, "%s: not a directory", mr_cli_file_text(f));
     if (access(f->path, W_OK | X_OK))
         return mr_fail_errno(e, errno, "%s: cannot write into the folder", mr_cli_file_text(f));
     return 0;
@@ -204,7 +204,7 @@ int mr_cli_check_files(const mr_cli *c, mr_error *e)
 int mr_cli_check_training_files(const mr_cli *c, mr_error *e)
 {
     if (!c->model && !c->checkpoint_dir)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "the trained model has nowhere to go"),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "no output given for the trained model"),
                        "give --model FILE.h5 or FILE.keras");
     return mr_cli_check_files(c, e);
 }

@@ -15,7 +15,7 @@ static int apply_options(mr_preprocess *p, const mr_cli *c, mr_error *e)
     if (!status && c->color_mode) {
         int mode = mr_color_mode_by_name(c->color_mode);
         if (mode < 0)
-            status = mr_fail(e, MR_EUSAGE, "--color-mode '%s': rgb or grayscale is expected", c->color_mode);
+            status = mr_fail(e, MR_EUSAGE, "--color-mode: expected rgb or grayscale, got '%s'", c->color_mode);
         else
             p->color_mode = (mr_color_mode)mode;
     }

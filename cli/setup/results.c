@@ -196,7 +196,7 @@ static void tell_early_end(const mr_cli_results *r)
     if (t->stopped)
         mr_text_format(&text, "stopped by signal %d after step %lld", mr_interrupted(), (long long)t->step);
     if (state)
-        mr_text_format(&text, "%sthe state %s is in %s: --resume goes on from it", t->stopped ? "; " : "",
+        mr_text_format(&text, "%sthe state %s is in %s: --resume continues from it", t->stopped ? "; " : "",
                        r->failed ? "after the last whole epoch" : "of the run", state);
     if (text.length)
         mr_progress_message(r->progress, MR_LOG_WARNING, "%s", mr_text_string(&text));

@@ -27,7 +27,7 @@ static int parse_numbers(const char *option, const char *text, double *out, int 
         char *end;
         double value = strtod(p, &end);
         if (end == p || !isfinite(value) || *count == max || (*end && *end != ','))
-            return mr_fail(e, MR_EUSAGE, "--%s '%s': a list of numbers, as in 0.1,0.01, is expected", option,
+            return mr_fail(e, MR_EUSAGE, "--%s: expected a list of numbers (0.1,0.01), got '%s'", option,
                            text);
         out[(*count)++] = value;
         p = end;
@@ -63,7 +63,7 @@ static int parse_steps(const char *option, const char *text, int64_t steps_per_e
     const char *after = end + unit_length(end);
     if (end == text || !(steps >= 0 && steps < 1e15) || (*after && !rest))
         return mr_fail(e, MR_EUSAGE,
-                       "--%s '%s': a number of steps or epochs, as in 1000 or 5epochs, is expected", option,
+                       "--%s: expected a number of steps or epochs (1000, 5epochs), got '%s'", option,
                        text);
     *out = (int64_t)steps;
     if (rest)
@@ -224,7 +224,7 @@ static const char *foreign_option(const mr_cli *c, const char *options)
 int mr_cli_check_no_schedule(const mr_cli *c, mr_error *e)
 {
     const char *option = foreign_option(c, "");
-    return option ? mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s belongs to a schedule", option),
+    return option ? mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s requires --schedule", option),
                             "give --schedule NAME too")
                   : 0;
 }
@@ -245,7 +245,7 @@ int mr_cli_schedule(json_t **out, const mr_cli *c, const char *name, double rate
     const mr_schedule_row *s = &mr_schedule_rows[kind];
     const char *foreign = foreign_option(c, s->options);
     if (foreign)
-        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s does not go with --schedule %s", foreign, s->name),
+        return mr_hint(e, mr_fail(e, MR_EUSAGE, "--%s cannot be used with --schedule %s", foreign, s->name),
                        "it takes%s", s->options);
     json_t *config = json_object();
     int status = fill[kind](&r, config);

@@ -10,7 +10,7 @@ static int parse_share(const char *option, const char *text, float *out, mr_erro
     char *end;
     double value = strtod(text, &end);
     if (end == text || *end || !(value >= 0 && value <= 1))
-        return mr_fail(e, MR_EUSAGE, "--threshold '%s': F or CLASS=F with F from 0 to 1 is expected", option);
+        return mr_fail(e, MR_EUSAGE, "--threshold: expected F or CLASS=F with F from 0 to 1, got '%s'", option);
     *out = (float)value;
     return 0;
 }

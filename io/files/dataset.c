@@ -68,7 +68,7 @@ static int check_names(const char *dir, const mr_paths *found, char *const *want
 {
     for (size_t i = 0; i < found->count; i++)
         if (find_name(wanted, (size_t)classes, found->name[i]) < 0)
-            return mr_fail(e, MR_EINVAL, "%s/%s is not one of the %d classes", dir, found->name[i], classes);
+            return mr_fail(e, MR_EINVAL, "unknown class folder %s/%s: not one of the %d classes", dir, found->name[i], classes);
     return 0;
 }
 

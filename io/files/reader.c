@@ -31,7 +31,7 @@ static int choose_backend(mr_reader *r, mr_error *e)
         r->backend = by_preference[i];
         r->state = r->backend->create(r->pool, r->options, &reason);
     }
-    return r->state ? 0 : mr_fail_errno(e, reason, "no way to read files");
+    return r->state ? 0 : mr_fail_errno(e, reason, "cannot set up file reading");
 }
 
 static int make_slots(mr_reader *r, mr_error *e)

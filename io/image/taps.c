@@ -127,7 +127,7 @@ int mr_taps_create(mr_taps *t, int in, int out, mr_interpolation f, mr_error *e)
     int64_t stride = (room + MR_TAP_GROUP - 1) / MR_TAP_GROUP * MR_TAP_GROUP;
     *t = (mr_taps){.in = in, .out = out, .filter = f, .stride = (int)stride};
     if (stride * out > MAX_WEIGHTS)
-        return mr_fail(e, MR_ELIMIT, "resizing %d to %d pixels is out of all proportion", in, out);
+        return mr_fail(e, MR_ELIMIT, "resizing %d to %d pixels: ratio too large", in, out);
     double *w = malloc((size_t)stride * sizeof *w);
     int status =
         w ? allocate(t, e) : mr_no_memory(e, "resizing %d to %d pixels", in, out);

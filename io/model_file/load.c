@@ -67,7 +67,7 @@ static int read_all(int fd, char *text, size_t size, const char *file, mr_error 
         if (n < 0)
             return mr_fail_errno(e, errno, "cannot read '%s'", file);
         if (n == 0)
-            return mr_fail(e, MR_EIO, "'%s' became shorter while it was read", file);
+            return mr_fail(e, MR_EIO, "'%s' was truncated while being read", file);
         done += (size_t)n;
     }
     return 0;

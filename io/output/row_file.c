@@ -99,7 +99,7 @@ int mr_row_file_resume(mr_row_file **out, const char *file, const mr_row_format 
         *out = f;
         return 0;
     }
-    int status = mr_fail_errno(e, errno, "cannot go on with %s", file);
+    int status = mr_fail_errno(e, errno, "cannot resume %s", file);
     destroy(f);
     return status;
 }
@@ -118,7 +118,7 @@ int mr_row_file_flush(mr_row_file *f, mr_error *e)
     if (error == EPIPE && f->shared)
         return mr_fail(e, MR_ECANCELED, "%s was closed", f->name);
     if (error == ECANCELED)
-        return mr_fail(e, MR_ECANCELED, "stopped: nobody reads %s", f->name);
+        return mr_fail(e, MR_ECANCELED, "stopped: %s is not being read", f->name);
     return error ? mr_fail_errno(e, error, "cannot write %s", f->name) : status;
 }
 

@@ -58,7 +58,7 @@ static int make_folder(const char *path, mr_error *e)
     if (mkdir(path, 0777) && errno != EEXIST)
         return mr_fail_errno(e, errno, "cannot make the checkpoint folder %s", path);
     if (stat(path, &st) || !S_ISDIR(st.st_mode))
-        return mr_fail(e, MR_EIO, "the checkpoint folder %s is no folder", path);
+        return mr_fail(e, MR_EIO, "%s is not a directory", path);
     if (access(path, W_OK | X_OK))
         return mr_fail_errno(e, errno, "cannot write into the checkpoint folder %s", path);
     return 0;

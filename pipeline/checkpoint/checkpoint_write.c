@@ -34,7 +34,7 @@ static int read_history(double **table, mr_history_rows *rows, hid_t file, mr_er
         return 0;
     int status = mr_hdf5_shape(&shape, file, HISTORY, e);
     if (!status && shape.rank != 2)
-        status = mr_fail(e, MR_EFORMAT, "dataset '%s' is no table", HISTORY);
+        status = mr_fail(e, MR_EFORMAT, "dataset '%s' is not a table", HISTORY);
     if (status)
         return status;
     size_t count = mr_shape_count(&shape);

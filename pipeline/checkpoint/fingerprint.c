@@ -83,5 +83,5 @@ int mr_data_compare(const json_t *before, const json_t *now, const char *what, m
                       count_of(before), count_of(now))
             : mr_fail(e, MR_EINVAL, "the %s data are not those of the run: %lld samples as then, but others",
                       what, count_of(now));
-    return mr_hint(e, status, "to go on with other data, begin a run --from the checkpoint");
+    return mr_hint(e, status, "to continue with other data, start a new run with --from");
 }

@@ -151,7 +151,7 @@ int mr_resume_newest(mr_resumed *out, bool *found, const mr_checkpoint_dir *d,
     if (!status && !*found && list.count)
         status = mr_hint(
             e, mr_fail(e, MR_EFORMAT, "none of the %zu checkpoints in %s can be used", list.count, d->path),
-            "move them away to begin anew");
+            "move them away to start over");
     mr_checkpoint_list_free(&list);
     return status;
 }

@@ -18,7 +18,7 @@ int mr_budget_parse(mr_budget *b, const char *text, mr_error *e)
     bool percent = end[0] == '%' && !end[1];
     if (end == text || errno || !(value >= 0) ||
         (!percent && (*end || value != floor(value) || value > 1e15)) || (percent && value > 100))
-        return mr_fail(e, MR_EUSAGE, "--max-errors '%s': a count or a percentage (20, 5%%) is expected",
+        return mr_fail(e, MR_EUSAGE, "--max-errors: expected a count or a percentage (20, 5%%), got '%s'",
                        text);
     b->most = percent ? -1 : (int64_t)value;
     b->percent = percent ? value : 0;
@@ -34,7 +34,7 @@ static int over(const mr_budget *b, int64_t total, mr_error *e)
 {
     int status = mr_fail(e, MR_ELIMIT, "%lld inputs could not be used, %lld are allowed",
                          (long long)b->errors, (long long)allowed(b, total));
-    return mr_hint(e, status, "mend or remove them, or give --max-errors N or P%%");
+    return mr_hint(e, status, "fix or remove them, or give --max-errors N or P%%");
 }
 
 int mr_budget_spend(mr_budget *b, int64_t total, const char *path, const char *reason, mr_error *e)
@@ -46,7 +46,7 @@ int mr_budget_spend(mr_budget *b, int64_t total, const char *path, const char *r
     if ((b->most >= 0 || total > 0) && b->errors > allowed(b, total)) {
         int status = mr_fail(e, MR_ELIMIT, "%s: %s: over the %lld unusable inputs that are allowed", path,
                              reason, (long long)allowed(b, total));
-        return mr_hint(e, status, "mend or remove them, or give --max-errors N or P%%");
+        return mr_hint(e, status, "fix or remove them, or give --max-errors N or P%%");
     }
     return 0;
 }

@@ -34,7 +34,7 @@ static int check_range(const char *what, int value, int max, mr_error *e)
 {
     if (value >= 1 && value <= max)
         return MR_OK;
-    return mr_fail(e, MR_EINVAL, "%s %d: 1 to %d are possible", what, value, max);
+    return mr_fail(e, MR_EINVAL, "%s %d is out of range (1 to %d)", what, value, max);
 }
 
 static int check_options(const mr_loader_options *o, mr_error *e)

@@ -29,9 +29,9 @@ static int changed(const char *path, mr_error *e)
 {
     return mr_hint(e,
                    mr_fail(e, MR_EINVAL,
-                           "the input is not what it was: %s has a row, but does not come where it did",
+                           "the input has changed: %s has a row, but is not at the same place",
                            path),
-                   "--resume wants the same --images in the same order; without it the run begins anew");
+                   "--resume requires the same --images in the same order; without it the run starts over");
 }
 
 static bool is_gone(const char *path)
@@ -212,7 +212,7 @@ int mr_catch_up_open(mr_catch_up **out, mr_source source, mr_past *past, const m
 {
     mr_catch_up *r = *out = calloc(1, sizeof *r);
     if (!r)
-        return mr_no_memory(e, "go on with an output");
+        return mr_no_memory(e, "resuming an output");
     r->source = source;
     r->options = *options;
     int status = options->unrelated ? pass_unrelated(r, past, e)

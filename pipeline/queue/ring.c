@@ -137,7 +137,7 @@ int mr_ring_init(mr_ring *r, const mr_ring_kind *kind, size_t capacity, mr_error
 {
     r->cells = NULL;
     if (capacity < 1 || capacity > CAPACITY_MAX)
-        return mr_fail(e, MR_EINVAL, "a queue of %zu items: 1 to %d are possible", capacity, CAPACITY_MAX);
+        return mr_fail(e, MR_EINVAL, "queue size %zu is out of range (1 to %d)", capacity, CAPACITY_MAX);
     size_t cells = round_up(capacity);
     r->kind = kind;
     r->mask = cells - 1;

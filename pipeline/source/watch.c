@@ -310,7 +310,7 @@ static int take_events(mr_watch *w, mr_error *e)
     ssize_t n = read(w->fd, w->events, sizeof w->events);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR ? 0
-                                                 : mr_fail_errno(e, errno, "cannot watch folders any more");
+                                                 : mr_fail_errno(e, errno, "cannot continue to watch folders");
     int status = 0;
     for (ssize_t at = 0; at < n && !status;) {
         const struct inotify_event *v = (const struct inotify_event *)(void *)(w->events + at);

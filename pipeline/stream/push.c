@@ -13,7 +13,7 @@ static int check_pixels(const mr_stream *s, const mr_input *in, mr_error *e)
     if (in->width < 1 || in->height < 1 || in->width > SIDE_MAX || in->height > SIDE_MAX)
         return mr_fail(e, MR_EINVAL, "pixels of %dx%d", in->width, in->height);
     if (in->channels != 1 && in->channels != 3)
-        return mr_fail(e, MR_EINVAL, "pixels of %d channels: 3 (RGB) or 1 (gray) are possible", in->channels);
+        return mr_fail(e, MR_EINVAL, "unsupported number of channels: %d (expected 3 for RGB or 1 for gray)", in->channels);
     if (in->stride && in->stride < (size_t)in->width * (size_t)in->channels)
         return mr_fail(e, MR_EINVAL, "a stride of %zu bytes is less than a row", in->stride);
     if ((int64_t)in->width * in->height > s->max_pixels)
@@ -27,7 +27,7 @@ static int check_input(const mr_stream *s, const mr_input *in, mr_error *e)
     if (in->bytes && in->pixels)
         return mr_fail(e, MR_EINVAL, "an image is bytes or pixels, not both");
     if (!in->bytes && !in->pixels && !in->path)
-        return mr_fail(e, MR_EINVAL, "there is no image: neither path nor bytes nor pixels");
+        return mr_fail(e, MR_EINVAL, "no image given: path, bytes and pixels are all empty");
     return in->pixels ? check_pixels(s, in, e) : 0;
 }
 

@@ -134,7 +134,7 @@ static int check_options(const mr_stream_options *o, mr_error *e)
     enum { CAPACITY_MAX = 1 << 24 };
     int status = 0;
     if (o->capacity && (o->capacity < o->batch_size || o->capacity > CAPACITY_MAX))
-        status = mr_fail(e, MR_EINVAL, "a capacity of %d images: %d (a batch) to %d are possible",
+        status = mr_fail(e, MR_EINVAL, "capacity %d is out of range (%d, one batch, to %d)",
                          o->capacity, o->batch_size, CAPACITY_MAX);
     else if (o->threads < 0 || o->decode_threads < 0 || o->linger_ms < LINGER_FOREVER || o->layer_count < 0)
         status = mr_fail(e, MR_EINVAL, "threads, linger_ms or layer_count of the options is negative");

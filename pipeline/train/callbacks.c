@@ -47,10 +47,10 @@ int mr_monitor_create(mr_monitor *out, const char *metric, double min_delta, boo
     columns = columns ? columns : &none;
     const char *accuracy = columns->accuracy ? columns->accuracy : "accuracy";
     if (columns->no_accuracy && strstr(metric, "accuracy"))
-        return mr_hint(e, mr_fail(e, MR_EINVAL, "there is no metric '%s': the targets are not classes", metric),
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "unknown metric '%s': the targets are not class labels", metric),
                        "loss or val_loss");
     if (is_no_metric(metric) || !look_up(metric, columns, NULL).found)
-        return mr_hint(e, mr_fail(e, MR_EINVAL, "there is no metric '%s'", metric),
+        return mr_hint(e, mr_fail(e, MR_EINVAL, "unknown metric '%s'", metric),
                        "loss, %s, val_loss, val_%s; or a column of --history, as val_recall/CLASS", accuracy, accuracy);
     if (!strncmp(metric, "val_", 4) && !validates)
         return mr_hint(e, mr_fail(e, MR_EINVAL, "'%s' needs validation data", metric),
@@ -306,7 +306,7 @@ static int best_run_end(void *context, mr_trainer *t, mr_error *e)
         find_again(s, g);
     if (s->lost) {
         say(&s->says,
-            "the weights of epoch %d, the best one, are in no checkpoint any more: the last ones stay",
+            "no checkpoint of the best epoch (%d) is left: keeping the last weights",
             s->epoch);
         return 0;
     }

@@ -123,7 +123,7 @@ static int step(struct run *r, const mr_examples *ex)
         return status;
     if (!isfinite(loss))
         return mr_hint(r->e,
-                       mr_fail(r->e, MR_EINVAL, "the loss is not a number any more, in epoch %d, step %lld",
+                       mr_fail(r->e, MR_EINVAL, "the loss is NaN or infinite in epoch %d, step %lld",
                                r->at.epoch + 1, (long long)r->at.sums.steps),
                        "a smaller --learning-rate, --clipnorm, or --rescale 1/255 may help");
     r->at.step++;

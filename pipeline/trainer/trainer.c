@@ -45,7 +45,7 @@ static int check_trainable(const mr_trainer *t, mr_error *e)
                            g->layer[i]->name, mr_layer_untrained_key(g->layer[i]));
     for (int i = 0; i < g->params; i++)
         trainable += g->param[i]->trainable;
-    return trainable ? 0 : mr_fail(e, MR_EINVAL, "every layer is frozen: there is nothing to train");
+    return trainable ? 0 : mr_fail(e, MR_EINVAL, "every layer is frozen: no weights to train");
 }
 
 static int make_optimizer(mr_trainer *t, mr_error *e)
