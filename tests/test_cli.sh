@@ -92,8 +92,8 @@ wrong_usage() {
   expect 2 "unknown option: --frobnicate" millrace train --frobnicate
   expect 2 "no training data given" millrace train --model x.h5
   expect 2 "no output given" millrace train --data cells
-  expect 2 "--epochs '0'" millrace train --data cells --model x.h5 --epochs 0
-  expect 2 "--batch-size 'many'" millrace train --data cells --model x.h5 --batch-size many
+  expect 2 "--epochs: expected a whole number from 1 to 1000000, got '0'" millrace train --data cells --model x.h5 --epochs 0
+  expect 2 "--batch-size: expected" millrace train --data cells --model x.h5 --batch-size many
   expect 2 "unknown command 'frob'" millrace frob
   expect 2 "MODEL is missing" millrace summary
   expect 2 "--optimizer 'sdg': unknown name (known: sgd, adam, " millrace train --data cells --model x.h5 --optimizer sdg

@@ -108,8 +108,8 @@ refused() {
   expect 2 "needs a --decay-rate" millrace train "${common[@]}" --schedule exponential
   expect 2 "--decay and --schedule" millrace train "${common[@]}" --schedule cosine --decay 0.1
   expect 2 "needs 3" millrace train "${common[@]}" --schedule piecewise --boundaries 1,2 --values 0.1,0.2
-  expect 2 "--decay-steps '5hours'" millrace train "${common[@]}" --schedule cosine --decay-steps 5hours
-  expect 2 "--decay-steps '1.5'" millrace train "${common[@]}" --schedule cosine --decay-steps 1.5
+  expect 2 "--decay-steps: expected a number of steps or epochs (1000, 5epochs), got '5hours'" millrace train "${common[@]}" --schedule cosine --decay-steps 5hours
+  expect 2 "--decay-steps: expected" millrace train "${common[@]}" --schedule cosine --decay-steps 1.5
   expect 2 "at least one step" millrace train "${common[@]}" --schedule cosine --decay-steps 0
   expect 1 "boundaries must rise" millrace train "${common[@]}" --schedule piecewise --boundaries 3,2 --values 0.1,0.2,0.3
 }
