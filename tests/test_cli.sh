@@ -92,7 +92,7 @@ wrong_usage() {
   expect 2 "unknown option: --frobnicate" millrace train --frobnicate
   expect 2 "no training data given" millrace train --model x.h5
   expect 2 "no output given" millrace train --data cells
-  expect 2 "--epochs: expected a whole number from 1 to 1000000, got '0'" millrace train --data cells --model x.h5 --epochs 0
+  expect 2 "--epochs: expected a whole number of 1 to 1000000, got '0'" millrace train --data cells --model x.h5 --epochs 0
   expect 2 "--batch-size: expected" millrace train --data cells --model x.h5 --batch-size many
   expect 2 "unknown command 'frob'" millrace frob
   expect 2 "MODEL is missing" millrace summary

@@ -45,9 +45,9 @@ later_epochs() {
   not sha256sum -c --quiet --status before
   [ -n "$(ls done.h5.interrupted/earlier-2/checkpoint-*.h5)" ]
   rm l.csv; start "${endless[@]}" --model new.h5 --history l.csv 2>said; until_rows 1 l.csv; stop TERM 143
-  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in new.h5.interrupted/checkpoint-.*: --resume goes on from it' said
+  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in new.h5.interrupted/checkpoint-.*: --resume continues from it' said
   rm l.csv; start "${endless[@]}" --checkpoint-dir nck --history l.csv 2>said; until_rows 1 l.csv; stop TERM 143
-  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in nck/checkpoint-.*: --resume goes on from it' said
+  grep -q 'stopped by signal 15 after step [0-9]*; the state of the run is in nck/checkpoint-.*: --resume continues from it' said
   [ "$(provenance new.h5 finished_epochs)" -ge 1 ]
   millrace summary new.h5 | grep -q "^Training: 100000 epochs .*; ended early, after [0-9]* whole epochs$"
 }
@@ -125,7 +125,7 @@ older_state() {
 # A loss that is not a number in epoch 4.
 nan=("${small[@]}" --epochs 6 --learning-rate 0.01 --schedule piecewise --boundaries 3epochs --values 0.01,1e30 --clipnorm 1)
 no_number() {
-  expect 1 "not a number" millrace train "${nan[@]}" --model nan.h5 --history nan.csv --plot nan.png --stats nan.json --tensorboard tb
+  expect 1 "the loss is NaN or infinite" millrace train "${nan[@]}" --model nan.h5 --history nan.csv --plot nan.png --stats nan.json --tensorboard tb
   [ "$(wc -l <nan.csv)" = 4 ] && [ -s nan.png ] && [ -s nan.json ]
   millrace train "${nan[@]}" --epochs 3 --model three.h5
   "$python" - nan.h5 three.h5 nan.h5.interrupted/checkpoint-*.h5 <<'END'
@@ -136,13 +136,13 @@ def weights(f):
     return out
 assert weights(sys.argv[1]) == weights(sys.argv[2]) == weights(sys.argv[3])
 END
-  expect 1 "not a number" millrace train "${nan[@]}" --model three.h5 # a finished model stays
+  expect 1 "the loss is NaN or infinite" millrace train "${nan[@]}" --model three.h5 # a finished model stays
   [ "$(provenance three.h5 finished_epochs)" = 3 ]
 }
 
 best_before_no_number() {
-  expect 1 "not a number" millrace train "${nan[@]}" --keep-best val_loss --model best.h5 --history best.csv
-  expect 1 "not a number" millrace train "${nan[@]}" --checkpoint-dir bck --checkpoint-every 100epochs --model best2.h5
+  expect 1 "the loss is NaN or infinite" millrace train "${nan[@]}" --keep-best val_loss --model best.h5 --history best.csv
+  expect 1 "the loss is NaN or infinite" millrace train "${nan[@]}" --checkpoint-dir bck --checkpoint-every 100epochs --model best2.h5
   [ ! -e best2.h5 ] && millrace verify bck/checkpoint-*.h5
   millrace evaluate --model best.h5 --data cells/validation --json --quiet >best.json
   "$python" - <<'END'
