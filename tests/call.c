@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/call.h"
+#include "nn/graph/config.h"
 
 #include "base/random.h"
 
@@ -59,7 +60,7 @@ static int make_layer(tested *t, const char *class, const char *config, bool tra
     l->impl = calloc(1, l->class->size ? l->class->size : 1);
     if (!l->config)
         return mr_fail(e, MR_EINVAL, "not JSON: %s", config);
-    return l->class->configure ? l->class->configure(l, l->config, e) : 0;
+    return mr_layer_configure(l, e);
 }
 
 static void make_weights(tested *t, uint64_t seed)

@@ -340,7 +340,7 @@ static void stores_that_are_wrong(void **state)
     (void)state;
     static const char *const wrong[][2] = {{"layers/dense", "layers/dense_7"},
                                            {"layers/dense_1", "layers/dense"}};
-    static const char *const said[] = {"layers/dense_1/vars/0", "wants shape (13, 9), the file has (9, 4)"};
+    static const char *const said[] = {"layers/dense_1/vars/0", "expected shape (13, 9), found (9, 4)"};
     mr_model *m = keras_load(shared_or_skip("golden/layers/sequential_mlp.h5"));
     for (int i = 0; i < 2; i++) {
         mr_error e = {0};

@@ -75,7 +75,7 @@ json_as_python_takes_it() {
 
 weights_say_how_they_are_used() {
   store x.weights.h5 weights=true
-  for c in summary verify; do expect 1 'holds weights alone, without an architecture' millrace $c x.weights.h5; done
+  for c in summary verify; do expect 1 'contains only weights, no architecture' millrace $c x.weights.h5; done
   expect 1 'give --arch FILE.json and --weights x.weights.h5' millrace summary x.weights.h5
 }
 

@@ -4,6 +4,7 @@
  * test_gradients.c, test_noise.c. */
 #include "tests/call.h"
 #include "tests/shared.h"
+#include "nn/graph/config.h"
 
 #include <dirent.h>
 #include <zip.h>
@@ -130,7 +131,12 @@ static void check_refusal(const struct refusal *r)
 
 static const struct refusal bad_configurations[] = {
     {"Conv2D", "{\"kernel_size\":3}", "8,8,3", MR_EINVAL, "filters"},
-    {"Conv2D", "{\"filters\":0,\"kernel_size\":3}", "8,8,3", MR_EINVAL, "filters"},
+    {"Conv2D", "{\"filters\":0,\"kernel_size\":3}", "8,8,3", MR_EINVAL,
+     "\"filters\" 0 is out of range (1 to 16777216)"},
+    {"Conv2D", "{\"filters\":null,\"kernel_size\":3}", "8,8,3", MR_EINVAL, "\"filters\" is missing"},
+    {"Dropout", "{\"rate\":1.5}", "8", MR_EINVAL, "\"rate\" 1.5 is out of range (0 to 1)"},
+    {"Resizing", "{\"height\":4,\"width\":4,\"antialias\":true}", "8,8,3", MR_EUNSUPPORTED,
+     "\"antialias\" is not supported"},
     {"Conv2D", "{\"filters\":\"many\",\"kernel_size\":3}", "8,8,3", MR_EINVAL, "filters"},
     {"Conv2D", "{\"filters\":99999999999,\"kernel_size\":3}", "8,8,3", MR_EINVAL, "filters"},
     {"Conv2D", "{\"filters\":4,\"kernel_size\":[3,3,3]}", "8,8,3", MR_EINVAL, "kernel_size"},
@@ -298,43 +304,38 @@ static void table_is_sound(void **state)
     for (int i = 0; mr_layer_classes[i]; i++) {
         const mr_layer_class *c = mr_layer_classes[i];
         assert_ptr_equal(mr_layer_class_find(c->name), c); /* and so its name is there once */
-        assert_non_null(c->config_keys);
         assert_non_null(c->output_shape);
         assert_non_null(c->forward);
         assert_true(c->alias || c->backward);
         assert_true(!c->update_state || c->build);
+        for (const mr_config_field *f = c->fields; f && f->key; f++) {
+            assert_ptr_equal(mr_layer_field(c, f->key), f); /* each key has one row */
+            assert_true(!f->offset || (f->read && f->offset < c->size));
+        }
+        assert_null(mr_layer_field(c, "no such key"));
     }
 }
 
 /* --- the keys that Keras writes -------------------------------------------- */
-
-static bool among(const char *keys, const char *key)
-{
-    size_t n = strlen(key);
-    for (const char *p = strstr(keys, key); p; p = strstr(p + 1, key))
-        if ((p == keys || p[-1] == ' ') && (p[n] == ' ' || p[n] == 0))
-            return true;
-    return false;
-}
 
 static int check_keys(const char *class, const json_t *config)
 {
     const mr_layer_class *c = mr_layer_class_find(class);
     const char *key;
     json_t *value;
-    int keys = 0, should = c && c->config_keys[0] ? 1 : 0;
+    int keys = 0, should = 0;
     if (!c)
         return 0;
     json_object_foreach((json_t *)config, key, value)
     {
         if (!strcmp(key, "name") || !strcmp(key, "trainable") || !strcmp(key, "dtype"))
             continue;
-        if (!among(c->config_keys, key))
+        if (!mr_layer_field(c, key))
             fail_msg("%s: Keras writes \"%s\"", class, key);
         keys++;
     }
-    for (const char *p = c->config_keys; *p; p++)
-        should += *p == ' ';
+    for (const mr_config_field *f = c->fields; f && f->key; f++)
+        should++;
     if (keys != should)
         fail_msg("%s: Keras writes %d keys, not %d", class, keys, should);
     return 1;

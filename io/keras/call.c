@@ -56,7 +56,7 @@ static int take_options(struct call *c, const json_t *kwargs)
 static int take_tensor(struct call *c, const json_t *name, const json_t *node, const json_t *tensor)
 {
     if (!json_is_string(name) || !json_is_integer(node) || !json_is_integer(tensor))
-        return mr_fail(c->d->e, MR_EFORMAT, "layer '%s' (%s): a call that cannot be read", c->name, c->class);
+        return mr_fail(c->d->e, MR_EFORMAT, "layer '%s' (%s): malformed call", c->name, c->class);
     mr_keras_append(c->d, c->tensors, json_pack("[O,O,O]", name, node, tensor));
     return 0;
 }
@@ -71,7 +71,7 @@ static bool is_reference(const json_t *v)
 static int take_reference(struct call *c, const json_t *ref)
 {
     if (!is_reference(ref))
-        return mr_fail(c->d->e, MR_EFORMAT, "layer '%s' (%s): a call that cannot be read", c->name, c->class);
+        return mr_fail(c->d->e, MR_EFORMAT, "layer '%s' (%s): malformed call", c->name, c->class);
     int status = take_tensor(c, json_array_get(ref, 0), json_array_get(ref, 1), json_array_get(ref, 2));
     return status ? status : take_options(c, json_array_get(ref, 3));
 }
@@ -104,7 +104,7 @@ static int take_argument(struct call *c, const json_t *v)
         int status = 0;
         for (size_t i = 0; i < json_array_size(v) && !status; i++)
             status = is_tensor(json_array_get(v, i)) ? take_argument(c, json_array_get(v, i))
-                                                     : refuse(c, "something that is no tensor", "");
+                                                     : refuse(c, "something that is not a tensor", "");
         return status;
     }
     return json_is_null(v) ? 0 : refuse(c, "a constant or a structure of tensors", "");
@@ -161,7 +161,7 @@ static int collect_ends(mr_dialect *d, json_t *list, const json_t *v, const char
     }
     int status = (json_is_array(v) || json_is_object(v)) && depth < 4
                      ? 0
-                     : mr_fail(d->e, MR_EFORMAT, "model configuration: '%s' cannot be read", key);
+                     : mr_fail(d->e, MR_EFORMAT, "model configuration: malformed '%s'", key);
     for (size_t i = 0; i < json_array_size(v) && !status; i++)
         status = collect_ends(d, list, json_array_get(v, i), key, depth + 1);
     json_object_foreach ((json_t *)v, name, member) /* a model that takes or gives a dictionary */

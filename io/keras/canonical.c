@@ -41,7 +41,7 @@ void mr_keras_origin_clear(mr_keras_origin *origin)
 
 /* --- models as found ------------------------------------------------------ */
 
-/* As found in a file: "Model" and "Functional" are one, unless somebody else's class goes by that name. */
+/* As found in a file: "Model" and "Functional" are one, unless a custom class has that name. */
 static bool found_model(const json_t *layer)
 {
     const char *class = mr_tree_class(layer), *registered = mr_json_text(layer, "registered_name");
@@ -112,7 +112,7 @@ static int convert_entry(json_t **out, mr_dialect *d, const json_t *layer, int d
     return found_model(layer) ? convert_model(out, d, layer, depth) : mr_keras_layer(out, d, layer);
 }
 
-/* A nested model that nobody told its input's shape: it takes what it is called on. The rank is what its
+/* The input shape of a nested model that does not state it: it takes what it is called on. The rank is what its
  * first layer works on. */
 static json_t *any_shape(const json_t *first)
 {
@@ -131,9 +131,9 @@ static int add_input(mr_dialect *d, json_t *layers, const json_t *model, int dep
     if (!strcmp(mr_tree_class(first), "InputLayer"))
         return 0;
     if (!json_is_object(first))
-        return mr_fail(d->e, MR_EFORMAT, "model configuration: a layer that is no object");
+        return mr_fail(d->e, MR_EFORMAT, "model configuration: a layer is not an object");
     if (!shape && depth == 0)
-        return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: '%s' does not say what shape it takes",
+        return mr_fail(d->e, MR_EUNSUPPORTED, "model configuration: the input shape of '%s' is missing",
                        mr_tree_name(first));
     snprintf(name, sizeof name, "%s_input", mr_tree_name(first));
     json_t *any = any_shape(first), *made = NULL;
@@ -299,8 +299,8 @@ static bool says_mixed(const json_t *model, int depth)
     return false;
 }
 
-/* Brings MADE to newer words, then to channels_last. What it was between the two stays with it: newer words say by themselves
- * what they compute, in either order of axes. */
+/* Rewrites MADE as Keras 3 has it, then as channels_last. What it was between the two is kept as "original":
+ * it is complete in either order of axes, whatever version it came from. */
 static int bring_up_to_date(mr_dialect *d, json_t **made, json_t *layouts)
 {
     json_t *orders = json_object();
@@ -336,7 +336,7 @@ int mr_keras_canonical(json_t **canonical, mr_keras_origin *origin, const json_t
     size_t layers = 0;
     *canonical = NULL;
     if (!json_is_object(root) || !*mr_tree_class(root))
-        return mr_fail(e, MR_EFORMAT, "model configuration: no object with a class_name");
+        return mr_fail(e, MR_EFORMAT, "model configuration: not an object with a class_name");
     if (!found_model(root))
         return mr_fail(e, MR_EUNSUPPORTED, "model '%s' (%s): neither a Sequential nor a Functional model",
                        mr_tree_name(root), mr_tree_class(root));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of io/keras/ share and nobody else needs. */
+/* What the files of io/keras/ share. */
 #ifndef MR_IO_KERAS_INTERNAL_H
 #define MR_IO_KERAS_INTERNAL_H
 
@@ -27,11 +27,11 @@ json_t *mr_keras_regularizer(mr_dialect *d, const json_t *v);
 json_t *mr_keras_activation(mr_dialect *d, const json_t *v);
 /* {"class_name", "config"} of a serialised object, without module and registered_name; others are copied. */
 json_t *mr_keras_object(mr_dialect *d, const json_t *v);
-/* The other way: value V of KEY as Keras 3 serialises it, with module and registered_name; what is no object is
+/* The other way: value V of KEY as Keras 3 serialises it, with module and registered_name; anything else is
  * copied. A new reference. */
 json_t *mr_keras_serialized(const char *key, json_t *v);
 
-/* The canonical {"class_name", "name", "config"} of one layer that is no model (io/keras/layer.c). */
+/* The canonical {"class_name", "name", "config"} of one layer that is not a model (io/keras/layer.c). */
 int mr_keras_layer(json_t **out, mr_dialect *d, const json_t *layer);
 
 /* Whether the constructor of CLASS takes "trainable". */
@@ -68,7 +68,7 @@ int mr_keras_insert_after(mr_dialect *d, mr_keras_insertions *in, const json_t *
 /* Puts them into MODEL and leaves *IN empty. */
 int mr_keras_insert_all(mr_dialect *d, mr_keras_insertions *in, json_t *model);
 void mr_keras_insertions_free(mr_keras_insertions *in);
-/* What older Keras meant differently is said in Keras 3's words: hard_sigmoid, Theano's 'same'. MODEL and
+/* Rewrites what older Keras meant differently as Keras 3 has it: hard_sigmoid, Theano's 'same'. MODEL and
  * those in it. */
 int mr_keras_modernize(mr_dialect *d, json_t *model);
 

@@ -2,7 +2,7 @@
 /* One layer's configuration: class names and keys of every era → Keras 3's. */
 #include "io/keras/internal.h"
 #include "base/text.h"
-#include "nn/graph/layer.h"
+#include "nn/graph/config.h"
 
 #include <string.h>
 
@@ -189,16 +189,6 @@ static json_t *convert_value(mr_dialect *d, const char *key, const json_t *v)
     return mr_keras_object(d, v);
 }
 
-/* KEY is one of the space-separated words of LIST. */
-static bool listed(const char *list, const char *key)
-{
-    size_t n = strlen(key);
-    for (const char *at = list; n && (at = strstr(at, key)); at += n) /* "" is found everywhere */
-        if ((at == list || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\0'))
-            return true;
-    return false;
-}
-
 /* A key that Keras 3's class does not have is dropped where it is unset: null, false, 0, 1 or an empty list. */
 static bool is_unset(const json_t *v)
 {
@@ -239,11 +229,11 @@ static int check_normalization(mr_dialect *d, const char *name, const json_t *ol
 {
     const json_t *mode = json_object_get(old, "mode");
     if (json_is_integer(mode) && json_integer_value(mode) != 0)
-        return refuse(d, name, "BatchNormalization", "mode other than 0 of Keras 1");
+        return refuse(d, name, "BatchNormalization", "Keras 1's \"mode\" other than 0 is not supported");
     if (json_is_true(json_object_get(old, "renorm")))
-        return refuse(d, name, "BatchNormalization", "renorm");
+        return refuse(d, name, "BatchNormalization", "\"renorm\" is not supported");
     if (json_is_integer(json_object_get(old, "virtual_batch_size")))
-        return refuse(d, name, "BatchNormalization", "virtual_batch_size");
+        return refuse(d, name, "BatchNormalization", "\"virtual_batch_size\" is not supported");
     return 0;
 }
 
@@ -287,11 +277,11 @@ static int convert_keys(mr_dialect *d, const mr_layer_class *class, const char *
         if (is_dropped(now))
             continue;
         bool any_has_it = !strcmp(now, "activity_regularizer") && !is_unset(v); /* Keras's Layer does */
-        if (class->config_keys && !listed(class->config_keys, now) && !any_has_it) {
+        if (!mr_layer_field(class, now) && !any_has_it) {
             if (is_unset(v) || d->era < 3 ||
                 !strncmp(key, "renorm", 6)) /* old keys that have no successor */
                 continue;
-            return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): option '%s' is not known", name,
+            return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): unsupported option '%s'", name,
                            class->name, key);
         }
         json_t *value = convert_value(d, now, v);
@@ -308,8 +298,8 @@ static int refuse_class(mr_dialect *d, const char *name, const char *class)
     if (!strcmp(class, "Lambda"))
         return refuse(d, name, class, "holds Python code, which millrace never runs");
     if (strchr(class, '>'))
-        return refuse(d, name, class, "a custom class: only its author's Python code knows what it does");
-    return refuse(d, name, class, "not a layer that millrace can run");
+        return refuse(d, name, class, "custom classes are not supported: they need their author's Python code");
+    return refuse(d, name, class, "unsupported layer class");
 }
 
 static int convert_input(json_t **out, mr_dialect *d, const char *name, const json_t *old)

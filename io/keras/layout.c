@@ -125,7 +125,7 @@ static json_t *permute(struct pass *p, const mr_tree_entry *en, const char *suff
 }
 
 /* A layer that looks at the order of a vector's elements: the next walk gives the Flatten that made it the
- * original's order, by a Permute before it. This one goes on only to find more of them. */
+ * original's order, by a Permute before it. The rest of this walk only looks for more of them. */
 static int unfold(struct pass *p, const char *flatten)
 {
     mr_keras_set(p->d, p->unfolded, flatten, json_true());
@@ -212,7 +212,7 @@ static int merge(struct scope *s, const mr_tree_entry *en, const struct tag *in,
         if (in[i].order == FLAT)
             unfold(s->p, in[i].flatten);
         if ((in[i].order == FLAT ? SAME : in[i].order) != first)
-            return refuse(s->p, en, "merged with a tensor that is not");
+            return refuse(s->p, en, "merged with a tensor in another order of axes");
     }
     if (concatenate && in[0].order == CHW)
         move_axes(s->p, en->config, "axis");
@@ -242,7 +242,7 @@ static int change_layer(struct scope *s, const mr_tree_entry *en, const struct t
     if (!strcmp(class, "Reshape"))
         return in[0].order == FLAT ? unfold(s->p, in[0].flatten) : reshape(s, en, in[0].order, out);
     if (first)
-        return in[0].order == CHW ? spatial(s, en, out) : refuse(s->p, en, "on a tensor that is not");
+        return in[0].order == CHW ? spatial(s, en, out) : refuse(s->p, en, "on a tensor that is channels_last");
     if (in[0].order == SAME)
         return 0;
     if (is_one_of(class, each))
@@ -254,7 +254,7 @@ static int change_layer(struct scope *s, const mr_tree_entry *en, const struct t
         return 0;
     }
     return in[0].order == FLAT ? unfold(s->p, in[0].flatten)
-                               : refuse(s->p, en, "where it depends on the order of axes");
+                               : refuse(s->p, en, "and it depends on the order of axes");
 }
 
 /* --- models --------------------------------------------------------------- */
@@ -281,7 +281,7 @@ static int change_entry(struct scope *s, const mr_tree_call *c, const struct tag
     } else if (in[0].order == change->first.order && in[0].flatten == change->first.flatten) {
         memcpy(out, &s->tag[s->tree->call[change->call].output], (size_t)en->outputs * sizeof *out);
     } else {
-        status = refuse(s->p, en, "called on tensors of both kinds");
+        status = refuse(s->p, en, "called on channels_first and channels_last tensors");
     }
     if (!status)
         note_order(s, en, out->order);
@@ -394,7 +394,7 @@ int mr_keras_channels_last(mr_dialect *d, json_t **model, json_t *notes, json_t 
         status = walk_once(&p, &changed, *model);
         for (int walks = 1; p.again && !d->failed && walks < MOST_WALKS; walks++) {
             json_decref(changed);
-            if (d->e && status != MR_ENOMEM) /* what a walk refuses that was given up is no refusal yet */
+            if (d->e && status != MR_ENOMEM) /* what a walk refused that is repeated does not count */
                 mr_error_clear(d->e);
             status = walk_once(&p, &changed, *model);
         }

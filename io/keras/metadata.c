@@ -90,7 +90,7 @@ int mr_metadata_read_contract(mr_model *m, hid_t root, mr_error *e)
     return status;
 }
 
-/* Up to version 0.1 a name that is no UTF-8 was written as its bytes in hexadecimal: {"hex": "…"}. */
+/* Up to version 0.1 a name that is not UTF-8 was written as its bytes in hexadecimal: {"hex": "…"}. */
 static char *class_name(const json_t *v)
 {
     if (json_is_string(v))

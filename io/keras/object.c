@@ -28,7 +28,7 @@ static json_t *make_object(mr_dialect *d, const char *class, json_t *config)
     return object;
 }
 
-/* A class that somebody registered shows it in registered_name ("Custom>Foo"); the built-in ones have null
+/* A custom class has a registered_name ("Custom>Foo"); the built-in ones have null
  * there. Keeping that name makes sure that no built-in class of the same name is taken for it. */
 static const char *class_of(const json_t *v)
 {
@@ -151,7 +151,7 @@ json_t *mr_keras_initializer(mr_dialect *d, const json_t *v)
         return object;
     mr_keras_set(d, object, "class_name", json_string(initializer_class(class)));
     json_object_del(config, "dtype");
-    for (int i = 0; i < 2; i++) { /* new in Keras 3.15, null but in private hands */
+    for (int i = 0; i < 2; i++) { /* new in Keras 3.15, always null in its files */
         const char *key = i ? "output_axes" : "input_axes";
         if (json_is_null(json_object_get(config, key)))
             json_object_del(config, key);

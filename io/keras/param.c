@@ -233,7 +233,7 @@ static int check_shape(const mr_param *p, const struct layout *l, hid_t at, cons
     int status = mr_hdf5_shape(&found, at, path, e);
     if (status || mr_shape_equal(&found, &l->file))
         return status;
-    return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' (%s) wants shape %s, the file has %s", path,
+    return mr_fail(e, MR_EFORMAT, "weights '%s': %s of layer '%s' (%s) expected shape %s, found %s", path,
                    p->kind, p->layer->name, p->layer->class->name,
                    mr_shape_text(&l->file, false, wanted_text, sizeof wanted_text),
                    mr_shape_text(&found, false, found_text, sizeof found_text));

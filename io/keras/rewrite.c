@@ -183,7 +183,7 @@ static int pad_as_theano(mr_dialect *d, mr_keras_insertions *in, json_t *layer)
         return 0;
     if (strcmp(class, "Conv2D") != 0 && strcmp(class, "DepthwiseConv2D") != 0 &&
         strcmp(class, "SeparableConv2D") != 0)
-        return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): 'same' padding of Theano",
+        return mr_fail(d->e, MR_EUNSUPPORTED, "layer '%s' (%s): Theano's \"same\" padding is not supported",
                        mr_tree_name(layer), class);
     const char *format =
         mr_json_is(json_object_get(config, "data_format"), "channels_first") ? "channels_first" : "channels_last";

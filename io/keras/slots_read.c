@@ -329,7 +329,7 @@ static int read_values(struct state *s, mr_model *m, mr_optimizer *o, hid_t grou
     return status ? status : keep_slots(m, o, e);
 }
 
-/* A learning rate that stands among the variables is what training goes on at, whatever the configuration
+/* A learning rate among the variables is the one to continue with, whatever the configuration
  * says ("adam" alone, often); a schedule has none there. */
 static void take_rate(mr_model *m, hid_t group, const char *name)
 {

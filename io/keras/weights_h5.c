@@ -301,7 +301,7 @@ static int load_by_name(struct load *l, hid_t root, const mr_names *layers)
         if (!has_weights(root, layers->name[i]))
             continue;
         status = entry ? load_group(l, root, layers->name[i], entry)
-                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': the model has no layer of this name",
+                       : mr_fail(l->e, MR_EFORMAT, "weights of '%s': no layer of this name in the model",
                                  layers->name[i]);
     }
     return status;

@@ -155,7 +155,7 @@ static int level_open(struct level *v, const struct load *l, const char *group)
         json_object_set_new_nocheck(v->there, all.name[i], json_true());
         if (name && !json_object_get(v->noted, name) &&
             json_object_set_new(v->noted, name, json_string(all.name[i])))
-            status = mr_fail(l->e, MR_EFORMAT, "weights '%s': a name that is not UTF-8", all.name[i]);
+            status = mr_fail(l->e, MR_EFORMAT, "weights '%s': its name is not UTF-8", all.name[i]);
         free(name);
     }
     mr_names_free(&all);

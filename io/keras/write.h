@@ -31,7 +31,7 @@
     "3.12.0" /* from which on a list of one tensor is another thing than the tensor */
 #define MR_KERAS_VERSION_OF_CROPS "3.8.0" /* from which on RandomCrop does nothing at inference */
 #define MR_KERAS_2_VERSION "2.3.1"
-#define MR_KERAS_BACKEND "tensorflow" /* kernels are as TensorFlow has them: nobody flips anything */
+#define MR_KERAS_BACKEND "tensorflow" /* kernels are laid out as in TensorFlow: readers flip nothing */
 
 typedef struct mr_keras_output {
     const mr_model *model;

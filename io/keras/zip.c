@@ -61,7 +61,7 @@ int mr_keras_is_zip(const char *file, mr_error *e)
 
 /* --- reading -------------------------------------------------------------- */
 
-/* Says why libzip failed: what the system refuses is no damage of the file. */
+/* Says why libzip failed: an error of the system is not damage of the file. */
 static int fail_reason(mr_error *e, const char *file, zip_error_t *reason)
 {
     int code = zip_error_code_zip(reason), sys = zip_error_code_system(reason);

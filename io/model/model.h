@@ -48,7 +48,7 @@ typedef struct mr_save_options {
     int (*extra)(void *context, int64_t file, mr_error *e);
     void *extra_context;
     int dialect;              /* of an .h5: MR_DIALECT_… (a .keras is Keras 3's) */
-    bool finite;              /* MR_EINVAL instead of a file where the model's output for the self-test is no number */
+    bool finite;              /* MR_EINVAL instead of a file where the model's output for the self-test is not finite */
 } mr_save_options;
 
 #endif

@@ -246,7 +246,7 @@ static int read_array(mr_self_test_array *a, hid_t file, const char *name, mr_er
     mr_shape shape;
     int status = mr_hdf5_shape(&shape, file, name, e);
     if (!status && (shape.rank < 1 || shape.dim[0] != 1 || !has_known_size(&shape)))
-        status = mr_fail(e, MR_EFORMAT, "dataset '%s': no array of a self-test", name);
+        status = mr_fail(e, MR_EFORMAT, "dataset '%s': not a self-test array", name);
     if (!status)
         status = allocate(a, &shape, e);
     return status ? status : mr_hdf5_read_floats(a->values, mr_shape_count(&shape), file, name, e);
@@ -275,7 +275,7 @@ int mr_self_test_read(mr_self_test *out, hid_t file, mr_error *e)
     if (!status)
         status = read_arrays(&out->output, &out->outputs, file, "output", e);
     if (!status && (!out->inputs || !out->outputs))
-        status = mr_fail(e, MR_EFORMAT, "the self-test in the file is not whole");
+        status = mr_fail(e, MR_EFORMAT, "the self-test in the file is incomplete");
     if (status)
         mr_self_test_clear(out);
     return status;

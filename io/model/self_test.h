@@ -3,8 +3,8 @@
  * input_0, …, output_0, … of the group /millrace_self_test. It tells whether a reader (this program on
  * another machine or in another version, or any other) computes what the writer computed.
  *
- * The input is no image of the training data, which may be nobody else's business: waves of colour as bright
- * as images are after the model's preprocessing, or as numbers between 0 and 1. The same processor kind gives
+ * The input is not an image of the training data, which may be confidential: waves of colour in the range that
+ * images have after the model's preprocessing, or numbers between 0 and 1. The same processor kind gives
  * the same output to the bit; others, whose sums are taken in other orders, must stay within
  * MR_SELF_TEST_TOLERANCE. */
 #ifndef MR_IO_SELF_TEST_H
@@ -25,7 +25,7 @@ typedef struct mr_self_test_array {
 } mr_self_test_array;
 
 typedef struct mr_self_test {
-    int inputs, outputs; /* 0: there is no self-test */
+    int inputs, outputs; /* 0: no self-test */
     mr_self_test_array *input, *output;
 } mr_self_test;
 

@@ -85,7 +85,7 @@ static int read_text(char **text, size_t *size, const char *file, mr_error *e)
     else if (!S_ISREG(info.st_mode))
         status = mr_fail(e, MR_EINVAL, "'%s' is not a regular file", file);
     else if (info.st_size > MR_JSON_MAX_BYTES)
-        status = mr_fail(e, MR_ELIMIT, "'%s': %lld bytes, too many for an architecture", file,
+        status = mr_fail(e, MR_ELIMIT, "'%s': %lld bytes is too large for an architecture", file,
                          (long long)info.st_size);
     if (!status) {
         *size = (size_t)info.st_size;

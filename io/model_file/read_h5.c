@@ -29,7 +29,7 @@ static int open_file(hid_t *file, const mr_model_source *s, mr_error *e)
 
 static int weights_alone(const char *path, mr_error *e)
 {
-    return mr_hint(e, mr_fail(e, MR_EFORMAT, "'%s' holds weights alone, without an architecture", path),
+    return mr_hint(e, mr_fail(e, MR_EFORMAT, "'%s' contains only weights, no architecture", path),
                    "give --arch FILE.json and --weights %s", path);
 }
 
@@ -51,7 +51,7 @@ static int open_weights(hid_t *weights, hid_t file, const char *path, mr_error *
                                path),
                        "copy the weights into the file itself");
     if (!listed)
-        return mr_fail(e, MR_EFORMAT, "'%s' is an HDF5 file, but holds no Keras weights (no layer_names)",
+        return mr_fail(e, MR_EFORMAT, "no Keras weights in '%s' (an HDF5 file without layer_names)",
                        path);
     H5Iinc_ref(file);
     *weights = file;

@@ -42,8 +42,8 @@ typedef struct mr_graph {
     size_t weights;    /* reals in the state that belong to the variables (offsets padded to 16 reals) */
     size_t state_size; /* reals in the state: the variables, then what the optimizer keeps
                           (mr_graph_extend_state) */
-    mr_real *state;    /* the current state, 64-byte aligned. The hand-over to a checkpoint swaps this pointer
-                          between    updates, so nobody keeps addresses into it from one step to the next. */
+    mr_real *state;    /* the current state, 64-byte aligned. A checkpoint swaps this pointer between
+                          updates: keep no addresses into it from one step to the next. */
     uint64_t seed;
     bool mixed; /* Keras's policy mixed_bfloat16, else float32. Plans made from now on: activations and products of
                    convolutions and pools in bf16; weights, statistics, losses, inputs and outputs in float32 */

@@ -5,6 +5,8 @@
 #include "nn/graph/graph_build.h"
 
 #include "base/list.h"
+#include "nn/graph/config.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +42,7 @@ static int configure_layer(mr_build *b, mr_layer *l, const char *class)
     l->impl = calloc(1, l->class->size ? l->class->size : 1);
     if (!l->impl)
         return mr_no_memory(b->e, "layer '%s'", l->name);
-    return l->class->configure ? l->class->configure(l, l->config, b->e) : 0;
+    return mr_layer_configure(l, b->e);
 }
 
 static int make_layer(mr_build *b, mr_tree_entry *en, bool trainable)

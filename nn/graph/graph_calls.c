@@ -46,7 +46,7 @@ static int input_shape(mr_build *b, const mr_layer *l, mr_shape *out)
             out->dim[i] = b->input_shape->dim[i];
         else
             return mr_hint(
-                b->e, mr_fail(b->e, MR_EINVAL, "input '%s': its size is not fixed by the model", l->name),
+                b->e, mr_fail(b->e, MR_EINVAL, "input '%s': the model leaves its size open", l->name),
                 "give --image-size HxW");
     }
     return mr_shape_check(out, 1, MR_MAX_ELEMENTS, l->name, b->e);

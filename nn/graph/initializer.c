@@ -91,7 +91,7 @@ static int from_variance_scaling(const mr_param *p, const json_t *config, mr_phi
 static int fill_identity(const mr_param *p, double gain, mr_real *out, mr_error *e)
 {
     if (p->shape.rank != 2)
-        return mr_layer_refuse(p->layer, e, "initializer 'Identity' of %s: it is no matrix", p->kind);
+        return mr_layer_refuse(p->layer, e, "initializer 'Identity' of %s: not a matrix", p->kind);
     size_t columns = (size_t)p->shape.dim[1];
     for (size_t i = 0; i < p->count; i++)
         out[i] = i / columns == i % columns ? (mr_real)gain : 0;
@@ -124,7 +124,7 @@ static int fill_named(const mr_param *p, const char *name, const json_t *c, mr_p
         return fill_identity(p, number(c, "gain", 1), out, e);
     else
         return mr_layer_refuse(p->layer, e,
-                               "initializer '%s' of %s is not known: train from a file with weights", name,
+                               "unsupported initializer '%s' of %s: train from a file with weights", name,
                                p->kind);
     return 0;
 }

@@ -48,7 +48,7 @@ typedef struct mr_call {
     const mr_real *const *x; /* [inputs] */
     mr_real *y;
     const mr_real *dy;                 /* gradient of the loss by y */
-    mr_real *const *dx;                /* [inputs]; NULL where nobody needs it */
+    mr_real *const *dx;                /* [inputs]; NULL where it is not needed */
     const bool *add_dx;                /* [inputs]: add to dx[i] instead of writing it */
     const mr_real *w[MR_MAX_PARAMS];   /* values, in the order of layer->params */
     mr_real *dw[MR_MAX_PARAMS];        /* gradients, to be ADDED to; NULL where not trainable */
@@ -60,12 +60,24 @@ typedef struct mr_call {
     uint32_t node;
 } mr_call;
 
+/* One key of a class's configuration: a row of mr_layer_class.fields, which a row without a key ends. */
+typedef struct mr_config_field mr_config_field;
+struct mr_config_field {
+    const char *key;
+    /* Reads the key of L's configuration into AT, which is OFFSET bytes into L->impl (nn/graph/config.h). NULL: it is
+     * read elsewhere (initializers, regularizers, constraints, seeds), or by configure. */
+    int (*read)(const mr_layer *l, const mr_config_field *f, void *at, mr_error *e);
+    size_t offset;
+    double fallback, low, high; /* missing or null: FALLBACK; LOW to HIGH, any where both are 0 */
+    bool required;
+    const char *const *names; /* of a choice, ended by NULL */
+};
+
 typedef struct mr_layer_class {
     const char *name; /* Keras's class_name */
     size_t size;      /* bytes of the layer's own parsed parameters (mr_layer.impl, zeroed) */
-    /* The keys of this class's configuration as Keras 3 writes them, space separated, without name,
-     * trainable, dtype. */
-    const char *config_keys;
+    /* The keys of this class's configuration as Keras 3 writes them, without name, trainable, dtype; NULL: none. */
+    const mr_config_field *fields;
     int max_inputs; /* 1; merges: 1024 */
     bool alias;     /* y is x[0] with another shape: forward and backward are not called */
     /* y may be x[0], and dx[0] may be dy, where both have as many elements; in training only where backward
@@ -75,7 +87,8 @@ typedef struct mr_layer_class {
     bool sums_over_peers;  /* where its statistics are shared, forward and backward are called for a batch of 0 too */
     bool backward_overwrites_dx; /* backward always writes dx: the plan adds where that is asked for */
     bool identity_at_inference; /* alias when not training (Dropout, Random…) */
-    /* Reads the configuration into layer->impl. NULL: nothing to read. Errors name the layer and the key. */
+    /* Called when the fields are read: checks them against each other, and reads into layer->impl what has no
+     * reader in its row. NULL: nothing to do. Errors name the layer and the key. */
     int (*configure)(mr_layer *l, const json_t *config, mr_error *e);
     /* Static output shape from static input shapes (dim[0] = 0); checks ranks and sizes. */
     int (*output_shape)(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e);
@@ -122,33 +135,6 @@ const mr_layer_class *mr_layer_class_find(const char *name);
 /* All rows, ended by NULL. */
 extern const mr_layer_class *const mr_layer_classes[];
 
-/* For build(): declares a variable. INITIALIZER_KEY, REGULARIZER_KEY: keys of the configuration
- * ("kernel_initializer", "kernel_regularizer") or NULL. */
-int mr_layer_add_param(mr_layer *l, const char *kind, mr_shape shape, bool statistic,
-                       const char *initializer_key, const char *default_initializer,
-                       const char *regularizer_key, mr_error *e);
-
-/* Reading a configuration: missing or null keys give the fallback; a wrong type is an error that names layer
- * and key. */
-int mr_config_int(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high,
-                  int64_t fallback, int64_t *out, mr_error *e);
-int mr_config_real(const mr_layer *l, const json_t *c, const char *key, double fallback, double *out,
-                   mr_error *e);
-int mr_config_bool(const mr_layer *l, const json_t *c, const char *key, bool fallback, bool *out,
-                   mr_error *e);
-/* An integer or a list of two: out[0] rows, out[1] columns. */
-int mr_config_pair(const mr_layer *l, const json_t *c, const char *key, int64_t low, int64_t high,
-                   int64_t fallback, int64_t out[2], mr_error *e);
-/* An integer (taken COUNT times) or a list of COUNT. */
-int mr_config_sizes(const mr_layer *l, const json_t *c, const char *key, int count, int64_t low, int64_t high,
-                    int64_t fallback, int64_t *out, mr_error *e);
-/* One of NAMES (ended by NULL): its index. */
-int mr_config_choice(const mr_layer *l, const json_t *c, const char *key, const char *const *names,
-                     int fallback, int *out, mr_error *e);
-/* A regularizer, as Keras writes it: "l2", {"class_name": "L1" | "L2" | "L1L2", "config"}, null. */
-int mr_config_regularizer(const mr_layer *l, const char *key, double *l1, double *l2, mr_error *e);
-/* data_format must be channels_last (readers convert before); anything else is refused by name. */
-int mr_config_channels_last(const mr_layer *l, const json_t *c, mr_error *e);
 /* Keras 'same' and 'valid': output length and padding in front. EFFECTIVE = (kernel-1)*dilation+1. */
 int64_t mr_conv_output_length(int64_t in, int64_t effective, int64_t stride, bool same, int64_t *pad_before);
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 nn_double_sources += \
+  nn/graph/config.c nn/graph/config.h \
   nn/graph/graph.c nn/graph/graph.h \
   nn/graph/graph_build.c nn/graph/graph_build.h \
   nn/graph/graph_calls.c \

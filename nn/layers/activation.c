@@ -4,6 +4,8 @@
 #include "nn/layers/activation.h"
 #include "nn/layers/window.h"
 
+#include "nn/graph/config.h"
+
 #include <string.h>
 
 bool mr_activation_is_linear(const mr_activation *a)
@@ -105,7 +107,7 @@ static int softmax_of(const mr_layer *l, const json_t *c, mr_activation *out, mr
     int status = mr_config_sizes(l, c, "axis", 1, -MR_MAX_RANK, MR_MAX_RANK, -1, &axis, e);
     if (!status && axis != -1)
         status =
-            mr_layer_refuse(l, e, "Softmax over axis %lld: only the last one (-1) is done", (long long)axis);
+            mr_layer_refuse(l, e, "\"axis\" %lld: only the last axis (-1) is supported", (long long)axis);
     return status;
 }
 
@@ -130,7 +132,7 @@ static int by_name(const mr_layer *l, const char *key, const char *name, mr_acti
 {
     const mr_activation *a = mr_activation_find(name);
     if (!a)
-        return mr_layer_refuse(l, e, "\"%s\": activation %s is not one that millrace knows", key, name);
+        return mr_layer_refuse(l, e, "\"%s\": unsupported activation %s", key, name);
     *out = *a;
     return 0;
 }
@@ -153,6 +155,11 @@ int mr_config_activation(const mr_layer *l, const json_t *config, const char *ke
         return mr_config_activation(l, inner, "activation", out, e);
     int status = mr_activation_of_class(l, class, inner, out, e);
     return status == MR_ENOTFOUND ? by_name(l, key, class, out, e) : status;
+}
+
+int mr_field_activation(const mr_layer *l, const mr_config_field *f, void *at, mr_error *e)
+{
+    return mr_config_activation(l, l->config, f->key, at, e);
 }
 
 struct pass {

@@ -37,6 +37,8 @@ int mr_config_activation(const mr_layer *l, const json_t *config, const char *ke
 /* The activation that the layer class NAME with CONFIG is ("LeakyReLU", …). Returns MR_ENOTFOUND, without filling E,
  * if NAME is not an activation layer. */
 int mr_activation_of_class(const mr_layer *l, const char *name, const json_t *config, mr_activation *out, mr_error *e);
+/* The reader of a row (nn/graph/config.h) that stores an mr_activation. */
+int mr_field_activation(const mr_layer *l, const mr_config_field *f, void *at, mr_error *e);
 bool mr_activation_is_linear(const mr_activation *a);
 /* Whether A is min(high, max(low, x)): linear (-INFINITY, INFINITY), relu, relu6. */
 bool mr_activation_is_clamp(const mr_activation *a, float *low, float *high);

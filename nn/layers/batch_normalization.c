@@ -30,24 +30,6 @@ static struct indices indices_of(const mr_layer *l)
     return i;
 }
 
-static int configure(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct batch_normalization *p = l->impl;
-    bool renorm;
-    int status = mr_config_real(l, c, "momentum", 0.99, &p->momentum, e);
-    if (!status)
-        status = mr_config_real(l, c, "epsilon", 1e-3, &p->epsilon, e);
-    if (!status)
-        status = mr_config_bool(l, c, "scale", true, &p->scale, e);
-    if (!status)
-        status = mr_config_bool(l, c, "center", true, &p->center, e);
-    if (!status)
-        status = mr_config_bool(l, c, "renorm", false, &renorm, e);
-    if (!status && renorm)
-        status = mr_layer_refuse(l, e, "\"renorm\" is not done");
-    return status;
-}
-
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
     if (in->rank < 2)
@@ -288,18 +270,31 @@ static void update_state(const mr_call *c)
     }
 }
 
+#define AT(member) .offset = offsetof(struct batch_normalization, member)
+static const mr_config_field fields[] = {
+    {.key = "axis"},
+    {.key = "momentum", .read = mr_field_real, AT(momentum), .fallback = 0.99},
+    {.key = "epsilon", .read = mr_field_real, AT(epsilon), .fallback = 1e-3},
+    {.key = "center", .read = mr_field_bool, AT(center), .fallback = true},
+    {.key = "scale", .read = mr_field_bool, AT(scale), .fallback = true},
+    MR_PARAM_FIELDS("beta"),
+    MR_PARAM_FIELDS("gamma"),
+    {.key = "moving_mean_initializer"},
+    {.key = "moving_variance_initializer"},
+    {.key = "synchronized"},
+    {.key = "renorm", .read = mr_field_unsupported},
+    {.key = "renorm_clipping"},
+    {.key = "renorm_momentum"},
+    {0}};
+
 const mr_layer_class mr_layer_batch_normalization = {
     .name = "BatchNormalization",
     .size = sizeof(struct batch_normalization),
-    .config_keys =
-        "axis momentum epsilon center scale beta_initializer gamma_initializer moving_mean_initializer "
-        "moving_variance_initializer beta_regularizer gamma_regularizer beta_constraint gamma_constraint "
-        "synchronized renorm renorm_clipping renorm_momentum",
+    .fields = fields,
     .max_inputs = 1,
     .in_place = true,
     .needs_x = true,
     .sums_over_peers = true,
-    .configure = configure,
     .output_shape = output_shape,
     .build = build,
     .saved_size = saved_size,

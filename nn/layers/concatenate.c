@@ -95,8 +95,10 @@ static void backward(const mr_call *c)
     run(c, part_range);
 }
 
+static const mr_config_field fields[] = {{.key = "axis"}, {0}};
+
 const mr_layer_class mr_layer_concatenate = {.name = "Concatenate",
-                                             .config_keys = "axis",
+                                             .fields = fields,
                                              .max_inputs = 1024,
                                              .output_shape = output_shape,
                                              .forward = forward,

@@ -15,19 +15,9 @@ static int configure(mr_layer *l, const json_t *c, int axes, mr_error *e)
 {
     struct conv *p = l->impl;
     int status = mr_window_configure(l, c, axes, "kernel_size", false, &p->window, e);
-    if (!status)
-        status = mr_config_int(l, c, "filters", 1, MR_MAX_EXTENT, 0, &p->filters, e);
-    if (!status && p->filters == 0)
-        status = mr_layer_invalid(l, e, "\"filters\" is missing");
-    if (!status)
-        status = mr_config_int(l, c, "groups", 1, MR_MAX_EXTENT, 1, &p->groups, e);
     if (!status && p->filters % p->groups)
         status = mr_layer_invalid(l, e, "%lld \"filters\" cannot be split into %lld \"groups\"",
                                   (long long)p->filters, (long long)p->groups);
-    if (!status)
-        status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
-    if (!status)
-        status = mr_config_activation(l, c, "activation", &p->activation, e);
     l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
@@ -120,15 +110,22 @@ static void backward(const mr_call *c)
     mr_convolution_layer_backward(c, &p->activation, geometry(c));
 }
 
-#define KEYS                                                                                                 \
-    "filters kernel_size strides padding data_format dilation_rate groups activation use_bias "              \
-    "kernel_initializer "                                                                                    \
-    "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint "           \
-    "bias_constraint"
+#define AT(member) .offset = offsetof(struct conv, member)
+static const mr_config_field fields[] = {
+    {.key = "filters", .read = mr_field_int, AT(filters), .low = 1, .high = MR_MAX_EXTENT, .required = true},
+    MR_WINDOW_FIELDS("kernel_size"),
+    {.key = "dilation_rate"},
+    {.key = "groups", .read = mr_field_int, AT(groups), .fallback = 1, .low = 1, .high = MR_MAX_EXTENT},
+    {.key = "activation", .read = mr_field_activation, AT(activation)},
+    {.key = "use_bias", .read = mr_field_bool, AT(use_bias), .fallback = true},
+    MR_PARAM_FIELDS("kernel"),
+    MR_PARAM_FIELDS("bias"),
+    {.key = "activity_regularizer"},
+    {0}};
 
 const mr_layer_class mr_layer_conv2d = {.name = "Conv2D",
                                         .size = sizeof(struct conv),
-                                        .config_keys = KEYS,
+                                        .fields = fields,
                                         .max_inputs = 1,
                                         .needs_x = true,
                                         .needs_y = true,
@@ -142,7 +139,7 @@ const mr_layer_class mr_layer_conv2d = {.name = "Conv2D",
 
 const mr_layer_class mr_layer_conv1d = {.name = "Conv1D",
                                         .size = sizeof(struct conv),
-                                        .config_keys = KEYS,
+                                        .fields = fields,
                                         .max_inputs = 1,
                                         .needs_x = true,
                                         .needs_y = true,

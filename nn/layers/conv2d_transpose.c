@@ -15,19 +15,9 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
 {
     struct transpose *p = l->impl;
     int status = mr_window_configure(l, c, 2, "kernel_size", false, &p->window, e);
-    if (!status)
-        status = mr_config_int(l, c, "filters", 1, MR_MAX_EXTENT, 0, &p->filters, e);
-    if (!status && p->filters == 0)
-        status = mr_layer_invalid(l, e, "\"filters\" is missing");
-    if (!status)
-        status = mr_config_pair(l, c, "output_padding", 0, MR_MAX_EXTENT, -1, p->output_padding, e);
     for (int i = 0; i < 2 && !status; i++)
         if (p->output_padding[i] >= p->window.stride[i])
             status = mr_layer_invalid(l, e, "\"output_padding\" is not smaller than \"strides\"");
-    if (!status)
-        status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
-    if (!status)
-        status = mr_config_activation(l, c, "activation", &p->activation, e);
     l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
@@ -154,13 +144,23 @@ static void backward(const mr_call *c)
                                scratch);
 }
 
+#define AT(member) .offset = offsetof(struct transpose, member)
+static const mr_config_field fields[] = {
+    {.key = "filters", .read = mr_field_int, AT(filters), .low = 1, .high = MR_MAX_EXTENT, .required = true},
+    MR_WINDOW_FIELDS("kernel_size"),
+    {.key = "output_padding", .read = mr_field_pair, AT(output_padding), .fallback = -1, .high = MR_MAX_EXTENT},
+    {.key = "dilation_rate"},
+    {.key = "activation", .read = mr_field_activation, AT(activation)},
+    {.key = "use_bias", .read = mr_field_bool, AT(use_bias), .fallback = true},
+    MR_PARAM_FIELDS("kernel"),
+    MR_PARAM_FIELDS("bias"),
+    {.key = "activity_regularizer"},
+    {0}};
+
 const mr_layer_class mr_layer_conv2d_transpose = {
     .name = "Conv2DTranspose",
     .size = sizeof(struct transpose),
-    .config_keys =
-        "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
-        "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
-        "kernel_constraint bias_constraint",
+    .fields = fields,
     .max_inputs = 1,
     .needs_x = true,
     .needs_y = true,

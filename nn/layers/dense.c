@@ -11,19 +11,9 @@ struct dense {
 
 static int configure(mr_layer *l, const json_t *c, mr_error *e)
 {
-    struct dense *p = l->impl;
-    int status = mr_config_int(l, c, "units", 1, MR_MAX_EXTENT, 0, &p->units, e);
-    if (!status && p->units == 0)
-        status = mr_layer_invalid(l, e, "\"units\" is missing");
-    if (!status)
-        status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
-    if (!status)
-        status = mr_config_activation(l, c, "activation", &p->activation, e);
-    const json_t *quantization = json_object_get(c, "quantization_config");
-    if (!status && quantization && !json_is_null(quantization))
-        status = mr_layer_refuse(l, e, "\"quantization_config\": quantized layers are not done");
-    l->backward_skips_y = !p->activation.needs_y;
-    return status;
+    (void)c, (void)e;
+    l->backward_skips_y = !((const struct dense *)l->impl)->activation.needs_y;
+    return 0;
 }
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -96,12 +86,20 @@ static void backward(const mr_call *c)
     mr_convolution_layer_backward(c, &p->activation, geometry(c));
 }
 
+#define AT(member) .offset = offsetof(struct dense, member)
+static const mr_config_field fields[] = {
+    {.key = "units", .read = mr_field_int, AT(units), .low = 1, .high = MR_MAX_EXTENT, .required = true},
+    {.key = "activation", .read = mr_field_activation, AT(activation)},
+    {.key = "use_bias", .read = mr_field_bool, AT(use_bias), .fallback = true},
+    MR_PARAM_FIELDS("kernel"),
+    MR_PARAM_FIELDS("bias"),
+    {.key = "quantization_config", .read = mr_field_unsupported},
+    {0}};
+
 const mr_layer_class mr_layer_dense = {
     .name = "Dense",
     .size = sizeof(struct dense),
-    .config_keys =
-        "units activation use_bias kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
-        "kernel_constraint bias_constraint quantization_config",
+    .fields = fields,
     .max_inputs = 1,
     .needs_x = true,
     .needs_y = true,

@@ -20,11 +20,8 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
     struct dropout *p = l->impl;
     const json_t *noise = json_object_get(c, "noise_shape"), *size;
     size_t i;
-    int status = mr_config_real(l, c, "rate", 0.5, &p->rate, e);
-    if (!status && !(p->rate >= 0 && p->rate <= 1))
-        status = mr_layer_invalid(l, e, "\"rate\" %g is not in 0 to 1", p->rate);
-    if (status || !noise || json_is_null(noise))
-        return status;
+    if (!noise || json_is_null(noise))
+        return 0;
     if (!json_is_array(noise) || json_array_size(noise) > MR_MAX_RANK)
         return mr_layer_invalid(l, e, "\"noise_shape\" is not a shape");
     json_array_foreach(noise, i, size)
@@ -40,8 +37,7 @@ static int configure_spatial(mr_layer *l, const json_t *c, mr_error *e)
 {
     struct dropout *p = l->impl;
     p->spatial = true;
-    int status = mr_config_channels_last(l, c, e);
-    return status ? status : configure(l, c, e);
+    return configure(l, c, e);
 }
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -170,22 +166,29 @@ static void backward(const mr_call *c)
         mr_team_items(c->team, d.rows * d.chunks, drop_chunk, &d);
 }
 
+#define RATE                                                                                                 \
+    {.key = "rate", .read = mr_field_real, .offset = offsetof(struct dropout, rate), .fallback = 0.5, .high = 1}
+static const mr_config_field fields[] = {RATE, {.key = "seed"}, {.key = "noise_shape"}, {0}};
+static const mr_config_field fields_1d[] = {RATE, {.key = "seed"}, {0}};
+static const mr_config_field fields_2d[] = {
+    RATE, {.key = "seed"}, {.key = "data_format", .read = mr_field_channels_last}, {0}};
+
 #define COMMON                                                                                               \
     .size = sizeof(struct dropout), .max_inputs = 1, .in_place = true, .identity_at_inference = true,        \
     .forward = forward, .backward = backward
 
 const mr_layer_class mr_layer_dropout = {.name = "Dropout",
-                                         .config_keys = "rate seed noise_shape",
+                                         .fields = fields,
                                          .configure = configure,
                                          .output_shape = output_shape,
                                          COMMON};
 const mr_layer_class mr_layer_spatial_dropout1d = {.name = "SpatialDropout1D",
-                                                   .config_keys = "rate seed",
+                                                   .fields = fields_1d,
                                                    .configure = configure_spatial,
                                                    .output_shape = shape_1d,
                                                    COMMON};
 const mr_layer_class mr_layer_spatial_dropout2d = {.name = "SpatialDropout2D",
-                                                   .config_keys = "rate seed data_format",
+                                                   .fields = fields_2d,
                                                    .configure = configure_spatial,
                                                    .output_shape = shape_2d,
                                                    COMMON};

@@ -10,13 +10,6 @@ struct global_pooling {
     bool keepdims;
 };
 
-static int configure(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct global_pooling *p = l->impl;
-    int status = mr_config_channels_last(l, c, e);
-    return status ? status : mr_config_bool(l, c, "keepdims", false, &p->keepdims, e);
-}
-
 static int shape_of_rank(const mr_layer *l, const mr_shape *in, int rank, mr_shape *out, mr_error *e)
 {
     const struct global_pooling *p = l->impl;
@@ -174,9 +167,13 @@ static void backward_maximum(const mr_call *c)
         mr_team_items(c->team, (size_t)c->batch * g.blocks, maximum_gradient_block, &g);
 }
 
+static const mr_config_field fields[] = {
+    {.key = "data_format", .read = mr_field_channels_last},
+    {.key = "keepdims", .read = mr_field_bool, .offset = offsetof(struct global_pooling, keepdims)},
+    {0}};
+
 #define COMMON                                                                                               \
-    .size = sizeof(struct global_pooling), .config_keys = "data_format keepdims", .max_inputs = 1,           \
-    .configure = configure
+    .size = sizeof(struct global_pooling), .fields = fields, .max_inputs = 1
 #define MEAN COMMON, .forward = forward_mean, .backward = backward_mean
 #define MAXIMUM COMMON, .saved_size = saved_maxima, .forward = forward_maximum, .backward = backward_maximum
 

@@ -14,17 +14,8 @@ struct group_normalization {
 
 static int configure(mr_layer *l, const json_t *c, mr_error *e)
 {
-    struct group_normalization *p = l->impl;
-    int status = mr_config_int(l, c, "groups", -1, MR_MAX_EXTENT, 32, &p->groups, e);
-    if (!status && p->groups == 0)
-        status = mr_layer_invalid(l, e, "\"groups\" is 0");
-    if (!status)
-        status = mr_config_real(l, c, "epsilon", 1e-3, &p->epsilon, e);
-    if (!status)
-        status = mr_config_bool(l, c, "scale", true, &p->scale, e);
-    if (!status)
-        status = mr_config_bool(l, c, "center", true, &p->center, e);
-    return status;
+    (void)c;
+    return ((const struct group_normalization *)l->impl)->groups ? 0 : mr_layer_invalid(l, e, "\"groups\" is 0");
 }
 
 static int output_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -227,11 +218,21 @@ static void backward(const mr_call *c)
         }
 }
 
+#define AT(member) .offset = offsetof(struct group_normalization, member)
+static const mr_config_field fields[] = {
+    {.key = "groups", .read = mr_field_int, AT(groups), .fallback = 32, .low = -1, .high = MR_MAX_EXTENT},
+    {.key = "axis"},
+    {.key = "epsilon", .read = mr_field_real, AT(epsilon), .fallback = 1e-3},
+    {.key = "center", .read = mr_field_bool, AT(center), .fallback = true},
+    {.key = "scale", .read = mr_field_bool, AT(scale), .fallback = true},
+    MR_PARAM_FIELDS("beta"),
+    MR_PARAM_FIELDS("gamma"),
+    {0}};
+
 const mr_layer_class mr_layer_group_normalization = {
     .name = "GroupNormalization",
     .size = sizeof(struct group_normalization),
-    .config_keys = "groups axis epsilon center scale beta_initializer gamma_initializer beta_regularizer "
-                   "gamma_regularizer beta_constraint gamma_constraint",
+    .fields = fields,
     .max_inputs = 1,
     .in_place = true,
     .needs_x = true,

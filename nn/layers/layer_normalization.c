@@ -11,22 +11,6 @@ struct layer_normalization {
     bool scale, center;
 };
 
-static int configure(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct layer_normalization *p = l->impl;
-    bool rms;
-    int status = mr_config_real(l, c, "epsilon", 1e-3, &p->epsilon, e);
-    if (!status)
-        status = mr_config_bool(l, c, "scale", true, &p->scale, e);
-    if (!status)
-        status = mr_config_bool(l, c, "center", true, &p->center, e);
-    if (!status)
-        status = mr_config_bool(l, c, "rms_scaling", false, &rms, e);
-    if (!status && rms)
-        status = mr_layer_refuse(l, e, "\"rms_scaling\" is not done");
-    return status;
-}
-
 /* The first of the axes that are normalised over; they must be the last ones, all of them. */
 static int first_axis(const mr_layer *l, const mr_shape *in, int *first, mr_error *e)
 {
@@ -41,7 +25,7 @@ static int first_axis(const mr_layer *l, const mr_shape *in, int *first, mr_erro
         int64_t a = json_is_integer(entry) ? json_integer_value(entry) : 0;
         a += a < 0 ? in->rank : 0;
         if (a < 1 || a >= in->rank)
-            return mr_layer_invalid(l, e, "\"axis\" has an entry that is no axis of the tensor");
+            return mr_layer_invalid(l, e, "\"axis\" has an entry that is not an axis of the tensor");
         seen |= 1u << a;
     }
     for (*first = in->rank; *first > 1 && seen & 1u << (*first - 1); --*first)
@@ -221,16 +205,24 @@ static void backward(const mr_call *c)
         }
 }
 
+#define AT(member) .offset = offsetof(struct layer_normalization, member)
+static const mr_config_field fields[] = {
+    {.key = "axis"},
+    {.key = "epsilon", .read = mr_field_real, AT(epsilon), .fallback = 1e-3},
+    {.key = "center", .read = mr_field_bool, AT(center), .fallback = true},
+    {.key = "scale", .read = mr_field_bool, AT(scale), .fallback = true},
+    {.key = "rms_scaling", .read = mr_field_unsupported},
+    MR_PARAM_FIELDS("beta"),
+    MR_PARAM_FIELDS("gamma"),
+    {0}};
+
 const mr_layer_class mr_layer_layer_normalization = {
     .name = "LayerNormalization",
     .size = sizeof(struct layer_normalization),
-    .config_keys =
-        "axis epsilon center scale rms_scaling beta_initializer gamma_initializer beta_regularizer "
-        "gamma_regularizer beta_constraint gamma_constraint",
+    .fields = fields,
     .max_inputs = 1,
     .in_place = true,
     .needs_x = true,
-    .configure = configure,
     .output_shape = output_shape,
     .build = build,
     .saved_size = saved_size,

@@ -170,9 +170,13 @@ static void crop_backward(const mr_call *c)
         run(c, false, true, c->dy, c->dx[0], c->add_dx[0]);
 }
 
+#define DATA_FORMAT {.key = "data_format", .read = mr_field_channels_last}
+static const mr_config_field padding_fields[] = {{.key = "padding"}, DATA_FORMAT, {0}};
+static const mr_config_field cropping_fields[] = {{.key = "cropping"}, DATA_FORMAT, {0}};
+
 const mr_layer_class mr_layer_zero_padding2d = {.name = "ZeroPadding2D",
                                                 .size = sizeof(struct margins),
-                                                .config_keys = "padding data_format",
+                                                .fields = padding_fields,
                                                 .max_inputs = 1,
                                                 .configure = configure_padding,
                                                 .output_shape = padded_shape,
@@ -180,7 +184,7 @@ const mr_layer_class mr_layer_zero_padding2d = {.name = "ZeroPadding2D",
                                                 .backward = pad_backward};
 const mr_layer_class mr_layer_cropping2d = {.name = "Cropping2D",
                                             .size = sizeof(struct margins),
-                                            .config_keys = "cropping data_format",
+                                            .fields = cropping_fields,
                                             .max_inputs = 1,
                                             .configure = configure_cropping,
                                             .output_shape = cropped_shape,

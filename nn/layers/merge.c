@@ -325,7 +325,6 @@ static int output_shape_of_two(const mr_layer *l, const mr_shape *in, int inputs
         run_backward(c, &operation);                                                                         \
     }                                                                                                        \
     const mr_layer_class identifier = {.name = keras_name,                                                   \
-                                       .config_keys = "",                                                    \
                                        .max_inputs = 1024,                                                   \
                                        .in_place = true,                                                     \
                                        .needs_x = reads_x,                                                   \

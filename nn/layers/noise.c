@@ -5,6 +5,7 @@
 #include "nn/layers/draw.h"
 #include "nn/layers/layers.h"
 
+#include <float.h>
 #include <string.h>
 
 struct noise {
@@ -19,28 +20,9 @@ typedef void noise_piece(const mr_call *c, size_t first, size_t count, const mr_
 
 static int configure_rate(mr_layer *l, const json_t *c, mr_error *e)
 {
-    struct noise *p = l->impl;
-    int status = mr_config_real(l, c, "rate", 0.5, &p->amount, e);
-    if (!status && !(p->amount >= 0 && p->amount < 1))
-        status = mr_layer_invalid(l, e, "\"rate\" %g is not in 0 to 1", p->amount);
-    return status;
-}
-
-static int configure_alpha(mr_layer *l, const json_t *c, mr_error *e)
-{
-    const json_t *noise = json_object_get(c, "noise_shape");
-    if (noise && !json_is_null(noise))
-        return mr_layer_refuse(l, e, "\"noise_shape\" is not done");
-    return configure_rate(l, c, e);
-}
-
-static int configure_stddev(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct noise *p = l->impl;
-    int status = mr_config_real(l, c, "stddev", 1, &p->amount, e);
-    if (!status && !(p->amount >= 0))
-        status = mr_layer_invalid(l, e, "\"stddev\" %g is negative", p->amount);
-    return status;
+    double rate = ((const struct noise *)l->impl)->amount;
+    (void)c;
+    return rate < 1 ? 0 : mr_layer_invalid(l, e, "\"rate\" must be below 1");
 }
 
 static double amount_of(const mr_call *c)
@@ -135,7 +117,16 @@ static void never_called(const mr_call *c)
     (void)c;
 }
 
-#define NOISE(identifier, keras_name, keys, configure_function, piece)                                       \
+#define AMOUNT .read = mr_field_real, .offset = offsetof(struct noise, amount)
+#define RATE {.key = "rate", AMOUNT, .fallback = 0.5, .high = 1}
+static const mr_config_field stddev_fields[] = {
+    {.key = "stddev", AMOUNT, .fallback = 1, .high = DBL_MAX}, {.key = "seed"}, {0}};
+static const mr_config_field rate_fields[] = {RATE, {.key = "seed"}, {0}};
+static const mr_config_field alpha_fields[] = {
+    RATE, {.key = "seed"}, {.key = "noise_shape", .read = mr_field_unsupported}, {0}};
+static const mr_config_field penalty_fields[] = {{.key = "l1"}, {.key = "l2"}, {0}};
+
+#define NOISE(identifier, keras_name, rows, configure_function, piece)                                       \
     static void piece##_forward(const mr_call *c)                                                            \
     {                                                                                                        \
         run_forward(c, piece);                                                                               \
@@ -146,7 +137,7 @@ static void never_called(const mr_call *c)
     }                                                                                                        \
     const mr_layer_class identifier = {.name = keras_name,                                                   \
                                        .size = sizeof(struct noise),                                         \
-                                       .config_keys = keys,                                                  \
+                                       .fields = rows,                                                       \
                                        .max_inputs = 1,                                                      \
                                        .in_place = true,                                                     \
                                        .identity_at_inference = true,                                        \
@@ -155,18 +146,17 @@ static void never_called(const mr_call *c)
                                        .forward = piece##_forward,                                           \
                                        .backward = piece##_backward}
 
-NOISE(mr_layer_gaussian_noise, "GaussianNoise", "stddev seed", configure_stddev, add_noise);
-NOISE(mr_layer_gaussian_dropout, "GaussianDropout", "rate seed", configure_rate, multiply_noise);
-NOISE(mr_layer_alpha_dropout, "AlphaDropout", "rate seed noise_shape", configure_alpha, alpha_dropout);
+NOISE(mr_layer_gaussian_noise, "GaussianNoise", stddev_fields, NULL, add_noise);
+NOISE(mr_layer_gaussian_dropout, "GaussianDropout", rate_fields, configure_rate, multiply_noise);
+NOISE(mr_layer_alpha_dropout, "AlphaDropout", alpha_fields, configure_rate, alpha_dropout);
 
 const mr_layer_class mr_layer_activity_regularization = {.name = "ActivityRegularization",
-                                                         .config_keys = "l1 l2",
+                                                         .fields = penalty_fields,
                                                          .max_inputs = 1,
                                                          .alias = true,
                                                          .output_shape = mr_same_shape,
                                                          .forward = never_called};
 const mr_layer_class mr_layer_identity = {.name = "Identity",
-                                          .config_keys = "",
                                           .max_inputs = 1,
                                           .alias = true,
                                           .output_shape = mr_same_shape,

@@ -19,7 +19,7 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
         const json_t *d = json_array_get(dims, (size_t)i);
         int64_t axis = json_is_integer(d) ? json_integer_value(d) : 0;
         if (axis < 1 || axis > p->rank || seen & 1u << axis)
-            return mr_layer_invalid(l, e, "\"dims\" is no order of 1 to %d", p->rank);
+            return mr_layer_invalid(l, e, "\"dims\" must be a permutation of 1 to %d", p->rank);
         seen |= 1u << axis;
         p->dims[i] = (int)axis;
     }
@@ -99,9 +99,11 @@ static void backward(const mr_call *c)
         mr_team_ranges(c->team, mr_batch_count(&c->out), 16384, walk_range, &w);
 }
 
+static const mr_config_field fields[] = {{.key = "dims"}, {0}};
+
 const mr_layer_class mr_layer_permute = {.name = "Permute",
                                          .size = sizeof(struct permute),
-                                         .config_keys = "dims",
+                                         .fields = fields,
                                          .max_inputs = 1,
                                          .configure = configure,
                                          .output_shape = output_shape,

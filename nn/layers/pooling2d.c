@@ -235,9 +235,10 @@ static void backward_mean(const mr_call *c)
         mr_team_items(c->team, s.in.n, mean_gradient_of_sample, &s);
 }
 
-#define KEYS "pool_size padding strides data_format"
+static const mr_config_field fields[] = {MR_WINDOW_FIELDS("pool_size"), {0}};
+
 #define COMMON                                                                                               \
-    .size = sizeof(struct pooling), .config_keys = KEYS, .max_inputs = 1, .output_shape = output_shape
+    .size = sizeof(struct pooling), .fields = fields, .max_inputs = 1, .output_shape = output_shape
 #define MAXIMUM COMMON, .saved_size = saved_maxima, .forward = forward_maximum, .backward = backward_maximum
 #define MEAN COMMON, .forward = forward_mean, .backward = backward_mean
 

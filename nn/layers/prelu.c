@@ -22,7 +22,7 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
     {
         int64_t a = json_is_integer(entry) ? json_integer_value(entry) : 0;
         if (a < 1 || a >= MR_MAX_RANK)
-            return mr_layer_invalid(l, e, "\"shared_axes\" has an entry that is no axis");
+            return mr_layer_invalid(l, e, "\"shared_axes\" has an entry that is not an axis");
         p->shared[a] = true;
     }
     return 0;
@@ -147,10 +147,11 @@ static void backward(const mr_call *c)
             c->dw[0][i] += (mr_real)r.partial[p * r.alphas + i];
 }
 
+static const mr_config_field fields[] = {MR_PARAM_FIELDS("alpha"), {.key = "shared_axes"}, {0}};
+
 const mr_layer_class mr_layer_prelu = {.name = "PReLU",
                                        .size = sizeof(struct prelu),
-                                       .config_keys =
-                                           "alpha_initializer alpha_regularizer alpha_constraint shared_axes",
+                                       .fields = fields,
                                        .max_inputs = 1,
                                        .in_place = true,
                                        .needs_x = true,

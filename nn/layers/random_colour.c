@@ -195,8 +195,10 @@ static void backward_brightness(const mr_call *c)
     backward(c, brightness_run(c));
 }
 
+static const mr_config_field fields[] = {{.key = "factor"}, {.key = "value_range"}, {.key = "seed"}, {0}};
+
 #define COLOUR                                                                                               \
-    .size = sizeof(struct colour), .config_keys = "factor value_range seed", .max_inputs = 1,                \
+    .size = sizeof(struct colour), .fields = fields, .max_inputs = 1,                \
     .in_place = true, .needs_x = true, .identity_at_inference = true, .output_shape = output_shape
 
 const mr_layer_class mr_layer_random_contrast = {.name = "RandomContrast",

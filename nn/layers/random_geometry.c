@@ -111,11 +111,10 @@ static mr_affine draw_translation(const mr_call *c, size_t sample)
 
 static int configure_flip(mr_layer *l, const json_t *c, mr_error *e)
 {
-    static const char *const modes[] = {"horizontal", "vertical", "horizontal_and_vertical", NULL};
     struct geometry *p = l->impl;
     int status = read_warp(l, c, e);
     p->warp.draw = draw_flip;
-    return status ? status : mr_config_choice(l, c, "mode", modes, 2, &p->mode, e);
+    return status;
 }
 
 static int configure_rotation(mr_layer *l, const json_t *c, mr_error *e)
@@ -163,10 +162,25 @@ static void backward(const mr_call *c)
     mr_warp_backward(c, &((const struct geometry *)c->layer->impl)->warp);
 }
 
-#define GEOMETRY(identifier, keras_name, keys, configure_function)                                           \
+/* Those that read_warp reads. */
+#define WARP {.key = "data_format"}, {.key = "fill_mode"}, {.key = "fill_value"}, {.key = "interpolation"}
+static const char *const flip_modes[] = {"horizontal", "vertical", "horizontal_and_vertical", NULL};
+static const mr_config_field flip_fields[] = {{.key = "mode",
+                                               .read = mr_field_choice,
+                                               .offset = offsetof(struct geometry, mode),
+                                               .fallback = 2,
+                                               .names = flip_modes},
+                                              {.key = "seed"},
+                                              {.key = "data_format"},
+                                              {0}};
+static const mr_config_field rotation_fields[] = {{.key = "factor"}, {.key = "seed"}, WARP, {0}};
+static const mr_config_field zoom_fields[] = {
+    {.key = "height_factor"}, {.key = "width_factor"}, {.key = "seed"}, WARP, {0}};
+
+#define GEOMETRY(identifier, keras_name, rows, configure_function)                                           \
     const mr_layer_class identifier = {.name = keras_name,                                                   \
                                        .size = sizeof(struct geometry),                                      \
-                                       .config_keys = keys,                                                  \
+                                       .fields = rows,                                                       \
                                        .max_inputs = 1,                                                      \
                                        .identity_at_inference = true,                                        \
                                        .configure = configure_function,                                      \
@@ -174,11 +188,7 @@ static void backward(const mr_call *c)
                                        .forward = forward,                                                   \
                                        .backward = backward}
 
-GEOMETRY(mr_layer_random_flip, "RandomFlip", "mode seed data_format", configure_flip);
-GEOMETRY(mr_layer_random_rotation, "RandomRotation",
-         "factor data_format fill_mode fill_value interpolation seed", configure_rotation);
-GEOMETRY(mr_layer_random_zoom, "RandomZoom",
-         "height_factor width_factor fill_mode interpolation seed fill_value data_format", configure_zoom);
-GEOMETRY(mr_layer_random_translation, "RandomTranslation",
-         "height_factor width_factor fill_mode interpolation seed fill_value data_format",
-         configure_translation);
+GEOMETRY(mr_layer_random_flip, "RandomFlip", flip_fields, configure_flip);
+GEOMETRY(mr_layer_random_rotation, "RandomRotation", rotation_fields, configure_rotation);
+GEOMETRY(mr_layer_random_zoom, "RandomZoom", zoom_fields, configure_zoom);
+GEOMETRY(mr_layer_random_translation, "RandomTranslation", zoom_fields, configure_translation);

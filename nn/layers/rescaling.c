@@ -110,7 +110,7 @@ static int configure_normalization(mr_layer *l, const json_t *c, mr_error *e)
             status = mr_layer_invalid(l, e, "\"variance\" %g is negative", p->variance.value[i]);
     const json_t *axis = json_object_get(c, "axis");
     p->whole = json_is_null(axis) || (json_is_array(axis) && json_array_size(axis) == 0);
-    return status ? status : mr_config_bool(l, c, "invert", false, &p->invert, e);
+    return status;
 }
 
 static int normalized_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
@@ -261,15 +261,23 @@ static void backward_normalization(const mr_call *c)
     .size = sizeof(struct rescaling), .max_inputs = 1, .in_place = true, .scratch_size = scratch_size,       \
     .destroy = destroy
 
+static const mr_config_field rescaling_fields[] = {{.key = "scale"}, {.key = "offset"}, {0}};
+static const mr_config_field normalization_fields[] = {
+    {.key = "axis"},
+    {.key = "invert", .read = mr_field_bool, .offset = offsetof(struct rescaling, invert)},
+    {.key = "mean"},
+    {.key = "variance"},
+    {0}};
+
 const mr_layer_class mr_layer_rescaling = {.name = "Rescaling",
-                                           .config_keys = "scale offset",
+                                           .fields = rescaling_fields,
                                            .configure = configure_rescaling,
                                            .output_shape = rescaled_shape,
                                            .forward = forward_rescaling,
                                            .backward = backward_rescaling,
                                            COMMON};
 const mr_layer_class mr_layer_normalization = {.name = "Normalization",
-                                               .config_keys = "axis invert mean variance",
+                                               .fields = normalization_fields,
                                                .configure = configure_normalization,
                                                .output_shape = normalized_shape,
                                                .build = build_normalization,

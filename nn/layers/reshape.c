@@ -24,7 +24,7 @@ static int configure_input(mr_layer *l, const json_t *c, mr_error *e)
     for (size_t i = 1; i < json_array_size(shape); i++) {
         const json_t *d = json_array_get(shape, i);
         if (!json_is_null(d) && (!json_is_integer(d) || json_integer_value(d) < 1))
-            return mr_layer_invalid(l, e, "\"batch_shape\" has an entry that is no size");
+            return mr_layer_invalid(l, e, "\"batch_shape\" has an entry that is not a size");
         p->dim[p->rank++] = json_is_null(d) ? 0 : json_integer_value(d);
     }
     return 0;
@@ -41,11 +41,6 @@ static int input_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_sha
 }
 
 /* --- Flatten --------------------------------------------------------------- */
-
-static int configure_flatten(mr_layer *l, const json_t *c, mr_error *e)
-{
-    return mr_config_channels_last(l, c, e);
-}
 
 static int flat_shape(const mr_layer *l, const mr_shape *in, int inputs, mr_shape *out, mr_error *e)
 {
@@ -68,7 +63,7 @@ static int configure_reshape(mr_layer *l, const json_t *c, mr_error *e)
         int64_t size = json_is_null(d) ? -1 : json_integer_value(d);
         if ((!json_is_integer(d) && !json_is_null(d)) || (size < 1 && size != -1) ||
             size > (int64_t)MR_MAX_ELEMENTS)
-            return mr_layer_invalid(l, e, "\"target_shape\" has an entry that is no size");
+            return mr_layer_invalid(l, e, "\"target_shape\" has an entry that is not a size");
         p->dim[p->rank++] = size;
         unknown += size == -1;
     }
@@ -99,23 +94,27 @@ static int reshaped(const mr_layer *l, const mr_shape *in, int inputs, mr_shape 
                             mr_shape_text(out, true, to, sizeof to));
 }
 
+static const mr_config_field input_fields[] = {
+    {.key = "batch_shape"}, {.key = "sparse"}, {.key = "ragged"}, {.key = "optional"}, {0}};
+static const mr_config_field flatten_fields[] = {{.key = "data_format", .read = mr_field_channels_last}, {0}};
+static const mr_config_field reshape_fields[] = {{.key = "target_shape"}, {0}};
+
 const mr_layer_class mr_layer_input = {.name = "InputLayer",
                                        .size = sizeof(struct reshape),
-                                       .config_keys = "batch_shape sparse ragged optional",
+                                       .fields = input_fields,
                                        .alias = true,
                                        .configure = configure_input,
                                        .output_shape = input_shape,
                                        .forward = never_called};
 const mr_layer_class mr_layer_flatten = {.name = "Flatten",
-                                         .config_keys = "data_format",
+                                         .fields = flatten_fields,
                                          .max_inputs = 1,
                                          .alias = true,
-                                         .configure = configure_flatten,
                                          .output_shape = flat_shape,
                                          .forward = never_called};
 const mr_layer_class mr_layer_reshape = {.name = "Reshape",
                                          .size = sizeof(struct reshape),
-                                         .config_keys = "target_shape",
+                                         .fields = reshape_fields,
                                          .max_inputs = 1,
                                          .alias = true,
                                          .configure = configure_reshape,

@@ -43,57 +43,12 @@ static size_t scratch_size(const mr_call *c)
 
 /* --- configurations -------------------------------------------------------- */
 
-static int configure_up_sampling(mr_layer *l, const json_t *c, mr_error *e)
+/* Crops of images that are too small enlarge them. */
+static int configure_crop(mr_layer *l, const json_t *c, mr_error *e)
 {
-    struct resizing *p = l->impl;
-    int status = mr_config_channels_last(l, c, e);
-    if (!status)
-        status = mr_config_pair(l, c, "size", 1, MR_MAX_EXTENT, 2, p->size, e);
-    return status ? status
-                  : mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_NEAREST,
-                                     &p->interpolation, e);
-}
-
-static int read_size(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct resizing *p = l->impl;
-    static const char *const keys[] = {"height", "width"};
-    int status = mr_config_channels_last(l, c, e);
-    p->interpolation = MR_BILINEAR;
-    for (int i = 0; i < 2 && !status; i++) {
-        status = mr_config_int(l, c, keys[i], 1, MR_MAX_EXTENT, 0, &p->size[i], e);
-        if (!status && p->size[i] == 0)
-            status = mr_layer_invalid(l, e, "\"%s\" is missing", keys[i]);
-    }
-    return status;
-}
-
-static int refuse_true(mr_layer *l, const json_t *c, const char *key, mr_error *e)
-{
-    bool on;
-    int status = mr_config_bool(l, c, key, false, &on, e);
-    return status || !on ? status : mr_layer_refuse(l, e, "\"%s\" is not done", key);
-}
-
-static int configure_resizing(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct resizing *p = l->impl;
-    int status = read_size(l, c, e);
-    if (!status)
-        status = mr_config_choice(l, c, "interpolation", mr_interpolation_names, MR_BILINEAR,
-                                  &p->interpolation, e);
-    if (!status)
-        status = mr_config_bool(l, c, "crop_to_aspect_ratio", false, &p->crop, e);
-    if (!status)
-        status = refuse_true(l, c, "pad_to_aspect_ratio", e);
-    return status ? status : refuse_true(l, c, "antialias", e);
-}
-
-static int configure_random_crop(mr_layer *l, const json_t *c, mr_error *e)
-{
-    struct resizing *p = l->impl;
-    int status = read_size(l, c, e);
-    return status ? status : mr_config_bool(l, c, "passes_at_inference", false, &p->passes, e);
+    (void)c, (void)e;
+    ((struct resizing *)l->impl)->interpolation = MR_BILINEAR;
+    return 0;
 }
 
 /* --- shapes ---------------------------------------------------------------- */
@@ -212,33 +167,64 @@ static void backward_drawn(const mr_call *c)
 
 #define COMMON .size = sizeof(struct resizing), .max_inputs = 1, .scratch_size = scratch_size
 
+#define AT(member) .offset = offsetof(struct resizing, member)
+#define HEIGHT_AND_WIDTH                                                                                     \
+    {.key = "height", .read = mr_field_int, AT(size[0]), .low = 1, .high = MR_MAX_EXTENT, .required = true}, \
+        {.key = "width", .read = mr_field_int, AT(size[1]), .low = 1, .high = MR_MAX_EXTENT, .required = true}
+#define INTERPOLATION(usual)                                                                                 \
+    {.key = "interpolation",                                                                                 \
+     .read = mr_field_choice,                                                                                \
+     AT(interpolation),                                                                                      \
+     .fallback = usual,                                                                                      \
+     .names = mr_interpolation_names}
+#define DATA_FORMAT {.key = "data_format", .read = mr_field_channels_last}
+
+static const mr_config_field up_sampling_fields[] = {
+    {.key = "size", .read = mr_field_pair, AT(size), .fallback = 2, .low = 1, .high = MR_MAX_EXTENT},
+    DATA_FORMAT,
+    INTERPOLATION(MR_NEAREST),
+    {0}};
+static const mr_config_field resizing_fields[] = {
+    HEIGHT_AND_WIDTH,
+    INTERPOLATION(MR_BILINEAR),
+    {.key = "crop_to_aspect_ratio", .read = mr_field_bool, AT(crop)},
+    {.key = "pad_to_aspect_ratio", .read = mr_field_unsupported},
+    {.key = "fill_mode"},
+    {.key = "fill_value"},
+    {.key = "antialias", .read = mr_field_unsupported},
+    DATA_FORMAT,
+    {0}};
+static const mr_config_field center_crop_fields[] = {HEIGHT_AND_WIDTH, DATA_FORMAT, {0}};
+static const mr_config_field random_crop_fields[] = {
+    HEIGHT_AND_WIDTH,
+    {.key = "seed"},
+    DATA_FORMAT,
+    {.key = "passes_at_inference", .read = mr_field_bool, AT(passes)},
+    {0}};
+
 const mr_layer_class mr_layer_up_sampling2d = {.name = "UpSampling2D",
-                                               .config_keys = "size data_format interpolation",
-                                               .configure = configure_up_sampling,
+                                               .fields = up_sampling_fields,
                                                .output_shape = enlarged_shape,
                                                .forward = forward_whole,
                                                .backward = backward_whole,
                                                COMMON};
 const mr_layer_class mr_layer_resizing = {
     .name = "Resizing",
-    .config_keys = "height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value "
-                   "antialias data_format",
-    .configure = configure_resizing,
+    .fields = resizing_fields,
     .output_shape = resized_shape,
     .forward = forward_whole,
     .backward = backward_whole,
     COMMON};
 const mr_layer_class mr_layer_center_crop = {.name = "CenterCrop",
-                                             .config_keys = "height width data_format",
-                                             .configure = read_size,
+                                             .fields = center_crop_fields,
+                                             .configure = configure_crop,
                                              .output_shape = resized_shape,
                                              .forward = forward_centre,
                                              .backward = backward_centre,
                                              COMMON};
 const mr_layer_class mr_layer_random_crop = {.name = "RandomCrop",
-                                             .config_keys =
-                                                 "height width seed data_format passes_at_inference",
-                                             .configure = configure_random_crop,
+                                             .fields = random_crop_fields,
+                                             .configure = configure_crop,
                                              .output_shape = random_crop_shape,
                                              .forward = forward_drawn,
                                              .backward = backward_drawn,

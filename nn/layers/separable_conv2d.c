@@ -15,16 +15,6 @@ static int configure(mr_layer *l, const json_t *c, mr_error *e)
 {
     struct separable *p = l->impl;
     int status = mr_window_configure(l, c, 2, "kernel_size", false, &p->window, e);
-    if (!status)
-        status = mr_config_int(l, c, "filters", 1, MR_MAX_EXTENT, 0, &p->filters, e);
-    if (!status && p->filters == 0)
-        status = mr_layer_invalid(l, e, "\"filters\" is missing");
-    if (!status)
-        status = mr_config_int(l, c, "depth_multiplier", 1, MR_MAX_EXTENT, 1, &p->multiplier, e);
-    if (!status)
-        status = mr_config_bool(l, c, "use_bias", true, &p->use_bias, e);
-    if (!status)
-        status = mr_config_activation(l, c, "activation", &p->activation, e);
     l->backward_skips_y = !p->activation.needs_y;
     return status;
 }
@@ -143,14 +133,24 @@ static void backward(const mr_call *c)
         mr_depthwise_input_gradient(&g, c->team, between_gradient, c->w[0], c->dx[0], c->add_dx[0]);
 }
 
+#define AT(member) .offset = offsetof(struct separable, member)
+static const mr_config_field fields[] = {
+    {.key = "filters", .read = mr_field_int, AT(filters), .low = 1, .high = MR_MAX_EXTENT, .required = true},
+    {.key = "depth_multiplier", .read = mr_field_int, AT(multiplier), .fallback = 1, .low = 1, .high = MR_MAX_EXTENT},
+    MR_WINDOW_FIELDS("kernel_size"),
+    {.key = "dilation_rate"},
+    {.key = "activation", .read = mr_field_activation, AT(activation)},
+    {.key = "use_bias", .read = mr_field_bool, AT(use_bias), .fallback = true},
+    MR_PARAM_FIELDS("depthwise"),
+    MR_PARAM_FIELDS("pointwise"),
+    MR_PARAM_FIELDS("bias"),
+    {.key = "activity_regularizer"},
+    {0}};
+
 const mr_layer_class mr_layer_separable_conv2d = {
     .name = "SeparableConv2D",
     .size = sizeof(struct separable),
-    .config_keys =
-        "filters depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
-        "depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
-        "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint "
-        "pointwise_constraint bias_constraint",
+    .fields = fields,
     .max_inputs = 1,
     .needs_x = true,
     .needs_y = true,

@@ -69,7 +69,7 @@ int mr_layer_check_last_axis(const mr_layer *l, const mr_shape *in, mr_error *e)
     int axis;
     int status = mr_layer_axis(l, in, -1, &axis, e);
     if (!status && axis != in->rank - 1)
-        status = mr_layer_refuse(l, e, "\"axis\" %d of %d: only the last one is done", axis, in->rank);
+        status = mr_layer_refuse(l, e, "\"axis\" %d: only the last axis is supported", axis);
     return status;
 }
 

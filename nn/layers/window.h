@@ -3,7 +3,7 @@
 #ifndef MR_NN_LAYERS_WINDOW_H
 #define MR_NN_LAYERS_WINDOW_H
 
-#include "nn/graph/layer.h"
+#include "nn/graph/config.h"
 
 /* No kernel, stride, padding, factor or filter count is larger than this: products of two stay far below
  * 2^63. */
@@ -83,6 +83,11 @@ typedef struct mr_window {
  * STRIDE_IS_KERNEL), "dilation_rate", "padding", "data_format". */
 int mr_window_configure(const mr_layer *l, const json_t *c, int axes, const char *kernel_key,
                         bool stride_is_kernel, mr_window *w, mr_error *e);
+/* Rows for the keys that it reads. */
+#define MR_WINDOW_FIELDS(kernel_key) {.key = kernel_key}, {.key = "strides"}, {.key = "padding"}, {.key = "data_format"}
+/* Rows for what mr_layer_add_param and training read of a variable called NAME. */
+#define MR_PARAM_FIELDS(name)                                                                                \
+    {.key = name "_initializer"}, {.key = name "_regularizer"}, {.key = name "_constraint"}
 /* Output of sliding over IN with CHANNELS out; checks rank and that the window fits. */
 int mr_window_output(const mr_layer *l, const mr_window *w, const mr_shape *in, int64_t channels,
                      mr_shape *out, mr_error *e);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/learn/activity.h"
 
+#include "nn/graph/config.h"
+
 #include <stdlib.h>
 #include <string.h>
 
