@@ -24,8 +24,8 @@ places_are_checked_first() {
   mkdir folder
   expect 2 "does not end in" "${train[@]}" --model folder.h5/
   mkdir folder.h5
-  expect 1 "this is a folder's" "${train[@]}" --model folder.h5
-  expect 1 "this is a folder's" "${train[@]}" --model x.h5 --plot folder
+  expect 1 "is a directory" "${train[@]}" --model folder.h5
+  expect 1 "is a directory" "${train[@]}" --model x.h5 --plot folder
   expect 2 "does not end in" "${train[@]}" --model x.onnx
   expect 2 "does not end in" "${train[@]}" --model ''
   expect 2 "unsupported format '.bmp'" "${train[@]}" --model x.h5 --plot x.bmp

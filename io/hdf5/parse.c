@@ -150,7 +150,8 @@ static int walk_file(mr_h5_walk *w)
         status = walk_superblock(w);
     if (!status)
         status = mr_h5_walk_links(w);
-    sort_entries(w);
+    if (!status) /* else the name of the last entry may be missing */
+        sort_entries(w);
     free(w->link);
     w->link = NULL;
     return status;
