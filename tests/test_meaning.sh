@@ -251,7 +251,7 @@ assert sorted(json.load(sys.stdin)) == ["data", "images", "loss", "skipped"]'
   millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --history h.csv --plot p.png --learning-rate 1e-4 >out 2>err
   not grep -q accuracy err
   [ "$(cut -d, -f3,5 h.csv | tail -n +2 | sort -u)" = , ] # the columns of accuracy are empty
-  expect 2 'the targets are not classes' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --keep-best val_accuracy --quiet
+  expect 2 'the targets are not class labels' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --keep-best val_accuracy --quiet
   expect 2 '--top requires targets that are one class of many' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --top 2 --quiet
   expect 2 '--class-weight requires targets' millrace train --from age.h5 --arrays ages.h5 --epochs 2 --model m.h5 --class-weight balanced --quiet
 }

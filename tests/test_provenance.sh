@@ -93,7 +93,7 @@ keep_both() {
   cmp c.h5 best.h5
   expect 2 "began with --keep best" millrace train --resume --checkpoint-dir more --keep last
   expect 2 "began without --keep best" millrace train --resume --checkpoint-dir parts --keep best
-  expect 2 "--keep some" millrace train "${small[@]}" --model x.h5 --keep some
+  expect 2 "--keep: expected a number of checkpoints, best or last, got 'some'" millrace train "${small[@]}" --model x.h5 --keep some
   expect 2 "--keep 0" millrace train "${small[@]}" --model x.h5 --keep 0
   expect 2 "cannot be used together" millrace train "${small[@]}" --model x.h5 --keep best,last
   expect 2 "cannot be used together" millrace train "${small[@]}" --model x.h5 --keep last --keep-best loss
