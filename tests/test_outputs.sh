@@ -30,15 +30,15 @@ places_are_checked_first() {
   expect 2 "does not end in" "${train[@]}" --model ''
   expect 2 "unsupported format '.bmp'" "${train[@]}" --model x.h5 --plot x.bmp
   touch file
-  expect 1 "this is a file's" "${train[@]}" --model x.h5 --checkpoint-dir file
-  expect 1 "this is a file's" "${train[@]}" --model x.h5 --tensorboard file
+  expect 1 "not a directory" "${train[@]}" --model x.h5 --checkpoint-dir file
+  expect 1 "not a directory" "${train[@]}" --model x.h5 --tensorboard file
   expect 1 "cannot make the folder no/such" "${train[@]}" --model x.h5 --checkpoint-dir no/such
   expect 1 "cannot make the folder no/such" "${train[@]}" --model x.h5 --tensorboard no/such
   # what was there is not touched by a run that does not begin
   millrace train --data cells "${small[@]}" --model y.h5 --checkpoint-dir yck --step-log y.csv
   find yck y.csv -type f -exec sha256sum {} + >before
-  expect 2 "no metric" "${train[@]}" --model y.h5 --checkpoint-dir yck --step-log y.csv --keep-best nothing
-  expect 1 "this is a file's" "${train[@]}" --model y.h5 --checkpoint-dir yck --step-log y.csv --tensorboard file
+  expect 2 "unknown metric" "${train[@]}" --model y.h5 --checkpoint-dir yck --step-log y.csv --keep-best nothing
+  expect 1 "not a directory" "${train[@]}" --model y.h5 --checkpoint-dir yck --step-log y.csv --tensorboard file
   sha256sum -c --quiet before
   expect 2 "would be one file" "${train[@]}" --model x.h5 --history x.h5
   expect 2 "would be one file" "${train[@]}" --model x.h5 --plot p --stats ./p --history p

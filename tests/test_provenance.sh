@@ -94,7 +94,7 @@ keep_both() {
   expect 2 "began with --keep best" millrace train --resume --checkpoint-dir more --keep last
   expect 2 "began without --keep best" millrace train --resume --checkpoint-dir parts --keep best
   expect 2 "--keep: expected a number of checkpoints, best or last, got 'some'" millrace train "${small[@]}" --model x.h5 --keep some
-  expect 2 "--keep 0" millrace train "${small[@]}" --model x.h5 --keep 0
+  expect 2 "--keep: expected a number of checkpoints, best or last, got '0'" millrace train "${small[@]}" --model x.h5 --keep 0
   expect 2 "cannot be used together" millrace train "${small[@]}" --model x.h5 --keep best,last
   expect 2 "cannot be used together" millrace train "${small[@]}" --model x.h5 --keep last --keep-best loss
   millrace train "${small[@]}" --epochs 4 --model e.h5 --early-stopping 9 --keep last --quiet
