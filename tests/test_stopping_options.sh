@@ -96,9 +96,9 @@ END
 }
 
 refused() {
-  expect 2 "no metric 'f1'" millrace train "${small[@]}" --model x.h5 --keep-best f1
-  expect 2 "no metric 'seconds'" millrace train "${small[@]}" --model x.h5 --keep-best seconds
-  expect 2 "no metric 'val_recall/Nobody'" millrace train "${small[@]}" --model x.h5 --keep-best val_recall/Nobody
+  expect 2 "unknown metric 'f1'" millrace train "${small[@]}" --model x.h5 --keep-best f1
+  expect 2 "unknown metric 'seconds'" millrace train "${small[@]}" --model x.h5 --keep-best seconds
+  expect 2 "unknown metric 'val_recall/Nobody'" millrace train "${small[@]}" --model x.h5 --keep-best val_recall/Nobody
   expect 2 "constant learning rate" millrace train "${small[@]}" --model x.h5 --reduce-lr-on-plateau 2 --schedule cosine
   expect 2 "--monitor is for" millrace train "${small[@]}" --model x.h5 --monitor loss
   expect 2 "needs validation data" millrace train --train-dir cells/training --image-size 32x32 --stages 1 --filters 8,16 --quiet --model x.h5 --early-stopping 2 --monitor val_loss
