@@ -2,6 +2,7 @@
 #include "base/durable.h"
 
 #include "base/output.h"
+#include "base/path.h"
 #include "base/permissions.h"
 
 #include <errno.h>
@@ -53,26 +54,15 @@ void mr_durable_discard(void)
 
 /* --- names ------------------------------------------------------------------------------ */
 
-/* The folder that PATH lies in: malloc'ed. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (!slash)
-        return strdup(".");
-    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
-}
-
 /* "FOLDER/.NAME.PID.tmp", or "….PID-N.tmp": hidden, and in the same file system as PATH. malloc'ed. */
 static char *temporary_of(const char *path, int number)
 {
-    const char *slash = strrchr(path, '/');
-    size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
-    const char *name = path + folder;
+    const char *name = mr_file_name(path);
     int shown = (int)strnlen(name, NAME_MAX - 32); /* a name of full length leaves no room for the addition */
     char *text = NULL, count[16] = "";
     if (number)
         snprintf(count, sizeof count, "-%d", number);
-    if (asprintf(&text, "%.*s.%.*s.%ld%s.tmp", (int)folder, path, shown, name, (long)getpid(), count) < 0)
+    if (asprintf(&text, "%.*s.%.*s.%ld%s.tmp", (int)(name - path), path, shown, name, (long)getpid(), count) < 0)
         return NULL;
     return text;
 }
@@ -126,7 +116,7 @@ static int keep_permissions(const char *temporary, const char *path, mr_error *e
 
 static int publish(const char *path, const char *temporary, mr_error *e)
 {
-    char *folder = folder_of(path);
+    char *folder = mr_folder_of(path);
     int status = folder ? 0 : mr_no_memory(e, "writing %s", path);
     if (!status)
         status = sync_path(temporary, O_RDONLY, "file", path, e); /* before its permissions may forbid to open it */
@@ -176,9 +166,9 @@ static int copy_to_stream(mr_durable *d, mr_error *e)
 /* What goes into a stream is made in the folder for temporary files first, since not every writer goes from front to end. */
 static int temporary_for_stream(mr_durable *d, mr_error *e)
 {
-    const char *folder = getenv("TMPDIR"), *slash = strrchr(d->path, '/');
+    const char *folder = getenv("TMPDIR");
     char *name = NULL;
-    if (asprintf(&name, "%s/%s", folder && *folder ? folder : "/tmp", slash ? slash + 1 : d->path) < 0)
+    if (asprintf(&name, "%s/%s", folder && *folder ? folder : "/tmp", mr_file_name(d->path)) < 0)
         return mr_no_memory(e, "writing %s", d->path);
     int status = make_temporary(&d->temporary, name, e);
     free(name);

@@ -15,6 +15,7 @@ libbase_la_SOURCES = \
   base/list.c base/list.h \
   base/number.c base/number.h \
   base/output.c base/output.h \
+  base/path.c base/path.h \
   base/permissions.c base/permissions.h \
   base/processors.c base/processors.h \
   base/random.c base/random.h \

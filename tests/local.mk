@@ -111,6 +111,10 @@ SERIAL_TESTS += tests/test_task
 tests_test_task_SOURCES = tests/test_task.c
 tests_test_task_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
 
+CMOCKA_TESTS += tests/test_base
+tests_test_base_SOURCES = tests/test_base.c
+tests_test_base_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)
+
 SERIAL_TESTS += tests/test_text
 tests_test_text_SOURCES = tests/test_text.c
 tests_test_text_LDADD = libnn.la $(MR_LIBS) $(TEST_LIBS)

@@ -3,6 +3,7 @@
 
 #include "io/draw/canvas.h"
 #include "base/output.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "cli/option/files.h"
 
@@ -16,8 +17,7 @@
 
 static int check_folder(const mr_cli_file *f, const char *path, mr_error *e)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *folder = mr_folder_of(path);
     int status = 0;
     if (!folder)
         status = mr_no_memory(e, "a path");
@@ -53,47 +53,26 @@ static int check_file(const mr_cli_file *f, mr_error *e)
 /* Of a folder that is not there yet: it is made in another one. */
 static int check_parent(const mr_cli_file *f, mr_error *e)
 {
-    char *path = strdup(f->path), *end = path ? path + strlen(path) : NULL;
-    while (path && end > path + 1 && end[-1] == '/')
-        *--end = '\0';
-    const char *slash = path ? strrchr(path, '/') : NULL;
-    if (slash)
-        path[slash - path + 1] = '\0';
-    int status = !path ? mr_no_memory(e, "a path") : 0;
-    if (!status && access(slash ? path : ".", W_OK | X_OK))
+    size_t length = strlen(f->path);
+    while (length > 1 && f->path[length - 1] == '/')
+        length--;
+    char *path = strndup(f->path, length), *parent = path ? mr_folder_of(path) : NULL;
+    int status = parent ? 0 : mr_no_memory(e, "a path");
+    if (!status && access(parent, W_OK | X_OK))
         status = mr_fail_errno(e, errno, "%s: cannot make the folder %s", mr_cli_file_text(f), f->path);
+    free(parent);
     free(path);
     return status;
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* Of files that are not there yet: the same name in the same folder, whatever path leads there. */
-static bool same_place(const mr_output *a, const mr_output *b)
-{
-    const char *names[2] = {a->path, b->path};
-    struct stat folder[2];
-    bool exist = true;
-    for (int i = 0; i < 2; i++) {
-        const char *slash = strrchr(names[i], '/');
-        char *path = slash ? strndup(names[i], (size_t)(slash - names[i]) + 1) : strdup(".");
-        exist = exist && path && stat(path, &folder[i]) == 0;
-        names[i] = slash ? slash + 1 : names[i];
-        free(path);
-    }
-    return exist && is_same(&folder[0], &folder[1]) && !strcmp(names[0], names[1]);
-}
-
-static bool same_file(const char *a, const char *b)
+/* Also of files that are not there yet. */
+static bool same_output(const char *a, const char *b)
 {
     struct stat sa, sb;
     mr_output to[2] = {{0}, {0}};
     if (stat(a, &sa) == 0 && stat(b, &sb) == 0)
-        return is_same(&sa, &sb) && !S_ISCHR(sa.st_mode); /* /dev/null takes any number of results */
-    bool same = !mr_output_resolve(&to[0], a, NULL) && !mr_output_resolve(&to[1], b, NULL) && same_place(&to[0], &to[1]);
+        return mr_same_stat(&sa, &sb) && !S_ISCHR(sa.st_mode); /* /dev/null takes any number of results */
+    bool same = !mr_output_resolve(&to[0], a, NULL) && !mr_output_resolve(&to[1], b, NULL) && mr_same_entry(to[0].path, to[1].path);
     mr_output_clear(&to[0]);
     mr_output_clear(&to[1]);
     return same;
@@ -162,7 +141,7 @@ static int add_output(void *context, const mr_cli_file *f)
     if (!status)
         status = f->marks & MR_MAKES ? check_output_folder(f, all->e) : check_file(f, all->e);
     for (int i = 0; i < all->count && !status; i++)
-        if (same_file(all->file[i].path, f->path) && (f->marks | all->file[i].marks) & MR_WRITES)
+        if (same_output(all->file[i].path, f->path) && (f->marks | all->file[i].marks) & MR_WRITES)
             status = mr_fail(all->e, MR_EUSAGE, "--%s and --%s would be one file, %s", all->file[i].option, f->option,
                              f->path);
     if (status || all->count == MOST_OUTPUTS)
@@ -189,7 +168,7 @@ static int compare_input(void *context, const mr_cli_file *f)
     if (list ? fstat(STDIN_FILENO, &st) : stat(f->path, &st))
         return 0; /* whoever reads it will say so */
     for (int i = 0; i < all->count; i++)
-        if (S_ISREG(all->there[i].st_mode) && is_same(&all->there[i], &st) && !(f->marks & all->file[i].marks & MR_MODEL))
+        if (S_ISREG(all->there[i].st_mode) && mr_same_stat(&all->there[i], &st) && !(f->marks & all->file[i].marks & MR_MODEL))
             return refuse(&all->file[i], f, all->e);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setup/results.h"
 
+#include "base/path.h"
 #include "base/text.h"
 #include "cli/show/history.h"
 #include "cli/process/interrupt.h"
@@ -85,10 +86,10 @@ static int save_again(const mr_cli_results *r, mr_error *e)
 /* On another file system: where temporary files go. *FILE: where it is, malloc'ed; NULL: nowhere. */
 static void save_elsewhere(const mr_cli_results *r, char **file)
 {
-    const char *folder = getenv("TMPDIR"), *slash = strrchr(r->c->model, '/');
+    const char *folder = getenv("TMPDIR");
     *file = NULL;
     if (asprintf(file, "%s/millrace-%ld-%s", folder && *folder ? folder : "/tmp", (long)getpid(),
-                 slash ? slash + 1 : r->c->model) < 0) {
+                 mr_file_name(r->c->model)) < 0) {
         *file = NULL;
         return;
     }

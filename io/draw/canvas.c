@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/draw/canvas.h"
 
+#include "base/path.h"
 #include "base/durable.h"
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
@@ -43,7 +44,7 @@ int mr_picture_format_of(mr_picture_format *out, const char *path, mr_error *e)
 {
     static const char *const extensions[] = {
         [MR_PICTURE_PNG] = ".png", [MR_PICTURE_SVG] = ".svg", [MR_PICTURE_PDF] = ".pdf"};
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const char *name = mr_file_name(path), *dot = strrchr(name, '.');
     *out = MR_PICTURE_PNG;
     if (!dot || dot == name || is_special(path))
         return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/output/claim.h"
 
+#include "base/path.h"
 #include "base/durable.h"
 #include "base/file_lock.h"
 
@@ -39,7 +40,7 @@ static bool has_content(const char *path)
 static bool is_current(int fd, const char *path)
 {
     struct stat a, b;
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && mr_same_stat(&a, &b);
 }
 
 /* A process that was killed lets its lock go late, and is waited for. One that ended and took its record away while we waited
@@ -145,7 +146,7 @@ static int check_facts(mr_claim *c, mr_error *e)
 
 static int name_files(mr_claim *c, mr_error *e)
 {
-    const char *path = c->output.path, *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
+    const char *path = c->output.path, *dot = strrchr(mr_file_name(path), '.');
     size_t stem = dot ? (size_t)(dot - path) : strlen(path);
     mr_text_format(&c->record, "%s.resume", path);
     mr_text_append_bytes(&c->part, path, stem);

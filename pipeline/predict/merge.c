@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict/merge.h"
 
+#include "base/path.h"
 #include "io/output/claim.h"
 #include "base/durable.h"
 
@@ -30,7 +31,7 @@ typedef struct merge {
 
 int mr_part_path(char *out, size_t size, const char *output, int rank, int count, mr_error *e)
 {
-    const char *slash = strrchr(output, '/'), *dot = strrchr(slash ? slash : output, '.');
+    const char *dot = strrchr(mr_file_name(output), '.');
     int stem = dot ? (int)(dot - output) : (int)strlen(output);
     int n = snprintf(out, size, "%.*s.part-%d-of-%d%s", stem, output, rank, count, dot ? dot : "");
     return n >= 0 && (size_t)n < size ? 0 : mr_fail(e, MR_ELIMIT, "%s: too long a path", output);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/predict/placing.h"
 
+#include "base/path.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -72,7 +73,7 @@ int mr_placing_prepare(const mr_placing *p, mr_error *e)
 /* The N-th name for a file in the folder of its class. */
 static void name_place(mr_text *out, const mr_placing *p, int class, const char *path, int n)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *dot = strrchr(name, '.');
+    const char *name = mr_file_name(path), *dot = strrchr(name, '.');
     size_t stem = dot && dot > name ? (size_t)(dot - name) : strlen(name);
     mr_text_clear(out);
     mr_text_format(out, "%s/%s/", p->dir, p->class_names[class]);
@@ -82,29 +83,9 @@ static void name_place(mr_text *out, const mr_placing *p, int class, const char 
     mr_text_append(out, name + stem);
 }
 
-static bool same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* Are the paths one name in one folder? Of a file with several names they may be two. */
-static bool same_entry(const char *a, const char *b)
-{
-    const char *x = strrchr(a, '/'), *y = strrchr(b, '/');
-    if (strcmp(x ? x + 1 : a, y ? y + 1 : b))
-        return false;
-    char *in = x ? strndup(a, (size_t)(x - a) + 1) : strdup("."),
-         *to = y ? strndup(b, (size_t)(y - b) + 1) : strdup(".");
-    bool same = in && to && same_file(in, to);
-    free(in);
-    free(to);
-    return same;
-}
-
 static bool is_there(const mr_placing *p, const char *path, const char *place)
 {
-    return same_file(path, place) && (p->way == MR_PLACE_LINK || same_entry(path, place));
+    return mr_same_file(path, place) && (p->way == MR_PLACE_LINK || mr_same_entry(path, place));
 }
 
 /* --- moving and linking ------------------------------------------------------------------ */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/source/path_set.h"
 
+#include "base/path.h"
 #include "base/checksum.h"
 #include "base/text.h"
 
@@ -32,9 +33,9 @@ static uint64_t place_of(const char *path)
         ino_t inode;
         uint64_t name;
     } place = {0};
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = mr_file_name(path);
     struct stat st;
-    char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *folder = mr_folder_of(path);
     bool there = folder && stat(folder, &st) == 0;
     free(folder);
     if (!there)
