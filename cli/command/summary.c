@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* millrace summary */
 #include "cli/command/commands.h"
+#include "base/json_read.h"
 #include "cli/setup/preprocess.h"
 #include "cli/setup/provenance.h"
 #include "cli/show/table.h"
@@ -149,7 +150,7 @@ static void print_training(const mr_model *m)
     }
     char *loss = json_dumps(json_object_get(m->training, "loss"), JSON_ENCODE_ANY | JSON_COMPACT);
     char *config = json_dumps(json_object_get(optimizer, "config"), JSON_ENCODE_ANY | JSON_REAL_PRECISION(7));
-    const char *name = json_string_value(json_object_get(optimizer, "class_name"));
+    const char *name = mr_json_text(optimizer, "class_name");
     mr_print_line(stdout, "Training configuration: loss %s, optimizer %s %s", loss ? loss : "none",
                   name ? name : "none", config ? config : "");
     if (m->has_optimizer_state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/option/run_options.h"
 
+#include "base/json_read.h"
 #include "base/number.h"
 #include "cli/option/keep.h"
 
@@ -69,7 +70,7 @@ static const char *restored_text(const json_t *v, mr_strings *memory)
 {
     if (json_is_string(v))
         return mr_strings_join(memory, NULL, json_string_value(v));
-    char *bytes = mr_hex_decode(json_string_value(json_object_get(v, "hex")), NULL);
+    char *bytes = mr_hex_decode(mr_json_text(v, "hex"), NULL);
     const char *text = bytes ? mr_strings_join(memory, NULL, bytes) : NULL;
     free(bytes);
     return text;

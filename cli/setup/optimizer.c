@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setup/optimizer.h"
 
+#include "base/json_read.h"
 #include "cli/setup/model.h"
 #include "cli/option/names.h"
 #include "cli/setup/schedule.h"
@@ -111,7 +112,7 @@ static int check_own(const json_t *config, mr_error *e)
 int mr_cli_optimizer(json_t **out, const mr_cli *c, const mr_model *m, int64_t steps_per_epoch, mr_error *e)
 {
     const json_t *own = mr_cli_own_optimizer(c, m) ? json_object_get(m->training, "optimizer_config") : NULL;
-    const char *name = own            ? json_string_value(json_object_get(own, "class_name"))
+    const char *name = own            ? mr_json_text(own, "class_name")
                        : c->optimizer ? c->optimizer
                                       : mr_cli_arch_training(c).optimizer;
     const mr_optimizer_class *class = name ? mr_optimizer_class_find(name) : NULL;

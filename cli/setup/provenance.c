@@ -157,7 +157,7 @@ int mr_cli_set_provenance(const mr_cli_run *run, mr_error *e)
 
 static const char *text_at(const json_t *v, const char *key)
 {
-    const char *text = json_string_value(json_object_get(v, key));
+    const char *text = mr_json_text(v, key);
     return text ? text : "?";
 }
 

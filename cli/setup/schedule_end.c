@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/setup/schedule_end.h"
 
+#include "base/json_read.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +30,7 @@ int mr_cli_stretch_schedule(json_t *optimizer, const mr_cli *c, const json_t *se
 {
     json_t *rate = json_object_get(json_object_get(optimizer, "config"), "learning_rate"),
            *config = json_object_get(rate, "config");
-    const char *name = json_string_value(json_object_get(rate, "class_name"));
+    const char *name = mr_json_text(rate, "class_name");
     json_int_t epochs = epochs_of(settings), warmup = integer(config, "warmup_steps", 0);
     bool ends = name && (!strcmp(name, "CosineDecay") || !strcmp(name, "PolynomialDecay"));
     *text = '\0';

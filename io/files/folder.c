@@ -21,17 +21,6 @@ int mr_paths_add(mr_paths *names, char *name, mr_error *e)
     return 0;
 }
 
-static int by_bytes(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-void mr_paths_sort(mr_paths *names)
-{
-    if (names->count)
-        qsort(names->name, names->count, sizeof *names->name, by_bytes);
-}
-
 bool mr_is_image_name(const char *name)
 {
     static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".png",  ".gif",
@@ -113,7 +102,7 @@ int mr_folder_list(const char *dir, mr_strings *strings, mr_paths *folders, mr_f
     int status = read_folder(&w, dir);
     for (size_t i = 0; i < folders->count; i++)
         folders->name[i] = strrchr(folders->name[i], '/') + 1;
-    mr_paths_sort(folders);
+    mr_names_sort(folders);
     return status;
 }
 
@@ -151,7 +140,7 @@ static int read_tree(walk *w, const char *dir)
         status = may_enter(w, next, first);
         if (status > 0)
             status = read_folder(w, next);
-        mr_paths_sort(w->folders);
+        mr_names_sort(w->folders);
         while (status >= 0 && w->folders->count > 0)
             status = mr_paths_add(&folders, w->folders->name[--w->folders->count], w->e);
     }
@@ -174,7 +163,7 @@ int mr_folder_walk(const char *dir, mr_folder_tree *tree, int number, mr_strings
     int status = mr_folder_ids_add_above(&w.above, dir, e);
     if (!status)
         status = read_tree(&w, dir);
-    mr_paths_sort(files);
+    mr_names_sort(files);
     mr_folder_ids_free(&w.above);
     mr_folder_ids_free(&own.seen);
     free(found.name);

@@ -5,18 +5,12 @@
 
 #include "io/files/extensions.h"
 #include "io/files/folder_ids.h"
+#include "base/list.h"
 #include "base/strings.h"
 
-/* A growing list of strings that belong to an arena. */
-typedef struct mr_paths {
-    char **name;
-    size_t count;
-} mr_paths;
-
-/* The caller frees names->name. */
+/* A list of strings that belong to an arena: the caller frees names->name, and not by mr_names_free. */
+typedef mr_names mr_paths;
 int mr_paths_add(mr_paths *names, char *name, mr_error *e);
-/* By byte value. */
-void mr_paths_sort(mr_paths *names);
 
 /* Entries passed over. */
 typedef struct mr_folder_counts {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "io/files/held_out.h"
 
+#include "base/json_read.h"
 #include "base/number.h"
 #include "base/checksum.h"
 
@@ -79,7 +80,7 @@ json_t *mr_held_out_facts(const json_t *record)
 static uint64_t *sums_in(const json_t *record)
 {
     size_t count = files_in(record);
-    const char *text = json_string_value(json_object_get(record, "held_out"));
+    const char *text = mr_json_text(record, "held_out");
     uint64_t *sums = calloc(count + 1, sizeof *sums);
     for (size_t i = 0; sums && i < count; i++) {
         char one[DIGITS + 1] = "";

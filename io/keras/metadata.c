@@ -95,7 +95,7 @@ static char *class_name(const json_t *v)
 {
     if (json_is_string(v))
         return strdup(json_string_value(v));
-    char *bytes = json_is_object(v) ? mr_hex_decode(json_string_value(json_object_get(v, "hex")), NULL) : NULL;
+    char *bytes = json_is_object(v) ? mr_hex_decode(mr_json_text(v, "hex"), NULL) : NULL;
     char *name = bytes ? mr_class_name_of(bytes) : NULL;
     free(bytes);
     return name;
@@ -315,7 +315,7 @@ static int write_bytes(hid_t root, const char *name, const json_t *v, mr_error *
 {
     hid_t type = decode(json_object_get(v, "type"), H5Tdecode),
           space = decode(json_object_get(v, "space"), H5Sdecode);
-    char *data = mr_hex_decode(json_string_value(json_object_get(v, "data")), NULL);
+    char *data = mr_hex_decode(mr_json_text(v, "data"), NULL);
     int status =
         data ? write_attribute(root, name, type, space, data, e) : mr_no_memory(e, "a model's configuration or weights");
     free(data);

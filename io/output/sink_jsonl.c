@@ -3,6 +3,7 @@
  * probability}], "outputs": {name: flat array}, "status"}. A row without a prediction holds path and status
  * alone. A path that is no UTF-8, which JSON cannot say, has its bytes in "path_hex", too. */
 #include "base/json_write.h"
+#include "base/json_read.h"
 #include "io/output/sink_internal.h"
 #include "base/number.h"
 
@@ -92,28 +93,22 @@ static size_t measure(const char *bytes, size_t size)
     return end ? (size_t)(end - bytes) + 1 : 0;
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool append_hex(mr_text *out, const char *hex)
 {
-    for (; hex[0] && hex[1]; hex += 2) {
-        int high = hex_digit(hex[0]), low = hex_digit(hex[1]);
-        if (high < 0 || low < 0)
-            return false;
-        mr_text_append_char(out, (char)(high << 4 | low));
-    }
-    return !hex[0];
+    size_t size;
+    char *bytes = mr_hex_decode(hex, &size);
+    if (bytes)
+        mr_text_append_bytes(out, bytes, size);
+    free(bytes);
+    return bytes != NULL;
 }
 
 /* Strings are copied into SCRATCH, since the tree goes. */
 static bool take_apart(const json_t *tree, const mr_sink_schema *s, mr_text *scratch, mr_past_row *out)
 {
-    const char *given = json_string_value(json_object_get(tree, "path")),
-               *hex = json_string_value(json_object_get(tree, "path_hex")),
-               *status = json_string_value(json_object_get(tree, "status"));
+    const char *given = mr_json_text(tree, "path"),
+               *hex = mr_json_text(tree, "path_hex"),
+               *status = mr_json_text(tree, "status");
     if (!given || !status)
         return false;
     mr_text_clear(scratch);
@@ -129,7 +124,7 @@ static bool take_apart(const json_t *tree, const mr_sink_schema *s, mr_text *scr
     out->path = scratch->data;
     out->status = scratch->data + at;
     out->failed = mr_status_is_failure(status);
-    out->predicted = mr_schema_class(s, json_string_value(json_object_get(tree, "predicted")));
+    out->predicted = mr_schema_class(s, mr_json_text(tree, "predicted"));
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/graph/config.h"
 
+#include "base/json_read.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -204,7 +205,7 @@ int mr_config_regularizer(const mr_layer *l, const char *key, double *l1, double
     const json_t *v = key ? value_of(l->config, key) : NULL;
     const json_t *config = json_object_get(v, "config");
     const char *name =
-        json_is_string(v) ? json_string_value(v) : json_string_value(json_object_get(v, "class_name"));
+        json_is_string(v) ? json_string_value(v) : mr_json_text(v, "class_name");
     *l1 = *l2 = 0;
     if (!v)
         return 0;

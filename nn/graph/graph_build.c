@@ -4,6 +4,7 @@
  * nodes. A nested model that is called twice is walked twice in the second pass: more nodes, the same layers. */
 #include "nn/graph/graph_build.h"
 
+#include "base/json_read.h"
 #include "base/list.h"
 #include "nn/graph/config.h"
 
@@ -125,7 +126,7 @@ static int find_inputs(mr_build *b)
 /* Everything of G that its configuration says without the layers. */
 static int open_graph(mr_graph *g, json_t *config, mr_error *e)
 {
-    const char *policy = json_string_value(json_object_get(json_object_get(config, "config"), "dtype"));
+    const char *policy = mr_json_text(json_object_get(config, "config"), "dtype");
     g->config = json_incref(config);
     g->index = json_object();
     int status = g->index ? mr_tree_create(&g->tree, config, e) : mr_no_memory(e, "a model's graph");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/graph/initializer.h"
 
+#include "base/json_read.h"
 #include <string.h>
 #include <strings.h>
 
@@ -79,8 +80,8 @@ static bool is(const char *name, const char *snake, const char *camel)
 
 static int from_variance_scaling(const mr_param *p, const json_t *config, mr_philox *g, mr_real *out)
 {
-    const char *mode = json_string_value(json_object_get(config, "mode"));
-    const char *kind = json_string_value(json_object_get(config, "distribution"));
+    const char *mode = mr_json_text(config, "mode");
+    const char *kind = mr_json_text(config, "distribution");
     bool uniform = kind && !strcmp(kind, "uniform");
     bool truncated = !kind || strcmp(kind, "untruncated_normal") != 0;
     fill_scaled(p, g, out, number(config, "scale", 1), mode ? mode : "fan_in", uniform, truncated);
@@ -136,6 +137,6 @@ int mr_initialize(const mr_param *p, mr_philox *g, mr_real *out, mr_error *e)
         return fill_named(p, p->default_initializer ? p->default_initializer : "zeros", NULL, g, out, e);
     if (json_is_string(c))
         return fill_named(p, json_string_value(c), NULL, g, out, e);
-    const char *name = json_string_value(json_object_get(c, "class_name"));
+    const char *name = mr_json_text(c, "class_name");
     return fill_named(p, name ? name : "(none)", json_object_get(c, "config"), g, out, e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/graph/tree.h"
 
+#include "base/json_read.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,22 +10,17 @@ enum { MAX_NAME = 1024 };
 
 /* --- JSON -------------------------------------------------------------------- */
 
-static const char *text(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
-
 const char *mr_tree_class(const json_t *layer)
 {
-    const char *class = text(layer, "class_name");
+    const char *class = mr_json_text(layer, "class_name");
     return class ? class : "";
 }
 
 const char *mr_tree_name(const json_t *layer)
 {
-    const char *name = text(layer, "name");
+    const char *name = mr_json_text(layer, "name");
     if (!name)
-        name = text(json_object_get(layer, "config"), "name");
+        name = mr_json_text(json_object_get(layer, "config"), "name");
     return name ? name : "";
 }
 

@@ -2,6 +2,7 @@
 /* The table of activations by name, and how a configuration names one. The functions:
  * nn/layers/activation_functions.c. */
 #include "nn/layers/activation.h"
+#include "base/json_read.h"
 #include "nn/layers/window.h"
 
 #include "nn/graph/config.h"
@@ -141,7 +142,7 @@ int mr_config_activation(const mr_layer *l, const json_t *config, const char *ke
                          mr_error *e)
 {
     const json_t *v = json_object_get(config, key), *inner = json_object_get(v, "config");
-    const char *class = json_string_value(json_object_get(v, "class_name"));
+    const char *class = mr_json_text(v, "class_name");
     take(out, "linear");
     if (!v || json_is_null(v))
         return 0;

@@ -4,6 +4,7 @@
  * in double. */
 #include "nn/learn/loss.h"
 
+#include "base/json_read.h"
 #include <string.h>
 #include <strings.h>
 
@@ -370,7 +371,7 @@ int mr_loss_configure(mr_loss *out, const json_t *json, mr_error *e)
 {
     const json_t *config = json_object_get(json, "config");
     const char *name = json_is_string(json) ? json_string_value(json)
-                                            : json_string_value(json_object_get(json, "class_name"));
+                                            : mr_json_text(json, "class_name");
     if (name && !strcmp(name, "function")) /* a serialised function: its name is the config */
         name = json_string_value(config);
     memset(out, 0, sizeof *out);

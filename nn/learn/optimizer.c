@@ -6,6 +6,7 @@
  * over pieces are taken in their order, so an update gives the same bytes for any number of threads. */
 #include "nn/learn/optimizer.h"
 
+#include "base/json_read.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,7 @@ static int read_rate(mr_optimizer *o, const json_t *given, mr_error *e)
 int mr_optimizer_create(mr_optimizer **out, const json_t *config, mr_error *e)
 {
     *out = NULL;
-    const char *name = json_string_value(json_object_get(config, "class_name"));
+    const char *name = mr_json_text(config, "class_name");
     const json_t *given = json_object_get(config, "config");
     const mr_optimizer_class *class = name ? mr_optimizer_class_find(name) : NULL;
     if (!class)

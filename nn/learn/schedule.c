@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "nn/learn/schedule.h"
 
+#include "base/json_read.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +154,7 @@ int mr_schedule_create(mr_schedule **out, const json_t *config, mr_error *e)
     mr_schedule *s = calloc(1, sizeof *s);
     if (!s)
         return mr_no_memory(e, "a learning rate");
-    const char *class_name = json_string_value(json_object_get(config, "class_name"));
+    const char *class_name = mr_json_text(config, "class_name");
     int status = 0;
     if (json_is_number(config)) {
         s->initial = json_number_value(config);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/train/fine_tune.h"
 
+#include "base/json_read.h"
 #include "nn/graph/initializer.h"
 
 #include <fnmatch.h>
@@ -65,8 +66,8 @@ static int find_head(struct head *h, const mr_graph *g, mr_error *e)
 
 static const char *name_of(const json_t *layer)
 {
-    const char *name = json_string_value(json_object_get(layer, "name"));
-    return name ? name : json_string_value(json_object_get(json_object_get(layer, "config"), "name"));
+    const char *name = mr_json_text(layer, "name");
+    return name ? name : mr_json_text(json_object_get(layer, "config"), "name");
 }
 
 /* Calls FOUND for the models on the way to the layer PATH, then for the layer itself; each with its "config".
