@@ -8,5 +8,7 @@ libcli_la_SOURCES += \
   cli/command/predict_ranks.c cli/command/predict_ranks.h \
   cli/command/sample.c \
   cli/command/summary.c \
-  cli/command/train.c \
+  cli/command/train.c cli/command/train.h \
+  cli/command/train_events.c \
+  cli/command/train_setup.c \
   cli/command/verify.c
