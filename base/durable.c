@@ -19,7 +19,7 @@ enum { NAMES_TRIED = 1000, MOST_TEMPORARIES = 64, COPY_AT_ONCE = 1 << 16 };
 
 /* --- what is there for a while only ----------------------------------------------------- */
 
-/* Looked at by a signal's handler: whoever swaps an entry for NULL owns the string. */
+/* Also read by a signal handler: the code that swaps an entry for NULL owns the string. */
 static _Atomic(char *) temporaries[MOST_TEMPORARIES];
 
 void mr_durable_note(char *path)

@@ -23,8 +23,8 @@ enum {
 int mr_json_parse(json_t **out, const char *text, size_t size, const char *what, mr_error *e);
 
 /* The text as Python's json.dumps gives it: ", " and ": ", ASCII only, keys in their order, every number in
- * the fewest digits that give it back. malloc'ed and NUL terminated; NULL when out of memory. Thread safe on
- * values nobody changes. */
+ * the fewest digits that give it back. malloc'ed and NUL terminated; NULL when out of memory. Thread safe as
+ * long as no thread changes the value. */
 char *mr_json_dump(const json_t *value);
 
 /* The string at OBJECT[KEY], or NULL where there is none or it is something else. */

@@ -21,7 +21,7 @@ int mr_output_resolve(mr_output *out, const char *path, mr_error *e);
 void mr_output_clear(mr_output *o);
 
 /* Opens a stream for writing; *FD is the caller's to close. Waits for a reader of a named pipe. Errors: MR_EIO,
- * MR_ECANCELED (the run is to end, and nobody has opened the pipe). */
+ * MR_ECANCELED (the run is to end, and no reader has opened the pipe). */
 int mr_output_open_stream(int *fd, const mr_output *o, mr_error *e);
 
 /* Writes all of BYTES. 0 or errno: ECANCELED where the run is to end and the reader does not read. */

@@ -17,8 +17,8 @@ typedef struct mr_permissions {
 mr_permissions mr_permissions_of(const char *target);
 void mr_permissions_end(const mr_permissions *p);
 
-/* Gives FILE the permissions of the regular file TARGET, where there is one and they differ. 0 or an errno: none in the
- * sandbox where those of FILE leave nobody but the owner more. */
+/* Gives FILE the permissions of the regular file TARGET, where there is one and they differ. 0 or an errno. Inside the
+ * sandbox, where permissions cannot be changed: 0 as long as FILE grants others than its owner no more than TARGET does. */
 int mr_permissions_copy(const char *file, const char *target);
 
 #endif

@@ -118,7 +118,7 @@ static void forward(struct work *k)
 
 static void backward(struct work *k)
 {
-    bool first = k->d.c == 3; /* nobody wants the gradient by the images */
+    bool first = k->d.c == 3; /* the gradient with respect to the images is not needed */
     mr_conv_input in = {mr_floats(k->x), k->scale, k->shift, 0, INFINITY};
     mr_conv_gradient g = {.dy = mr_floats(k->dy), .x = mr_floats(k->y), .a = k->scale, .b = k->scale, .c = k->shift};
     mr_conv_input_gradient dx = {.dx = mr_floats(k->dx),

@@ -136,7 +136,7 @@ static int predict(mr_predict_job *j, mr_error *e)
 static int exit_status(const mr_predict_job *j, int status, mr_error *e)
 {
     bool interrupted = j->stopped || (status == MR_ECANCELED && mr_interrupted());
-    if (status == MR_ECANCELED) /* nobody reads any more, or a signal came: no failure of ours */
+    if (status == MR_ECANCELED) /* standard output was closed, or a signal came: not an error */
         mr_error_clear(e);
     if (interrupted)
         return 128 + mr_interrupted();

@@ -47,7 +47,7 @@ typedef struct images {
 
 /* --- what the run tells --------------------------------------------------------------------- */
 
-/* Files that were moved away by the run before are not found any more. */
+/* Files that an earlier run has moved away are no longer found. */
 static int64_t total(void *context)
 {
     const images *j = context;
@@ -89,7 +89,7 @@ static void row_made(void *context, const mr_sink_row *row, const char *place, u
     mr_gallery_offer(j->gallery, row, place, id);
 }
 
-/* Of several ranks one speaks, for all of them: batches are dealt out in turn, so the others have done about as much. */
+/* Only rank 0 prints, for all: batches are dealt out in turn, so the others have done about as much. */
 static void batch_done(void *context, const mr_predict_totals *t)
 {
     images *j = context;

@@ -46,7 +46,7 @@ static int exit_status(const mr_train_job *j, mr_error *e)
     return j->result.skipped ? MR_EXIT_SKIPPED : MR_EXIT_DONE;
 }
 
-/* Of a run that failed. A result that nobody took before a signal came is no failure of ours. */
+/* Of a run that failed. A result whose pipe had no reader until a signal came is not an error. */
 static int failed_status(int status)
 {
     return status == MR_ECANCELED && mr_interrupted() ? 128 + mr_interrupted() : mr_exit_status(status);

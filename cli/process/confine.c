@@ -81,7 +81,7 @@ static int allow_path(int ruleset, const mr_sandbox_path *p, uint64_t all, mr_er
 }
 
 /* Landlock's rules are a thread's own, and those that it starts later. A thread that runs already, as OpenBLAS's do when it
- * is loaded, would open files for whoever sends it a signal: so a signal has each put the rules in force for itself. */
+ * is loaded, could open files outside on behalf of the others: so a signal makes each thread apply the rules to itself. */
 static struct {
     int ruleset;
     atomic_int done, failed;

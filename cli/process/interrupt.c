@@ -95,7 +95,7 @@ void mr_catch_interrupts(void)
     install(SIGTERM, end);
     install_unless_ignored(SIGHUP, end);
     install_unless_ignored(SIGXCPU, end);
-    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more is no reason to end */
+    signal(SIGPIPE, SIG_IGN); /* a closed log does not end the run */
     install(SIGUSR1, ask);
 }
 

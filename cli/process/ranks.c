@@ -57,7 +57,7 @@ int mr_cli_ranks_agree(mr_ranks *r, int status, mr_error *e)
 
 /* --- the end --------------------------------------------------------------------------- */
 
-/* Rank 0 speaks first: when all fail alike, its end (which comes to the others as a signal) is theirs. */
+/* Rank 0 prints first: when all fail alike, its end (which comes to the others as a signal) is theirs. */
 static void wait_for_first(const mr_ranks *r)
 {
     struct timespec turn = {0, 50L * 1000 * 1000};

@@ -13,7 +13,7 @@ void mr_cli_ranks_mute(const mr_ranks *r, mr_cli *c);
 /* When all are ready, or have failed to be: the STATUS of the first that failed, 0 where none has. E stays with that one
  * alone, who says it. */
 int mr_cli_ranks_agree(mr_ranks *r, int status, mr_error *e);
-/* In the midst of a run: a rank that fails prints E and ends all with exit status CODE; where all fail alike one speaks.
+/* During a run: a rank that fails prints E and ends all with exit status CODE; where all fail alike, only one prints.
  * Does not return, unless R is NULL. */
 void mr_cli_ranks_fail(mr_ranks *r, int code, const mr_error *e);
 /* The common end; returns the largest CODE of all ranks. */

@@ -76,7 +76,7 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* A state to go on from is in FOLDER. A folder that cannot be read is looked into again, by whoever tells the error. */
+/* A state to resume from is in FOLDER. A folder that cannot be read is opened again later, and the error reported there. */
 static bool has_state(const char *folder)
 {
     mr_checkpoint_list list = {0};

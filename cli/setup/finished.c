@@ -41,7 +41,7 @@ static void forget(struct past *p)
     json_decref(p->provenance);
 }
 
-/* Data that lie elsewhere may be other ones: here nobody compares what is in them. */
+/* Data at another place may be other data: their contents are not compared here. */
 static int compare_data(const mr_cli *c, const mr_cli *then, mr_error *e)
 {
     for (int i = 0; i < mr_option_count; i++) {

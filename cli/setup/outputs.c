@@ -166,7 +166,7 @@ static int compare_input(void *context, const mr_cli_file *f)
     struct stat st;
     bool list = f->marks & MR_PICKS && !strcmp(f->path, "-");
     if (list ? fstat(STDIN_FILENO, &st) : stat(f->path, &st))
-        return 0; /* whoever reads it will say so */
+        return 0; /* its reader will report it */
     for (int i = 0; i < all->count; i++)
         if (S_ISREG(all->there[i].st_mode) && mr_same_stat(&all->there[i], &st) && !(f->marks & all->file[i].marks & MR_MODEL))
             return refuse(&all->file[i], f, all->e);

@@ -33,7 +33,7 @@ int mr_cli_part_folder(const char **out, const mr_cli_data *d, const mr_cli *c, 
     return *out ? 0 : mr_fail(e, MR_EINVAL, "%s has no folder of training images", c->data);
 }
 
-/* Where but few of the held out files are there nobody knows what the folder is. */
+/* Where only few of the held-out files are there, it is unknown what the folder is. */
 static int check_known(const mr_cli_data *d, const mr_held_out *h, mr_part part, mr_error *e)
 {
     if (part == MR_PART_VALIDATION && !h->record && !d->owned[1])

@@ -128,7 +128,7 @@ static void set_training(json_t *out, const mr_cli_run *run)
     json_decref(schedule);
 }
 
-/* Facts of the checkpoint that its run began with and that are not known any more. */
+/* Facts of the checkpoint that its run began with and that are no longer known. */
 static void keep_earlier(json_t *out, const json_t *earlier)
 {
     static const char *const kept[] = {"millrace", "data", "learning_rate", "schedule"};

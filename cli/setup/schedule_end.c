@@ -78,7 +78,7 @@ static void check_warmup(const mr_cli_rates *r, char *text, size_t size)
     json_decref(schedule);
 }
 
-/* A rate that nothing will change any more. */
+/* A rate that no longer changes. */
 static void check_constant(const mr_cli_rates *r, char *text, size_t size)
 {
     double rate = mr_schedule_rate(r->schedule, r->iterations);

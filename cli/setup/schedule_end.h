@@ -12,7 +12,7 @@
 bool mr_cli_is_longer(const mr_cli *c, const json_t *settings);
 
 /* A run was to have fewer epochs than C now asks for, and its schedule (cosine, polynomial) was as long as
- * the run because nobody said otherwise: that of OPTIMIZER is made as long as the new run. SETTINGS: the
+ * the run by default: that of OPTIMIZER is made as long as the new run. SETTINGS: the
  * options that the run began with. TEXT (of SIZE bytes): what was done, "" where nothing was. */
 int mr_cli_stretch_schedule(json_t *optimizer, const mr_cli *c, const json_t *settings,
                             int64_t steps_per_epoch, char *text, size_t size, mr_error *e);

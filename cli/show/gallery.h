@@ -16,7 +16,7 @@ int mr_gallery_create(mr_gallery **out, int count, uint64_t seed, const char *co
  * in the input. */
 void mr_gallery_offer(mr_gallery *g, const mr_sink_row *row, const char *place, uint64_t id);
 /* Reads the sampled images again and draws them into FILE in input order. A file whose parent folder is named
- * as a class is judged by it. Files that cannot be read any more are left out. */
+ * as a class is judged by it. Files that can no longer be read are left out. */
 int mr_gallery_write(mr_gallery *g, const char *file, mr_error *e);
 void mr_gallery_free(mr_gallery *g);
 

@@ -324,7 +324,7 @@ void mr_progress_epoch_begin(mr_progress *p, int epoch, int epochs, int64_t step
     }
 }
 
-/* Keeps the metrics for the lines to come. Where memory is out, the line goes without. */
+/* Keeps the metrics for the lines to come. When out of memory, the line has none. */
 static void keep_metrics(mr_progress *p, const mr_metric *metrics, int count)
 {
     if (count > p->metric_capacity) {

@@ -41,13 +41,13 @@ void mr_progress_begin(mr_progress *p, const char *run, const char *unit);
 void mr_progress_run(mr_progress *p, const char *facts, const char *text);
 
 /* An epoch of STEPS steps begins; EPOCH counts from 1. EPOCHS 0: a single pass (evaluate, predict) without a
- * headline. STEPS 0: nobody knows how many. */
+ * headline. STEPS 0: their number is not known. */
 void mr_progress_epoch_begin(mr_progress *p, int epoch, int epochs, int64_t steps);
 /* STEP steps of the epoch are done, with SAMPLES samples in all. A run that was resumed within an epoch
  * begins with a STEP over 1. METRICS are borrowed for the call. */
 void mr_progress_step(mr_progress *p, int64_t step, int64_t samples, const mr_metric *metrics, int count);
 /* A stream of samples in place of steps (after mr_progress_epoch_begin): SAMPLES are through, FAILED of them
- * without a result, BYTES were read for them. TOTAL: of samples; 0: nobody knows. */
+ * without a result, BYTES were read for them. TOTAL: of samples; 0: not known. */
 void mr_progress_stream(mr_progress *p, int64_t samples, int64_t total, int64_t failed, uint64_t bytes);
 /* Before the first: so many samples were through when the run began, and count for no speed. */
 void mr_progress_stream_from(mr_progress *p, int64_t samples);

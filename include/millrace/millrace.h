@@ -26,8 +26,8 @@ enum {
 };
 
 /* What failed. The caller's, zeroed before its first use ({0}), and again (or only its code) before the next:
- * a record that holds a failure keeps it, for the first one is the cause. Functions take NULL where nobody
- * wants to know. */
+ * a record that holds a failure keeps it, since the first one is the cause. Functions accept NULL: the failure is
+ * not described then. */
 typedef struct mr_error {
     int code;          /* MR_E…, 0 while nothing failed */
     char message[768]; /* one line: what failed, on which path, layer or option */

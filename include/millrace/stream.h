@@ -90,7 +90,7 @@ int mr_stream_open(mr_stream **out, const char *model, const mr_stream_options *
  * push and before other threads use the stream: classes and their names change with it. Errors: MR_EINVAL (an unknown name,
  * one that contradicts the model, after a push), MR_ENOMEM; then all stays as it was. */
 int mr_stream_set_activation(mr_stream *s, const char *activation, mr_error *e);
-/* Ends everything, results that nobody received included, and frees it. No other thread may be inside a call,
+/* Ends everything, results that were not received included, and frees it. No other thread may be inside a call,
  * or begin one (mr_stream_stop wakes those that wait). Results in hand stay valid. NULL is fine. */
 void mr_stream_close(mr_stream *s);
 
@@ -116,7 +116,7 @@ typedef struct mr_input {
     size_t stride; /* bytes from one row to the next; 0: rows are packed */
     void *tag;     /* comes back with the result; never looked at */
     /* NULL: bytes and pixels are copied by the push. Else they are borrowed: after a push that succeeded,
-     * release(release_context) is called exactly once, as soon as they are not needed any more, by any
+     * release(release_context) is called exactly once, as soon as they are no longer needed, by any
      * thread, perhaps before the push returns; it must be short and must not call the stream. */
     void (*release)(void *context);
     void *release_context;

@@ -13,7 +13,7 @@ typedef struct mr_montage_tile {
     const char *label;           /* the predicted class's name */
     int class_index;             /* of the predicted class, >= 0: gives the label's colour */
     double confidence;           /* 0 … 1, shown in percent; NaN: not shown */
-    const char *truth;           /* the true class's name, or NULL where nobody knows */
+    const char *truth;           /* the true class's name, or NULL where it is not known */
     bool correct; /* with a truth: the label is green and ticked, or red, crossed, and the truth stands
                      below it */
 } mr_montage_tile;

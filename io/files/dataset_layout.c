@@ -187,8 +187,8 @@ static int survey_folder(survey *s, const char *dir, mr_error *e)
 
 /* --- the decision ----------------------------------------------------------------------------- */
 
-/* Folders named like parts that hold no class folders, several of them or nothing else: classes that nobody
- * means. */
+/* Folders named like parts that hold no class folders, several of them or nothing else: hardly the classes
+ * that are meant. */
 static int refuse_flat(const survey *s, mr_error *e)
 {
     const char *named[2] = {NULL, NULL};

@@ -64,7 +64,7 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Places become pointers, now that the text does not move any more. */
+/* Places become pointers, now that the text no longer moves. */
 static bool sort(mr_listing *l)
 {
     l->name = malloc((l->count + 1) * sizeof *l->name);

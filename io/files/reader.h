@@ -11,7 +11,7 @@ typedef struct mr_reader mr_reader;
 mr_reader_options mr_reader_options_default(void);
 
 /* Makes the rings of the readers to come, where the kernel offers io_uring. To be called before the sandbox is entered
- * (cli/process/confine.h), where none can be made any more; without it readers make their own. */
+ * (cli/process/confine.h), where none can be made; without it readers make their own. */
 void mr_reader_reserve(void);
 int mr_reader_create(mr_reader **out, mr_reader_options options, mr_error *e);
 /* Waits for what is in flight, frees everything. */
@@ -27,7 +27,7 @@ int mr_reader_pending(const mr_reader *r);
  * not released yet leave no memory for any read under way, it waits for mr_reader_release by another thread, or
  * mr_reader_stop. */
 int mr_reader_next(mr_reader *r, mr_read *out, mr_error *e);
-/* No buffer will come back any more: reads that wait for one fail with MR_ECANCELED. From any thread; NULL is fine. */
+/* No more buffers will be released: reads that wait for one fail with MR_ECANCELED. From any thread; NULL is fine. */
 void mr_reader_stop(mr_reader *r);
 /* Gives a buffer back; from any thread. */
 void mr_reader_release(mr_reader *r, uint8_t *bytes);

@@ -49,7 +49,7 @@ static bool offers_all(struct io_uring *ring)
     return all;
 }
 
-/* Takes no operations but these three any more, and no registrations: code that somebody else's file may have brought
+/* From now on only these three operations are taken, and no registrations: code that a file may have injected
  * into this process cannot use it to open a socket, where the sandbox's filter of system calls would not see it. */
 static int restrict_ring(struct io_uring *ring)
 {
@@ -297,7 +297,7 @@ static int wait_slot(void *backend, mr_read_slot **out, mr_error *e)
     for (;;) {
         resume_parked(b, !b->done && !b->under_way);
         if (!b->done && !b->under_way && b->unopened.first)
-            on_close(b); /* whoever had the descriptors, it was none of these files */
+            on_close(b); /* none of these files held the descriptors that were missing */
         if (b->done)
             break;
         int status = collect(b, e);

@@ -13,9 +13,9 @@
 #include <jerror.h>
 
 /* Each scan of a file costs a pass over the blocks of its components, even where it holds no data. Encoders
- * write about ten scans, together some five passes over the whole image; who writes more has data for them.
- * So a file may have PASSES for its pixels, BLOCKS_PER_BYTE for its size, and FREE_BLOCKS, which cost
- * nothing to speak of. */
+ * write about ten scans, together some five passes over the whole image; a file with more scans has data for them.
+ * So a file may have PASSES for its pixels, BLOCKS_PER_BYTE for its size, and FREE_BLOCKS, whose
+ * cost does not matter. */
 enum { MAX_SCANS = 500, PASSES = 8, START_OF_SCAN = 0xda, BLOCKS_PER_BYTE = 4, FREE_BLOCKS = 1 << 18 };
 
 typedef struct jpeg_state {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The right of one run to write an output over a long time. A file beside it, OUTPUT.resume, is locked while the run lasts
- * and says what the rows are made of, so that nobody else writes there and that a run which goes on with the rows later is
+ * and says what the rows are made of, so that no other run writes there and that a run which resumes the rows later is
  * known to be the same one. It is removed when the output is complete.
  *
  * An output that is there already stays as it is until the new one is complete: rows go to NAME.part.EXT beside it, which
@@ -44,7 +44,7 @@ int mr_claim_begin(mr_claim *c, mr_error *e);
 /* COMPLETE: the file takes the output's place. Otherwise all stays for a run that goes on with it; where nothing was begun,
  * the output is as it was. C may be NULL; it is freed in every case. */
 int mr_claim_close(mr_claim *c, bool complete, mr_error *e);
-/* Removes OUTPUT.resume of an output that was closed with keep and is not needed any more. */
+/* Removes OUTPUT.resume of an output that was closed with keep and is no longer needed. */
 void mr_claim_remove(const char *output);
 
 #endif

@@ -129,7 +129,7 @@ static bool keep_copy(mr_row_reader *r, size_t size)
     return true;
 }
 
-/* The first row with a prediction speaks for all. */
+/* The first row with a prediction decides for all. */
 static int check_fit(mr_row_reader *r, size_t size, mr_error *e)
 {
     int fits = r->format->fits(r->buffer + r->at, size, &r->schema);

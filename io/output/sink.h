@@ -18,9 +18,9 @@ typedef struct mr_sink mr_sink;
 int mr_sink_open(mr_sink **out, const char *file, const mr_sink_schema *schema, mr_error *e);
 /* Puts rows behind one another; they reach the file with the next flush. */
 int mr_sink_add(mr_sink *s, const mr_sink_row *row, mr_error *e);
-/* Writes the rows so far through to the system. MR_ECANCELED: nobody reads standard output any more. */
+/* Writes the rows so far through to the system. MR_ECANCELED: standard output was closed. */
 int mr_sink_flush(mr_sink *s, mr_error *e);
-/* Flushes, makes the file durable, closes. COMPLETE: nobody will want to resume it. S may be NULL; it is
+/* Flushes, makes the file durable, closes. COMPLETE: it will not be resumed. S may be NULL; it is
  * freed in every case. */
 int mr_sink_close(mr_sink *s, bool complete, mr_error *e);
 

@@ -127,7 +127,7 @@ static void backward(const mr_call *c)
     if (!c->dw[0] && !c->dx[0])
         return;
     mr_convolution_input_gradient(&h, c->team, dy, c->w[1], between_gradient, false, scratch);
-    if (c->dw[0]) /* dy is not wanted any more: its scratch is free */
+    if (c->dw[0]) /* dy is no longer needed: its scratch is free */
         mr_depthwise_weight_gradient(&g, c->team, c->x[0], between_gradient, c->dw[0], (char *)c->scratch + between_size(&g));
     if (c->dx[0])
         mr_depthwise_input_gradient(&g, c->team, between_gradient, c->w[0], c->dx[0], c->add_dx[0]);

@@ -16,7 +16,7 @@ static bool is_class(const mr_layer *l, const char *const *names)
     return *names != NULL;
 }
 
-/* Layer L's activation by name; NULL where it has none to speak of. */
+/* Layer L's activation by name; NULL where it has none. */
 static const char *activation_of(const mr_layer *l)
 {
     mr_activation a;

@@ -27,7 +27,7 @@ typedef enum mr_task_kind {
 
 /* How the model's numbers become probabilities. */
 typedef enum mr_link {
-    MR_LINK_NONE,     /* they are none and nobody says how to make them so */
+    MR_LINK_NONE,     /* they are not probabilities, and how to make some of them is unknown */
     MR_LINK_IDENTITY, /* they are probabilities */
     MR_LINK_SIGMOID,  /* they are logits */
     MR_LINK_SOFTMAX,

@@ -110,7 +110,7 @@ int mr_checkpoint_dir_open(mr_checkpoint_dir *d, const char *path, mr_error *e)
     int status = d->path ? make_folder(path, e) : mr_no_memory(e, "a path");
     if (!status)
         status = take_lock(d, e);
-    if (!status && d->lock >= 0) /* under the lock they can be nobody's but a dead process's */
+    if (!status && d->lock >= 0) /* under the lock, only a process that died can have left them */
         status = each_name(d, remove_temporary, NULL, e);
     return status;
 }

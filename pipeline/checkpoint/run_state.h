@@ -33,7 +33,7 @@ typedef struct mr_run_state {
 
 void mr_run_state_clear(mr_run_state *s);
 /* A copy that another thread may read while the original goes on: history and callbacks are copied; training,
- * data and settings, which nobody changes, are shared. TO is overwritten, not cleared. */
+ * data and settings, which do not change, are shared. TO is overwritten, not cleared. */
 int mr_run_state_copy(mr_run_state *to, const mr_run_state *from, mr_error *e);
 /* malloc'ed text, which describes the history's table (history.h), but does not have it. NULL out of memory.
  * SCORE: see pipeline/checkpoint/checkpoint.h. */

@@ -129,7 +129,7 @@ static void close_up(mr_loader_batch *b)
 
 bool mr_batch_finish_part(mr_loader_batch *b)
 {
-    /* release: gives this thread's row to whoever finishes last. acquire: who finishes last takes all rows.
+    /* release: this thread's row is done. acquire: the thread that finishes last sees all rows.
      */
     if (mr_fetch_sub(&b->parts, 1, memory_order_acq_rel) != 1)
         return false;

@@ -44,8 +44,8 @@ typedef struct mr_predict_result {
 } mr_predict_result;
 
 /* RESULT is filled also on failure; free it with mr_predict_result_free. Errors: those of the source and the
- * sink, MR_ELIMIT over the budget of bad inputs (their rows are written), MR_ECANCELED where nobody reads
- * standard output any more. */
+ * sink, MR_ELIMIT over the budget of bad inputs (their rows are written), MR_ECANCELED where standard
+ * output was closed. */
 int mr_predict_run(mr_model *model, mr_source source, const mr_predict_options *options,
                    const mr_predict_events *events, mr_predict_result *result, mr_error *e);
 void mr_predict_result_free(mr_predict_result *r);

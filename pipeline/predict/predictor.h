@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files through a model: the loader, then a thread that computes, then whoever asks for the results, each a
+/* Files through a model: the loader, then a thread that computes, then the consumer of the results, each a
  * few batches ahead of the next:
  *
  *     source → loader → compute thread ─(done)→ consumer
@@ -43,8 +43,8 @@ typedef struct mr_predictor mr_predictor;
 
 /* Do the model and OPTIONS go together? MR_EINVAL where not. (mr_predictor_open asks it too.) */
 int mr_predictor_check(const mr_graph *graph, const mr_predictor_options *options, mr_error *e);
-/* Starts the threads. GRAPH and what SOURCE refers to must outlive the predictor; nobody may change the
- * graph. */
+/* Starts the threads. GRAPH and what SOURCE refers to must outlive the predictor; the graph must not
+ * change. */
 int mr_predictor_open(mr_predictor **out, mr_graph *graph, mr_source source,
                       const mr_predictor_options *options, mr_error *e);
 /* 1 and the next batch, 0 at the end, negative on failure. One consumer thread. */

@@ -67,7 +67,7 @@ static size_t keep_text(mr_text *t, const char *string)
     return at;
 }
 
-/* A whole group of rows into r->group. 1, or 0 where there is none any more. */
+/* A whole group of rows into r->group. 1, or 0 after the last one. */
 static int read_group(mr_catch_up *r, mr_past *past, mr_error *e)
 {
     mr_past_row row;

@@ -33,7 +33,7 @@ void mr_eventcount_cancel(mr_eventcount *ec);
 /* Returns once a notify came after the prepare that gave KEY: a short spin, then a sleep in the kernel. The
  * caller looks at its condition again: the notify may have been about something else. */
 void mr_eventcount_wait(mr_eventcount *ec, uint32_t key);
-/* Wakes one waiter, or all of them, after a change. One atomic addition where nobody waits. One is right only
+/* Wakes one waiter, or all of them, after a change. One atomic addition where no thread waits. One is right only
  * where any waiter can use any change (consumers of the same queue). */
 void mr_eventcount_notify_one(mr_eventcount *ec);
 void mr_eventcount_notify_all(mr_eventcount *ec);

@@ -26,7 +26,7 @@ void mr_queue_destroy(mr_queue *q)
 }
 
 /* acquire: pairs with the releases in mr_queue_close and mr_queue_abort, so that the error record is whole,
- * and that whoever sees CLOSED sees every item too. */
+ * and that a thread that sees CLOSED sees every item too. */
 static int phase_of(mr_queue *q)
 {
     return mr_load(&q->phase, memory_order_acquire);

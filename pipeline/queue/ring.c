@@ -32,7 +32,7 @@ static inline size_t turn_of(mr_cell *cell)
     return mr_load(&cell->turn, memory_order_acquire);
 }
 
-/* release: pairs with the acquire in turn_of() of whoever has the cell next. */
+/* release: pairs with the acquire in turn_of() of the thread that has the cell next. */
 static inline void hand_on(mr_cell *cell, size_t turn)
 {
     mr_store(&cell->turn, turn, memory_order_release);

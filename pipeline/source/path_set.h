@@ -9,7 +9,7 @@
 typedef struct mr_path_set mr_path_set;
 
 int mr_path_set_create(mr_path_set **out, mr_error *e);
-/* PATH need not exist any more. */
+/* PATH may no longer exist. */
 int mr_path_set_add(mr_path_set *s, const char *path, mr_error *e);
 /* Was PATH added, or the same name in the same folder by another path? */
 bool mr_path_set_has(const mr_path_set *s, const char *path);

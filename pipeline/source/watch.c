@@ -108,7 +108,7 @@ static int remember_folder(mr_watch *w, int watch, const char *path, size_t root
     return 0;
 }
 
-/* PATH was moved away: it and what is below are not ours any more, or will be told of anew. */
+/* PATH was moved away: it and what is below are no longer watched, or will be reported again. */
 static void forget_tree(mr_watch *w, const char *path)
 {
     size_t length = strlen(path);
@@ -158,8 +158,8 @@ static void describe(mr_text *out, const char *path, const struct stat *st)
                    (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec);
 }
 
-/* Is somebody still writing? A lease on a file is refused while it is open for writing. (Where leases are not
- * ours to take, nobody knows: no.) */
+/* A lease on a file is refused while it is open for writing. Where this process may not take leases, the answer
+ * is no. */
 static bool is_being_written(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -263,7 +263,7 @@ static int watch_tree(mr_watch *w, const char *path, size_t root_length, bool ar
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* A name that appears is a whole file if it is a link: whoever writes a file tells so when closing it. */
+/* A name that appears is a whole file if it is a link: a file that is written is reported when it is closed. */
 static bool is_link(const char *path)
 {
     struct stat st;

@@ -19,7 +19,7 @@ typedef struct mr_last_epoch { /* the end of the last whole epoch of this proces
 
 /* AT: after the epoch, before any step of the next one. */
 int mr_last_epoch_keep(mr_last_epoch *l, const mr_trainer *t, const mr_run_state *at, mr_error *e);
-/* Brings T and AT back to it. Precondition: there is one, and nobody reads the graph's state. */
+/* Brings T and AT back to it. Precondition: there is one, and no other thread reads the graph's state. */
 int mr_last_epoch_restore(const mr_last_epoch *l, mr_trainer *t, mr_run_state *at, mr_error *e);
 void mr_last_epoch_clear(mr_last_epoch *l);
 

@@ -484,7 +484,7 @@ static int finish(struct run *r)
                         : 0;
 }
 
-/* Nobody reads the graph's state any more. What fails here does not take the place of what ended the run. */
+/* No other thread reads the graph's state by now. What fails here does not take the place of what ended the run. */
 static void end_early(struct run *r, bool failed)
 {
     mr_train_result *out = r->result;

@@ -68,7 +68,7 @@ typedef struct mr_train_result {
  * also on failure; free it with mr_train_result_free. After a failure the model is as it was at the end of
  * the last whole epoch, if this process has finished one (result->usable); with callbacks' changes then, as
  * after the run's end. Errors: those of the data, MR_ELIMIT over the budget of bad inputs, MR_EINVAL when the
- * loss is no number any more. */
+ * loss is NaN or infinite. */
 int mr_train_run(mr_trainer *t, mr_data training, mr_data validation, const mr_train_options *options,
                  const mr_train_events *events, mr_train_result *result, mr_error *e);
 void mr_train_result_free(mr_train_result *r);
