@@ -132,7 +132,7 @@ SERIAL_TESTS += tests/test_sinks
 tests_test_sinks_SOURCES = tests/test_sinks.c tests/files.h
 tests_test_sinks_LDADD = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 
-IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_reader tests/test_processors tests/test_dataset tests/test_listing
+IMAGE_TESTS = tests/test_image tests/test_png tests/test_resize tests/test_odd tests/test_buffer_pool tests/test_reader tests/test_processors tests/test_dataset tests/test_listing
 SERIAL_TESTS += $(IMAGE_TESTS)
 IO_TEST_LIBS = libio.la libnn.la $(MR_LIBS) $(TEST_LIBS)
 tests_test_image_SOURCES = tests/test_image.c
@@ -145,6 +145,8 @@ tests_test_odd_SOURCES = tests/test_odd.c
 tests_test_odd_LDADD = $(IO_TEST_LIBS)
 tests_test_processors_SOURCES = tests/test_processors.c
 tests_test_processors_LDADD = $(IO_TEST_LIBS)
+tests_test_buffer_pool_SOURCES = tests/test_buffer_pool.c
+tests_test_buffer_pool_LDADD = $(IO_TEST_LIBS)
 tests_test_reader_SOURCES = tests/test_reader.c
 tests_test_reader_LDADD = $(IO_TEST_LIBS)
 tests_test_dataset_SOURCES = tests/test_dataset.c
@@ -154,7 +156,7 @@ tests_test_listing_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/files.h tests/odd_table.py tests/data/odd.tsv tests/data/scan_bomb.jpg
 
 # Keras's files.
-KERAS_TESTS = tests/test_tree tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
+KERAS_TESTS = tests/test_tree tests/test_json tests/test_keras_dialect tests/test_keras_files tests/test_keras_written \
   tests/test_keras_layout tests/test_keras_mutation tests/test_hdf5
 SERIAL_TESTS += $(KERAS_TESTS)
 tests_test_keras_models_SOURCES = tests/test_keras_models.c tests/keras.c tests/keras.h
@@ -171,6 +173,8 @@ tests_test_hdf5_SOURCES = tests/test_hdf5.c tests/keras.c tests/keras.h
 tests_test_hdf5_LDADD = $(IO_TEST_LIBS)
 tests_test_tree_SOURCES = tests/test_tree.c
 tests_test_tree_LDADD = $(IO_TEST_LIBS)
+tests_test_json_SOURCES = tests/test_json.c tests/shared.h
+tests_test_json_LDADD = $(IO_TEST_LIBS)
 tests_test_keras_dialect_SOURCES = tests/test_keras_dialect.c
 tests_test_keras_dialect_LDADD = $(IO_TEST_LIBS)
 EXTRA_DIST += tests/keras_rules.py

@@ -415,47 +415,6 @@ static void refused_calls(void **state)
     json_decref(m);
 }
 
-/* --- JSON as Python has it ------------------------------------------------ */
-
-static json_t *parse(const char *text, int code)
-{
-    mr_error e = {0};
-    json_t *v;
-    assert_int_equal(mr_json_parse(&v, text, strlen(text), "test", &e), code);
-    return v;
-}
-
-static void pythons_json(void **state)
-{
-    (void)state;
-    json_t *v = parse(
-        "{\"a\": NaN, \"b\": [-Infinity, Infinity], \"NaN\": \"Infinity \\\" NaN\", \"z\": \"x\\u0000y\"}",
-        0);
-    assert_true(json_is_null(json_object_get(v, "a")));
-    assert_true(json_real_value(json_array_get(json_object_get(v, "b"), 0)) < -1e308);
-    assert_string_equal(mr_json_text(v, "NaN"), "Infinity \" NaN");
-    assert_int_equal(json_string_length(json_object_get(v, "z")), 3);
-    json_decref(v);
-    json_decref(parse("[NaNN]", MR_EFORMAT));
-    char deep[2 * MR_JSON_MAX_DEPTH + 8];
-    memset(deep, '[', sizeof deep);
-    deep[sizeof deep - 1] = '\0';
-    json_decref(parse(deep, MR_ELIMIT));
-}
-
-static void numbers_read_back(void **state)
-{
-    (void)state;
-    static const char text[] = "[0.1, 1e-07, 0.30000000000000004, 1.0, -2.5e+300, 123456789012, true, null, "
-                               "\"\\u00e9\\ud83d\\ude00\\n\", {\"k\": []}]";
-    json_t *v = parse(text, 0);
-    char *dumped = mr_json_dump(v);
-    assert_string_equal(dumped, "[0.1, 1e-07, 0.30000000000000004, 1.0, -2.5e+300, 123456789012, true, null, "
-                                "\"\\u00E9\\uD83D\\uDE00\\n\", {\"k\": []}]");
-    free(dumped);
-    json_decref(v);
-}
-
 /* A Functional model: an input and COUNT activations behind one another; the last one, where ADDS is not 0,
  * is followed by an Add of it, that often. */
 static char *chain(int count, int adds)
@@ -616,8 +575,6 @@ int main(void)
         cmocka_unit_test(layers_are_sorted),
         cmocka_unit_test(refusals),
         cmocka_unit_test(refused_calls),
-        cmocka_unit_test(pythons_json),
-        cmocka_unit_test(numbers_read_back),
         cmocka_unit_test(json_in_a_string),
         cmocka_unit_test(limits_come_first),
         cmocka_unit_test(sums_of_very_many),
