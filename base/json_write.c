@@ -125,12 +125,6 @@ void mr_json_raw(mr_json *w, const char *text)
     mr_text_append(&w->text, text);
 }
 
-void mr_json_null(mr_json *w)
-{
-    begin_value(w);
-    mr_text_append(&w->text, "null");
-}
-
 void mr_json_end_line(mr_json *w)
 {
     mr_text_append_char(&w->text, '\n');

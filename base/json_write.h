@@ -30,7 +30,6 @@ void mr_json_integer(mr_json *w, int64_t value);
 void mr_json_float(mr_json *w, float value);
 void mr_json_double(mr_json *w, double value);
 void mr_json_boolean(mr_json *w, bool value);
-void mr_json_null(mr_json *w);
 /* TEXT, which is JSON already. */
 void mr_json_raw(mr_json *w, const char *text);
 

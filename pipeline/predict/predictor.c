@@ -272,11 +272,6 @@ void mr_predictor_release(mr_predictor *p, mr_predictions *predictions)
     mr_queue_push(&p->free, predictions, NULL); /* has room for all; fails only where all is stopped */
 }
 
-const mr_shape *mr_predictor_shape(const mr_predictor *p, int i)
-{
-    return &p->shape[i];
-}
-
 int mr_predictor_stats(const mr_predictor *p, mr_stage_stats *out, int max)
 {
     int n = mr_loader_stats(p->loader, out, max);

@@ -55,8 +55,6 @@ void mr_predictor_stop(mr_predictor *p);
 /* Stops, joins, frees. NULL is fine. */
 void mr_predictor_close(mr_predictor *p);
 
-/* Shape of output I of one sample (dim[0] = 0). */
-const mr_shape *mr_predictor_shape(const mr_predictor *p, int i);
 /* The loader's stages and "predict". Thread safe. */
 int mr_predictor_stats(const mr_predictor *p, mr_stage_stats *out, int max);
 const char *mr_predictor_reader_kind(const mr_predictor *p);
